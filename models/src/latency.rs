@@ -1,0 +1,198 @@
+//! What a measurement looks like to the models: a quantile function with a few points.
+//!
+//! People have percentiles (`p50`, `p99`, `max`), so a random quantity is its quantile function,
+//! linear between the known points. A throw of a die picks the quantile. The same type serves
+//! durations (nanoseconds) and sizes (bytes). Integers only: results have the same bits on every
+//! machine. [`exponential`] gives the gaps of Poisson arrivals from a table made with integers,
+//! since `ln` differs between math libraries.
+//!
+//! **Source.** product.md's quantile rule: p0 is half of p50 unless given.
+//!
+//! **Not modelled.** Correlation between one draw and the next.
+
+/// A quantile function over whole numbers: constant, or linear between points.
+///
+/// Invariants: probabilities and values never fall from one point to the next; the first point
+/// is at probability 0 and the last at 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// The last value, and the only one if there are no segments.
+    max: u64,
+    segments: Vec<Segment>,
+}
+
+/// One straight piece, from `from` (a probability in 2^-32) on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    from: u64,
+    value: u64,
+    /// Probability from `from` to the next point, in 2^-32; never zero.
+    width: u64,
+    rise: u64,
+}
+
+/// Probability 1 in the fixed point of [`Quantiles`].
+pub const ONE: u64 = 1 << 32;
+
+impl Quantiles {
+    /// Always `value`.
+    pub fn constant(value: u64) -> Quantiles {
+        Quantiles { max: value, segments: Vec::new() }
+    }
+
+    /// Every value from `min` to `max` equally likely.
+    pub fn uniform(min: u64, max: u64) -> Quantiles {
+        Quantiles::new(&[(0, min), (ONE, max)]).expect("two points in order")
+    }
+
+    /// From points (probability in 2^-32, value). `None` unless probabilities rise strictly from
+    /// 0 to [`ONE`] and values never fall.
+    pub fn new(points: &[(u64, u64)]) -> Option<Quantiles> {
+        let (first, last) = (points.first()?, points.last()?);
+        let rising = points.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1);
+        if first.0 != 0 || last.0 != ONE || !rising {
+            return None;
+        }
+        if first.1 == last.1 {
+            return Some(Quantiles::constant(first.1));
+        }
+        let segments = points
+            .windows(2)
+            .map(|w| Segment {
+                from: w[0].0,
+                value: w[0].1,
+                width: w[1].0 - w[0].0,
+                rise: w[1].1 - w[0].1,
+            })
+            .collect();
+        Some(Quantiles { max: last.1, segments })
+    }
+
+    /// Whether every draw gives the same value.
+    pub fn is_constant(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// The value at the quantile that a die's `throw` picks.
+    pub fn quantile(&self, throw: u64) -> u64 {
+        let p = throw >> 32;
+        for segment in self.segments.iter().rev() {
+            if p >= segment.from {
+                let along = (p - segment.from) as u128 * segment.rise as u128;
+                return segment.value + (along / segment.width as u128) as u64;
+            }
+        }
+        self.max
+    }
+
+    /// The largest value.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The mean, rounded down.
+    pub fn mean(&self) -> u64 {
+        if self.is_constant() {
+            return self.max;
+        }
+        let area: u128 = self
+            .segments
+            .iter()
+            .map(|s| (2 * s.value as u128 + s.rise as u128) * s.width as u128)
+            .sum();
+        (area / (2 * ONE as u128)) as u64
+    }
+}
+
+/// Fraction bits of the exponential table.
+const FRACTION: u32 = 32;
+/// Points of the table over one octave.
+const STEPS: usize = 1024;
+
+/// log2(1 + i/STEPS) in 2^-32, by the bit-by-bit squaring method.
+const LOG2: [u64; STEPS + 1] = {
+    let mut table = [0; STEPS + 1];
+    let mut i = 0;
+    while i <= STEPS {
+        // The mantissa in 2^-62, from 1 to 2.
+        let mut m: u128 = (1 << 62) + (i as u128) * ((1 << 62) / STEPS as u128);
+        let mut log: u64 = 0;
+        if i == STEPS {
+            log = 1 << FRACTION;
+        } else {
+            let mut bit = FRACTION;
+            while bit > 0 {
+                bit -= 1;
+                m = (m * m) >> 62;
+                if m >= 1 << 63 {
+                    m >>= 1;
+                    log |= 1 << bit;
+                }
+            }
+        }
+        table[i] = log;
+        i += 1;
+    }
+    table
+};
+
+/// ln 2 in 2^-32.
+const LN_2: u64 = 2_977_044_472;
+
+/// An exponentially distributed value with the given mean, as `throw` picks it: the gap between
+/// two Poisson arrivals. Exact to about one part in ten million; at most 44 times the mean.
+pub fn exponential(mean: u64, throw: u64) -> u64 {
+    // -ln(u) = (leading zeros + 1 - log2(mantissa)) * ln 2, with u = throw / 2^64.
+    let u = throw | 1;
+    let zeros = u.leading_zeros();
+    let mantissa = (u << zeros) << 1;
+    let index = (mantissa >> (64 - 10)) as usize;
+    let rest = (mantissa << 10) >> 32;
+    let (low, high) = (LOG2[index], LOG2[index + 1]);
+    let log2 = low + (((high - low) * rest) >> 32);
+    let e = ((u64::from(zeros) + 1) << FRACTION) - log2;
+    // 6 bits of octaves and 32 of fraction times 32 bits of ln 2 need 70 bits.
+    let nats = ((u128::from(e) * u128::from(LN_2)) >> FRACTION) as u64;
+    ((u128::from(nats) * u128::from(mean)) >> FRACTION) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Die;
+
+    #[test]
+    fn quantiles_are_linear_between_points() {
+        let q = Quantiles::new(&[(0, 100), (ONE / 2, 200), (ONE, 1000)]).expect("points");
+        let at = |p: u64| q.quantile(p << 32);
+        assert_eq!(at(0), 100);
+        assert_eq!(at(ONE / 4), 150);
+        assert_eq!(at(ONE / 2), 200);
+        assert_eq!(at(ONE / 4 * 3), 600);
+        assert_eq!(q.quantile(u64::MAX), 999);
+        assert_eq!(q.mean(), 75 + 300);
+    }
+
+    #[test]
+    fn points_out_of_order_are_refused() {
+        assert!(Quantiles::new(&[(0, 2), (ONE, 1)]).is_none());
+        assert!(Quantiles::new(&[(1, 1), (ONE, 2)]).is_none());
+        assert!(Quantiles::new(&[(0, 1)]).is_none());
+    }
+
+    #[test]
+    fn exponential_gaps_have_the_right_mean_and_tail() {
+        let mut die = Die::new(1, "arrival", "test");
+        let n = 1_000_000u64;
+        let (mut sum, mut over) = (0u128, 0u64);
+        for _ in 0..n {
+            let gap = exponential(1_000_000, die.throw());
+            sum += u128::from(gap);
+            over += u64::from(gap > 3_000_000);
+        }
+        let mean = (sum / u128::from(n)) as u64;
+        assert!((997_000..=1_003_000).contains(&mean), "{mean}");
+        // e^-3 = 4.979 %.
+        assert!((49_000..=50_600).contains(&over), "{over}");
+    }
+}

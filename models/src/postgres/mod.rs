@@ -1,0 +1,33 @@
+//! One PostgreSQL server: its processes, its settings, its words.
+
+use serde::Serialize;
+use std::fmt;
+
+/// A major version of PostgreSQL, 13 to 18: decides defaults, view columns and message texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PgVersion(u8);
+
+impl PgVersion {
+    /// The oldest version that is modelled.
+    pub const OLDEST: PgVersion = PgVersion(13);
+    /// The newest version that is modelled.
+    pub const NEWEST: PgVersion = PgVersion(18);
+    /// What a scenario gets that names none.
+    pub const DEFAULT: PgVersion = PgVersion(17);
+
+    /// `None` unless 13 to 18.
+    pub const fn new(major: u8) -> Option<PgVersion> {
+        if major >= 13 && major <= 18 { Some(PgVersion(major)) } else { None }
+    }
+
+    /// The major version's number.
+    pub const fn major(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for PgVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
