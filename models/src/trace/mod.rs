@@ -1,1 +1,79 @@
-//! .
+//! What a run leaves behind: facts, samples, a latency histogram and a summary.
+//!
+//! Machines never read a trace; reports read nothing else. Everything here is bounded, whatever
+//! the simulated time: a histogram of fixed size, series of at most [`series::BUCKETS`] values,
+//! and as many facts as [`fact::Facts`] allows.
+//!
+//! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
+//! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
+//! `summary.json`).
+
+pub mod fact;
+pub mod histogram;
+pub mod messages;
+pub mod sample;
+pub mod series;
+pub mod summary;
+
+use crate::postgres::PgVersion;
+use crate::units::{Duration, SimTime};
+
+use fact::Facts;
+use histogram::Histogram;
+use sample::Samples;
+use summary::Summary;
+
+/// One variant of a scenario, played once.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The scenario's name: its catalogue name or file stem, such as `sync/five_levels`.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The question it answers: the first comment of the file, or empty.
+    pub question: String,
+    /// The variant's name; `base` where the file has no variants.
+    pub variant: String,
+    /// The seed of every die.
+    pub seed: u64,
+    /// The version of Walden that played it.
+    pub walden: String,
+    /// The major version of PostgreSQL.
+    pub pg_version: PgVersion,
+    /// Simulated time that was asked for.
+    pub duration: Duration,
+    /// Server names, indexed by [`fact::ServerId`].
+    pub servers: Vec<String>,
+    /// The faults' spans, in the order of the file: what plots shade.
+    pub faults: Vec<FaultSpan>,
+    /// The numbers of `summary.json`.
+    pub summary: Summary,
+    /// Digest of every event.
+    pub digest: u64,
+    /// The digest at [`MOMENTS`] moments, evenly spread; the last one is at the end.
+    pub moments: Vec<u64>,
+    /// Commit latencies, from intended start to acknowledgement.
+    pub latency: Histogram,
+    /// What happened, in order.
+    pub facts: Facts,
+    /// How it went over time.
+    pub samples: Samples,
+}
+
+/// How many times a run notes its digest, so that a replay can say where it first differs.
+pub const MOMENTS: usize = 64;
+
+/// When a fault held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSpan {
+    /// Its name in the file.
+    pub name: String,
+    /// Its kind, such as `link_cut`.
+    pub kind: &'static str,
+    /// When it began.
+    pub from: SimTime,
+    /// When it healed; `None`: it lasted to the end, or was over at once (see `momentary`).
+    pub until: Option<SimTime>,
+    /// A fault that only has a moment, such as `link_reset`.
+    pub momentary: bool,
+}

@@ -1,0 +1,245 @@
+//! What can happen in a run, as a closed list, with time and place.
+//!
+//! A fact is small and `Copy`, with ids instead of names; the words that PostgreSQL's log has for
+//! it are made from (fact, version) in [`super::messages`]. Facts come at the pace of faults,
+//! connections and checkpoints, never of commits: a run keeps at most [`Facts::LIMIT`] and counts
+//! the rest.
+
+use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId};
+
+/// A server of the run: an index into [`super::Run::servers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(pub u8);
+
+impl ServerId {
+    /// The index as such.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// When.
+    pub at: SimTime,
+    /// On which server; `None` for what is outside of all of them.
+    pub server: Option<ServerId>,
+    /// What.
+    pub what: What,
+}
+
+/// Whether a fault strikes PostgreSQL's processes or the whole host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The processes: the kernel, its page cache and its sockets live on.
+    Processes,
+    /// The host: unsynced page cache is lost, peers hear nothing.
+    Host,
+}
+
+/// Why a walsender's or walreceiver's connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// The peer closed it: end of file or a reset.
+    PeerClosed,
+    /// Nothing was heard for `wal_sender_timeout` or `wal_receiver_timeout`.
+    Timeout,
+    /// This side's server went down.
+    Shutdown,
+}
+
+/// Why a connection attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing listens there.
+    ConnectionRefused,
+    /// No answer within the kernel's connect timeout.
+    ConnectTimeout,
+    /// The upstream is starting up or recovering (`the database system is starting up`).
+    StartingUp,
+    /// `max_wal_senders` are connected.
+    TooManySenders {
+        /// The upstream's `max_wal_senders`.
+        max: u32,
+    },
+    /// The named slot is in use.
+    SlotActive {
+        /// Process id of its owner.
+        pid: u32,
+    },
+}
+
+/// Why a checkpoint started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointCause {
+    /// `checkpoint_timeout` elapsed.
+    Time,
+    /// WAL since the last one reached its share of `max_wal_size`.
+    Wal,
+    /// Crash recovery ended.
+    EndOfRecovery,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A fault of the schedule began; an index into [`super::Run::faults`].
+    FaultBegan {
+        /// Index of the fault.
+        fault: u16,
+    },
+    /// A fault of the schedule healed.
+    FaultHealed {
+        /// Index of the fault.
+        fault: u16,
+    },
+    /// The server's processes or its host died.
+    Crashed {
+        /// What died.
+        scope: Scope,
+        /// WAL that was written but not flushed, and did not survive.
+        lost: Bytes,
+    },
+    /// The server's processes or its host stopped running, without dying.
+    Frozen {
+        /// What stopped.
+        scope: Scope,
+    },
+    /// A frozen server runs again.
+    Thawed,
+    /// The postmaster starts.
+    Starting,
+    /// Startup found that the last shutdown was a crash; redo begins at the last checkpoint.
+    RecoveryStarted {
+        /// Redo point of the last completed checkpoint.
+        redo: Lsn,
+    },
+    /// Crash recovery applied all that was left of the WAL.
+    RecoveryDone {
+        /// End of the last valid record.
+        end: Lsn,
+        /// Time that redo took.
+        took: Duration,
+    },
+    /// A primary accepts connections.
+    Ready,
+    /// A standby entered standby mode.
+    StandbyMode {
+        /// Where its redo starts.
+        redo: Lsn,
+    },
+    /// A standby reached a consistent state and accepts read-only connections.
+    ReadyReadOnly {
+        /// Where it became consistent.
+        at: Lsn,
+    },
+    /// A walreceiver started streaming.
+    StreamingStarted {
+        /// The server it streams from.
+        upstream: ServerId,
+        /// Start position: always the start of a segment.
+        start: Lsn,
+        /// The timeline it streams.
+        timeline: TimelineId,
+    },
+    /// A walreceiver could not connect or start.
+    ConnectFailed {
+        /// The server it wanted.
+        upstream: ServerId,
+        /// Why not.
+        why: Refusal,
+    },
+    /// A walreceiver's stream ended.
+    ReceiverEnded {
+        /// The server it streamed from.
+        upstream: ServerId,
+        /// Why.
+        why: ConnectionEnd,
+    },
+    /// A walsender began to serve a standby.
+    SenderStarted {
+        /// The standby.
+        standby: ServerId,
+        /// Requested start position.
+        start: Lsn,
+    },
+    /// A walsender went from catchup to streaming.
+    SenderStreaming {
+        /// The standby.
+        standby: ServerId,
+    },
+    /// A walsender ended.
+    SenderEnded {
+        /// The standby.
+        standby: ServerId,
+        /// Why.
+        why: ConnectionEnd,
+    },
+    /// A standby became one that commits wait for.
+    SyncStandby {
+        /// The standby.
+        standby: ServerId,
+        /// Its priority; `None` in a quorum (`ANY`).
+        priority: Option<u32>,
+    },
+    /// Startup waits before it asks its upstream again (15 and later log it).
+    WaitingForWal {
+        /// The position it needs.
+        at: Lsn,
+    },
+    /// A checkpoint began.
+    CheckpointStarted {
+        /// Why.
+        cause: CheckpointCause,
+        /// Its redo point.
+        redo: Lsn,
+    },
+    /// A checkpoint completed.
+    CheckpointDone {
+        /// Its redo point.
+        redo: Lsn,
+        /// End of its record.
+        end: Lsn,
+        /// WAL since the previous redo point.
+        distance: Bytes,
+        /// Time from start to end.
+        took: Duration,
+    },
+    /// A queue reached its bound; what came next was turned away.
+    QueueFull {
+        /// The bound.
+        limit: u32,
+    },
+}
+
+/// Facts in order, at most [`Facts::LIMIT`].
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    kept: Vec<Fact>,
+    dropped: u64,
+}
+
+impl Facts {
+    /// How many facts a run keeps: enough for a fault a second for a day.
+    pub const LIMIT: usize = 100_000;
+
+    /// Adds a fact, or counts it if there is no more room.
+    pub fn push(&mut self, fact: Fact) {
+        if self.kept.len() < Facts::LIMIT {
+            self.kept.push(fact);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// All that were kept, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Fact> {
+        self.kept.iter()
+    }
+
+    /// How many there was no room for.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

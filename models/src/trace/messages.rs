@@ -1,0 +1,1 @@
+//! PostgreSQL's log lines, made from (fact, version).

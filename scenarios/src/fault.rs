@@ -1,0 +1,71 @@
+//! Every fault, its fields, its words; data only.
+
+use models::trace::fact::Scope;
+use models::units::Duration;
+
+use crate::scenario::ServerIndex;
+
+/// One `[fault.X]`, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its key in the file.
+    pub name: String,
+    /// When it begins.
+    pub at: Duration,
+    /// How long it holds; `None`: to the end (or it has only a moment).
+    pub lasts: Option<Duration>,
+    /// What it does.
+    pub kind: FaultKind,
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Processes or host die; healing starts them again.
+    Crash {
+        /// What dies.
+        what: Scope,
+        /// Whose.
+        server: ServerIndex,
+    },
+    /// Processes or host stop running without dying; healing continues them.
+    Freeze {
+        /// What stops.
+        what: Scope,
+        /// Whose.
+        server: ServerIndex,
+    },
+    /// Nothing passes and nobody is told; after healing TCP retransmits.
+    LinkCut {
+        /// The pairs of servers that are cut from each other.
+        between: Vec<(ServerIndex, ServerIndex)>,
+    },
+    /// Nothing passes, everything is kept, and passes at once after healing.
+    LinkHold {
+        /// The pairs of servers.
+        between: Vec<(ServerIndex, ServerIndex)>,
+    },
+    /// Connections are reset; both ends notice.
+    LinkReset {
+        /// The pairs of servers.
+        between: Vec<(ServerIndex, ServerIndex)>,
+    },
+}
+
+impl FaultKind {
+    /// The word for it in a file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FaultKind::Crash { .. } => "crash",
+            FaultKind::Freeze { .. } => "freeze",
+            FaultKind::LinkCut { .. } => "link_cut",
+            FaultKind::LinkHold { .. } => "link_hold",
+            FaultKind::LinkReset { .. } => "link_reset",
+        }
+    }
+
+    /// Whether it is over as soon as it began.
+    pub fn momentary(&self) -> bool {
+        matches!(self, FaultKind::LinkReset { .. })
+    }
+}

@@ -1,0 +1,108 @@
+//! Clients and the WAL they make.
+
+use models::latency::Quantiles;
+use models::postgres::guc::SynchronousCommit;
+use models::units::{Bytes, Duration, Lsn};
+
+/// One `[workload.X]`, resolved. It runs against the primary.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Its key in the file.
+    pub name: String,
+    /// When transactions come.
+    pub load: Load,
+    /// What a transaction writes.
+    pub wal: TransactionWal,
+    /// Its own `synchronous_commit`; `None`: the server's.
+    pub synchronous_commit: Option<SynchronousCommit>,
+    /// Backend time of a transaction before its commit (nanoseconds).
+    pub service: Quantiles,
+}
+
+/// When transactions come.
+#[derive(Clone, Debug)]
+pub enum Load {
+    /// At a rate, however slow the answers are; latency counts from the intended start.
+    Open {
+        /// Mean gap between two starts.
+        gap: Duration,
+        /// How gaps vary.
+        arrivals: Arrivals,
+    },
+    /// Clients that wait for an answer, think, and start again.
+    Closed {
+        /// How many.
+        clients: u32,
+        /// Time from an answer to the next start (nanoseconds).
+        think: Quantiles,
+    },
+    /// WAL alone, in steps: each step is one insert, flushed; no latency is measured.
+    Wal {
+        /// Length of a step.
+        step: Duration,
+        /// How much WAL, when.
+        profile: WalProfile,
+    },
+    /// One large transaction: WAL at a rate, a commit at its end.
+    Bulk {
+        /// When it starts.
+        at: Duration,
+        /// Start again this long after each start; `None`: once.
+        every: Option<Duration>,
+        /// WAL of the whole transaction.
+        bytes: Bytes,
+        /// Time over which it is written.
+        over: Duration,
+    },
+}
+
+/// How the gaps of an open loop vary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Poisson: exponential gaps.
+    Poisson,
+    /// Constant gaps.
+    Constant,
+}
+
+/// How much WAL a WAL-only workload makes, over time.
+#[derive(Clone, Debug)]
+pub enum WalProfile {
+    /// The same all the time: bytes a second.
+    Constant(u64),
+    /// Bytes a second for each of equal parts of a day, from midnight (the start of the run).
+    Daily(Vec<u64>),
+    /// Recorded: bytes since its start at moments since its start; linear in between, repeated
+    /// from its end.
+    History(Vec<(Duration, Bytes)>),
+}
+
+/// What one transaction writes.
+#[derive(Clone, Debug)]
+pub struct TransactionWal {
+    /// Its records without images and without the commit record, in bytes; the models add the
+    /// commit record (`postgres.md` 1.3: 34 bytes, aligned to 40).
+    pub records: Quantiles,
+    /// Sets of pages it touches, each of which may need a full-page image.
+    pub pages: Vec<PageSet>,
+}
+
+/// Pages hit uniformly: each pays a full-page image at its first touch after a redo point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSet {
+    /// How many pages there are.
+    pub pages: u64,
+    /// Touches in a thousand transactions.
+    pub touches_per_thousand: u32,
+    /// Bytes of an image, hole removed, header included.
+    pub image: Bytes,
+}
+
+/// A sample of a WAL history: when, and the position then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LsnSample {
+    /// Since the first sample.
+    pub at: Duration,
+    /// `pg_current_wal_lsn()`.
+    pub lsn: Lsn,
+}
