@@ -3,6 +3,8 @@
 pub mod backend;
 pub mod checkpointer;
 pub mod guc;
+pub mod lag;
+pub mod primary;
 pub mod protocol;
 pub mod server;
 pub mod standby;

@@ -68,6 +68,9 @@ pub struct Wal {
     size: SegmentSize,
     buffers: Bytes,
     insert: UsableBytes,
+    /// [`WalFiles::written`] and [`WalFiles::flushed`] as usable positions.
+    written: UsableBytes,
+    flushed: UsableBytes,
     /// End of the newest commit that asked the walwriter to flush it (`asyncXactLSN`).
     asynchronous: UsableBytes,
     /// End of the newest record that somebody waits for.
@@ -128,6 +131,8 @@ impl Wal {
             size,
             buffers,
             insert,
+            written: insert,
+            flushed: insert,
             asynchronous: insert,
             wanted: insert,
             flush: None,
@@ -151,8 +156,8 @@ impl Wal {
     }
 
     /// Whether `bytes` more fit into wal_buffers, or a backend has to wait until some are written.
-    pub fn has_room(&self, bytes: Bytes, files: &WalFiles) -> bool {
-        let unwritten = self.insert.0.saturating_sub(self.usable(files.written).0);
+    pub fn has_room(&self, bytes: Bytes) -> bool {
+        let unwritten = self.insert.0.saturating_sub(self.written.0);
         unwritten == 0 || unwritten + bytes.0 <= self.buffers.0
     }
 
@@ -193,8 +198,20 @@ impl Wal {
     }
 
     /// Inserted bytes that are not durable.
-    pub fn unflushed(&self, files: &WalFiles) -> Bytes {
-        Bytes(self.insert.0.saturating_sub(self.usable(files.flushed).0))
+    pub fn unflushed(&self) -> Bytes {
+        Bytes(self.insert.0.saturating_sub(self.flushed.0))
+    }
+
+    /// The flush position, to compare with ends of commits.
+    pub fn flushed(&self) -> UsableBytes {
+        self.flushed
+    }
+
+    /// Hands WAL up to `target` to the operating system, without an fsync.
+    pub fn write(&mut self, target: Lsn, files: &mut WalFiles) {
+        files.written = files.written.max(target);
+        files.extend_to(files.written);
+        self.written = self.usable(files.written);
     }
 
     /// Whether a flush is in progress.
@@ -203,8 +220,8 @@ impl Wal {
     }
 
     /// Whether somebody waits for WAL that is not durable.
-    pub fn flush_wanted(&self, files: &WalFiles) -> bool {
-        self.wanted > self.usable(files.flushed)
+    pub fn flush_wanted(&self) -> bool {
+        self.wanted > self.flushed
     }
 
     /// When the step in progress ends.
@@ -242,6 +259,7 @@ impl Wal {
             return StepDone { flushed: files.flushed, released: false, completed: None };
         }
         files.flushed = flush.step;
+        self.flushed = self.usable(flush.step);
         let ended = flush.step == flush.step.segment_start(self.size);
         let completed = ended.then(|| flush.step.previous_segment(self.size));
         let released = flush.step >= flush.target;
@@ -252,16 +270,18 @@ impl Wal {
         StepDone { flushed: files.flushed, released, completed }
     }
 
-    fn step(&self, now: SimTime, target: Lsn, files: &mut WalFiles, disk: &mut Disk) -> Flush {
-        let from = files.written.max(files.flushed);
-        let segment_end = from.segment_start(self.size) + Bytes(self.size.bytes());
-        let step = target.min(segment_end).max(from);
+    fn step(&mut self, now: SimTime, target: Lsn, files: &mut WalFiles, disk: &mut Disk) -> Flush {
+        let segment_end = files.flushed.segment_start(self.size) + Bytes(self.size.bytes());
+        let step = target.min(segment_end);
         if files.extend_to(step) > 0 {
             disk.fsync(now, Bytes(self.size.bytes()));
         }
         let first_page = files.flushed.page_start().0;
         let dirty = Bytes(step.0.next_multiple_of(PAGE) - first_page);
-        files.written = step;
+        if step > files.written {
+            files.written = step;
+            self.written = self.usable(step);
+        }
         Flush { target, step, done: disk.fsync(now, dirty), delaying: false }
     }
 }
