@@ -1,5 +1,6 @@
 //! One PostgreSQL server: its processes, its settings, its words.
 
+pub mod lag;
 pub mod syncrep;
 
 use serde::Serialize;
