@@ -645,7 +645,7 @@ mod tests {
     fn release_agrees_with_sorting_and_never_goes_back() {
         let mut die = Die::new(7, "standbys", "syncrep");
         for round in 0..200_000 {
-            let method = if die.throw() % 2 == 0 { "FIRST" } else { "ANY" };
+            let method = if die.throw().is_multiple_of(2) { "FIRST" } else { "ANY" };
             let setting = format!("{method} {} (*)", 1 + die.throw() % 5);
             let mut syncrep = SyncRep::new(StandbyNames::parse(&setting).expect("names"));
             for _ in 0..3 {
