@@ -1,5 +1,7 @@
 //! One PostgreSQL server: its processes, its settings, its words.
 
+pub mod guc;
+
 use serde::Serialize;
 use std::fmt;
 
