@@ -81,8 +81,8 @@ pub enum Kind {
     Real(Unit, f64, f64),
     /// Any text.
     Text,
-    /// One of the words of the first list; the second has words that are taken without being
-    /// shown, each with the word it stands for.
+    /// One of the words of the first list; the second has words that are taken but never shown,
+    /// each with the word it stands for.
     Enum(&'static [&'static str], &'static [(&'static str, &'static str)]),
 }
 

@@ -22,8 +22,8 @@ pub enum SettingError {
     /// The setting is real, but not in this server's version.
     #[error("unrecognized configuration parameter \"{name}\"")]
     OtherVersion {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
         /// The server's version, which lacks it.
         version: PgVersion,
         /// The first supported version that has it.
@@ -40,20 +40,20 @@ pub enum SettingError {
     /// The setting only reports something (`block_size`).
     #[error("parameter \"{name}\" cannot be changed")]
     CannotBeChanged {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
     },
     /// A switch was given neither on nor off.
     #[error("parameter \"{name}\" requires a Boolean value")]
     NotBoolean {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
     },
     /// The text cannot be read as a value of the setting's type.
     #[error("invalid value for parameter \"{name}\": \"{value}\"")]
     Invalid {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
         /// As it was written.
         value: String,
         /// PostgreSQL's hint, if it gives one.
@@ -62,8 +62,8 @@ pub enum SettingError {
     /// A number that the setting's own check refuses.
     #[error("invalid value for parameter \"{name}\": {value}")]
     Rejected {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
         /// In the setting's base unit.
         value: i32,
         /// PostgreSQL's reason.
@@ -73,8 +73,8 @@ pub enum SettingError {
     /// the value with its base unit, the limits with it only since 17.
     #[error("{value} is outside the valid range for parameter \"{name}\" ({min} .. {max})")]
     OutOfRange {
-        /// The setting's own spelling.
-        name: &'static str,
+        /// As it was written.
+        name: String,
         /// The number that was given.
         value: String,
         /// The least that is allowed.

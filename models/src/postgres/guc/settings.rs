@@ -196,9 +196,9 @@ impl Settings {
             return self.set_custom(name, value);
         };
         if guc.context == Context::Internal && !INITDB.contains(&guc.name) {
-            return Err(SettingError::CannotBeChanged { name: guc.name });
+            return Err(SettingError::CannotBeChanged { name: name.to_owned() });
         }
-        let value = Value::parse(guc, value, version)?;
+        let value = Value::parse(guc, name, value, version)?;
         self.values.set.insert(index(guc), value);
         self.modelled = Modelled::read(&self.values);
         Ok(())
@@ -228,6 +228,7 @@ impl Settings {
         };
         Some(match guc.name {
             "archive_command" if self.archive_mode == ArchiveMode::Off => "(disabled)".to_owned(),
+            "seed" => "unavailable".to_owned(),
             "wal_buffers" => self.wal_buffers.to_string(),
             _ => self.values.value(guc).show(guc),
         })
@@ -314,11 +315,10 @@ fn unknown(name: &str, version: PgVersion) -> SettingError {
     let rows = rows(name);
     let since = rows.iter().filter_map(|guc| PgVersion::new(guc.since)).min();
     let until = rows.iter().filter_map(|guc| PgVersion::new(guc.until)).max();
-    match (rows.first(), since, until) {
-        (Some(guc), Some(since), Some(until)) => {
-            SettingError::OtherVersion { name: guc.name, version, since, until }
-        }
-        _ => SettingError::Unrecognized { name: name.to_owned() },
+    let name = name.to_owned();
+    match (since, until) {
+        (Some(since), Some(until)) => SettingError::OtherVersion { name, version, since, until },
+        _ => SettingError::Unrecognized { name },
     }
 }
 

@@ -6,10 +6,11 @@
 //!
 //! **Source.** `pg_settings` (`boot_val`, `unit`, `min_val`, `max_val`, `enumvals`, `context`) of
 //! 13.23, 14.23, 15.18, 16.14, 17.10 and 18.4 on Linux; hidden enum words by trying them. Four
-//! kinds of value are not the server's own: what the builds lacked is filled in (`lz4`, `zstd`,
-//! `io_uring`), the defaults that initdb writes anyway are used (`shared_buffers` in 13 and 14,
-//! `data_checksums` in 18), packagers' paths are PostgreSQL's, and the settings that
-//! `pg_settings` hides (`role`, `seed`, ...) are added from their answers to `SET`.
+//! kinds of value are not as those servers have them: what their builds lacked is filled in
+//! (`lz4`, `zstd`, `io_uring`), what initdb and the start give anyway is the default
+//! (`shared_buffers` in 13 and 14, `data_checksums` in 18, `max_stack_depth`,
+//! `timezone_abbreviations`), packagers' paths are PostgreSQL's, and the settings that
+//! `pg_settings` hides (`role`, `seed`, ...) are added from the answers to `SET` and `SHOW`.
 //!
 //! **Not modelled.** Settings of debug builds (`trace_locks`, `wal_debug`, ...), and defaults
 //! that initdb takes from its environment (locale, time zone).
@@ -29,6 +30,16 @@ const SWITCH: &[(&str, &str)] =
 const LEVEL: &[(&str, &str)] = &[("debug", "debug2")];
 /// Hidden words of the settings that take a level for clients.
 const CLIENT_LEVEL: &[(&str, &str)] = &[("debug", "debug2"), ("info", "info")];
+/// `wal_compression` was a switch before 15: its `on` is shown as what it means.
+const WAL_COMPRESSION: &[(&str, &str)] = &[
+    ("on", "pglz"),
+    ("true", "pglz"),
+    ("yes", "pglz"),
+    ("1", "pglz"),
+    ("false", "off"),
+    ("no", "off"),
+    ("0", "off"),
+];
 /// What `wal_level` was called before 9.6.
 const WAL_LEVEL: &[(&str, &str)] = &[("archive", "replica"), ("hot_standby", "replica")];
 /// `password_encryption` was a switch before 10.
@@ -434,7 +445,7 @@ pub(super) const TABLE: &[Guc] = &[
     guc("max_prepared_transactions", 13, 18, Postmaster, Integer(Plain, 0, 262_143), "0"),
     guc("max_replication_slots", 13, 18, Postmaster, Integer(Plain, 0, 262_143), "10"),
     guc("max_slot_wal_keep_size", 13, 18, Sighup, Integer(Megabytes, -1, MAX), "-1"),
-    guc("max_stack_depth", 13, 18, Superuser, Integer(Kilobytes, 100, MAX), "100"),
+    guc("max_stack_depth", 13, 18, Superuser, Integer(Kilobytes, 100, MAX), "2048"),
     guc("max_standby_archive_delay", 13, 18, Sighup, Integer(Milliseconds, -1, MAX), "30000"),
     guc("max_standby_streaming_delay", 13, 18, Sighup, Integer(Milliseconds, -1, MAX), "30000"),
     guc("max_sync_workers_per_subscription", 13, 18, Sighup, Integer(Plain, 0, 262_143), "2"),
@@ -618,7 +629,7 @@ pub(super) const TABLE: &[Guc] = &[
     guc("temp_file_limit", 13, 18, Superuser, Integer(Kilobytes, -1, MAX), "-1"),
     guc("temp_tablespaces", 13, 18, User, Text, ""),
     guc("TimeZone", 13, 18, User, Text, "GMT"),
-    guc("timezone_abbreviations", 13, 18, User, Text, ""),
+    guc("timezone_abbreviations", 13, 18, User, Text, "Default"),
     guc("trace_connection_negotiation", 17, 18, Postmaster, Bool, "off"),
     guc("trace_notify", 13, 18, User, Bool, "off"),
     guc(
@@ -708,7 +719,7 @@ pub(super) const TABLE: &[Guc] = &[
         15,
         18,
         Superuser,
-        Enum(&["pglz", "lz4", "zstd", "on", "off"], SWITCH),
+        Enum(&["pglz", "lz4", "zstd", "on", "off"], WAL_COMPRESSION),
         "off",
     ),
     guc("wal_consistency_checking", 13, 18, Superuser, Text, ""),

@@ -342,10 +342,10 @@ pub(super) fn show_real(value: f64, unit: Unit) -> String {
     format!("{}{}", general(shown.0), shown.1)
 }
 
-/// C's `%g`: six significant digits without trailing zeros.
+/// PostgreSQL's `%g`: six significant digits without trailing zeros.
 pub(super) fn general(value: f64) -> String {
     if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
     let scientific = format!("{value:.5e}");
     let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));

@@ -30,41 +30,46 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// `parse_and_validate_value`.
+    /// `parse_and_validate_value`; messages have the name as it was `written`.
     pub(super) fn parse(
         guc: &'static Guc,
+        written: &str,
         text: &str,
         version: PgVersion,
     ) -> Result<Value, SettingError> {
         let invalid = |hint: Option<String>| SettingError::Invalid {
-            name: guc.name,
+            name: written.to_owned(),
             value: text.to_owned(),
             hint,
         };
         match guc.kind {
             Kind::Bool => units::parse_bool(text)
                 .map(Value::Bool)
-                .ok_or(SettingError::NotBoolean { name: guc.name }),
+                .ok_or(SettingError::NotBoolean { name: written.to_owned() }),
             Kind::Integer(unit, min, max) => {
                 let number = units::parse_integer(text, unit)
                     .map_err(|error| invalid(error.0.map(str::to_owned)))?;
                 let range = [number, min, max].map(|n| n.to_string());
-                in_range(guc, version, unit, (min..=max).contains(&number), range)?;
-                check_segment_size(guc, number)?;
+                if !(min..=max).contains(&number) {
+                    return Err(out_of_range(written, version, unit, range));
+                }
+                check_segment_size(guc, written, number)?;
                 Ok(Value::Integer(number))
             }
             Kind::Real(unit, min, max) => {
                 let number = units::parse_real(text, unit)
                     .map_err(|error| invalid(error.0.map(str::to_owned)))?;
                 let range = [number, min, max].map(units::general);
-                in_range(guc, version, unit, (min..=max).contains(&number), range)?;
+                if !(min..=max).contains(&number) {
+                    return Err(out_of_range(written, version, unit, range));
+                }
                 Ok(Value::Real(number))
             }
             Kind::Text => Ok(Value::Text(text.to_owned())),
             Kind::Enum(words, hidden) => {
                 let shown = words.iter().map(|word| (word, word));
                 let hidden = hidden.iter().map(|(word, meaning)| (word, meaning));
-                let mut all = shown.chain(hidden);
+                let mut all = hidden.chain(shown);
                 let found = all.find(|(word, _)| word.eq_ignore_ascii_case(text));
                 found.map(|(_, meaning)| Value::Word(meaning)).ok_or_else(|| {
                     invalid(Some(format!("Available values: {}.", words.join(", "))))
@@ -95,32 +100,28 @@ impl Value {
 const FILE_MODES: &[&str] = &["data_directory_mode", "log_file_mode", "unix_socket_permissions"];
 
 /// The range error names the value's unit, since 17 also the limits'.
-fn in_range(
-    guc: &'static Guc,
+fn out_of_range(
+    written: &str,
     version: PgVersion,
     unit: Unit,
-    is_in_range: bool,
     [value, min, max]: [String; 3],
-) -> Result<(), SettingError> {
-    if is_in_range {
-        return Ok(());
-    }
+) -> SettingError {
     let limit = |text: String| match version.major() {
         ..17 => text,
         17.. => unit.describe(&text),
     };
-    let value = unit.describe(&value);
-    Err(SettingError::OutOfRange { name: guc.name, value, min: limit(min), max: limit(max) })
+    let (name, value) = (written.to_owned(), unit.describe(&value));
+    SettingError::OutOfRange { name, value, min: limit(min), max: limit(max) }
 }
 
 /// `check_wal_segment_size`, in 16 and later; before, initdb says the same.
-fn check_segment_size(guc: &'static Guc, value: i32) -> Result<(), SettingError> {
+fn check_segment_size(guc: &Guc, written: &str, value: i32) -> Result<(), SettingError> {
     let is_size = u64::try_from(value).is_ok_and(|bytes| SegmentSize::new(bytes).is_some());
     if guc.name != "wal_segment_size" || is_size {
         return Ok(());
     }
     let detail = "The WAL segment size must be a power of two between 1 MB and 1 GB.";
-    Err(SettingError::Rejected { name: guc.name, value, detail })
+    Err(SettingError::Rejected { name: written.to_owned(), value, detail })
 }
 
 /// A version, and what was set in it.
@@ -148,7 +149,7 @@ impl Values {
         match guc.name {
             "max_wal_size" => megabytes(64),
             "min_wal_size" => megabytes(5),
-            _ => match Value::parse(guc, guc.default, self.version) {
+            _ => match Value::parse(guc, guc.name, guc.default, self.version) {
                 Ok(value) => value,
                 Err(error) => panic!("the table's default is wrong: {error}"),
             },
