@@ -172,6 +172,11 @@ impl World {
         self.digest
     }
 
+    /// A server's position.
+    pub fn lsn(&self, server: ServerId) -> Lsn {
+        self.servers[server.index()].lsn
+    }
+
     /// The facts so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
