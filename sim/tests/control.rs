@@ -29,6 +29,10 @@ fn at(ms: u64) -> SimTime {
     SimTime(ms * 1_000_000)
 }
 
+fn last_number(line: &str) -> u64 {
+    line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a line with a number at its end")
+}
+
 #[test]
 fn bookings_of_one_moment_fire_in_booked_order_with_data_events_between() {
     let diary = Diary::default();
@@ -54,8 +58,7 @@ fn bookings_of_one_moment_fire_in_booked_order_with_data_events_between() {
         after(Duration::ms(1), move || after(Duration::ms(9), second));
     });
     let lines = diary.lines();
-    let events: Vec<u64> =
-        lines.iter().map(|l| l.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    let events: Vec<u64> = lines.iter().map(|l| last_number(l)).collect();
     assert!(lines[0].starts_with("first") && lines[1].starts_with("second"), "{lines:?}");
     assert_eq!(events, [events[0], events[0] + 1, events[0] + 2], "{lines:?}");
 }
@@ -217,7 +220,7 @@ fn a_task_that_kills_its_own_node_is_dropped_last_and_spawns_nothing() {
                     pending::<()>().await;
                 });
                 sleep(Duration::ms(1)).await;
-                kill(own.get().unwrap());
+                kill(own.get().expect("set before it runs"));
                 diary.note("killer goes on");
                 let child = diary.guard("child dropped");
                 let join = spawn(async move {
@@ -233,6 +236,32 @@ fn a_task_that_kills_its_own_node_is_dropped_last_and_spawns_nothing() {
     });
     let expected = "sibling dropped, killer goes on, child dropped, the dead get Some(None), \
                     killer dropped";
+    assert_eq!(diary.lines().join(", "), expected);
+}
+
+#[test]
+fn a_task_may_restart_its_own_node() {
+    let diary = Diary::default();
+    play(&scenario(1, 1), |_| {
+        let own: Rc<Cell<Option<Node>>> = Rc::default();
+        let (mine, inner) = (Rc::clone(&own), diary.clone());
+        let host = node("x", move || {
+            let (own, diary) = (Rc::clone(&mine), inner.clone());
+            async move {
+                diary.note(format!("boots at {}", now()));
+                let _guard = diary.guard("dropped");
+                sleep(Duration::ms(400)).await;
+                let host = own.get().expect("set before it runs");
+                (0..3).for_each(|_| restart(host));
+                diary.note("goes on");
+                sleep(Duration::ZERO).await;
+                diary.note("never");
+            }
+        });
+        own.set(Some(host));
+    });
+    let life = |at| format!("boots at 0.{at}00 s, goes on, dropped");
+    let expected = format!("{}, {}, boots at 0.800 s, dropped", life(0), life(4));
     assert_eq!(diary.lines().join(", "), expected);
 }
 
@@ -514,7 +543,8 @@ fn a_panic_anywhere_else_ends_the_run_too() {
         |_| (),
         |_| panic!("a bad epilogue"),
     );
-    let end: RunError = end.map(|()| ()).expect_err("trouble");
+    let end: Result<(), RunError> = end;
+    let end = end.expect_err("trouble");
     assert!(end.to_string().contains("in the engine: a bad epilogue, at"), "{end}");
 }
 

@@ -199,8 +199,8 @@ impl Ctl {
         Trouble { at, place: place.to_owned(), message }
     }
 
-    /// Adds a task, ready to be polled. `None`, and the future is dropped, on a dead node, for a
-    /// dead task and at the end.
+    /// Adds a task, ready to be polled. `None`, and the future is dropped, on a dead node and when
+    /// the run is over.
     fn admit(
         &self,
         node: usize,
@@ -208,9 +208,7 @@ impl Ctl {
         life: Life,
     ) -> Option<TaskId> {
         let up = self.nodes.borrow().get(node).is_some_and(|n| n.health != Health::Down);
-        let caller_lives =
-            self.current.get().is_none_or(|id| self.tasks.borrow().contains_key(&id));
-        if !up || !caller_lives || self.closing.get() {
+        if !up || self.closing.get() {
             return None;
         }
         let id = TaskId(self.last_task.get().0 + 1);
@@ -333,7 +331,7 @@ pub fn is_up(node: Node) -> bool {
 #[track_caller]
 pub fn spawn<T: 'static>(f: impl Future<Output = T> + 'static) -> Join<T> {
     let ctl = ctl();
-    // A dead caller is turned away by `admit`, whatever node this says.
+    // A dead caller is turned away, whatever node this says.
     let here = ctl.current.get().and_then(|id| Some(ctl.tasks.borrow().get(&id)?.node));
     spawn_at(&ctl, here.unwrap_or(Node::STAGE.0), Location::caller(), f)
 }
@@ -357,7 +355,8 @@ fn spawn_at<T: 'static>(
         announce.0.borrow_mut().output = Some(output);
         drop(announce);
     };
-    let task = ctl.admit(node, spawned, Box::pin(life));
+    let caller_lives = ctl.current.get().is_none_or(|id| ctl.tasks.borrow().contains_key(&id));
+    let task = if caller_lives { ctl.admit(node, spawned, Box::pin(life)) } else { None };
     Join { task, end }
 }
 
