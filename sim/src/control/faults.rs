@@ -25,13 +25,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use models::trace::fact::{Scope, ServerId, What};
+use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
 use scenarios::fault::{Fault, FaultKind};
 use scenarios::scenario::ServerIndex;
 
 use super::ctl::{apply, fact};
-use super::host::{Condition, Hosts, server_id};
+use super::host::{Hosts, server_id};
 use super::sleep_until;
 use crate::world::Action;
 
@@ -109,8 +109,14 @@ enum Step {
 impl Injector {
     fn begin(&mut self, kind: &FaultKind) {
         match kind {
-            FaultKind::Crash { what, server } => self.crash(server_id(*server), *what),
-            FaultKind::Freeze { what, server } => self.freeze(server_id(*server), *what),
+            FaultKind::Crash { what, server } => {
+                take(&mut self.servers, server_id(*server));
+                self.hosts.crash(server_id(*server), *what);
+            }
+            FaultKind::Freeze { what, server } => {
+                take(&mut self.servers, server_id(*server));
+                self.hosts.freeze(server_id(*server), *what);
+            }
             FaultKind::LinkCut { between } => {
                 for (a, b) in between.iter().map(pair) {
                     if take(&mut self.cuts, (a, b)) {
@@ -156,46 +162,11 @@ impl Injector {
         }
     }
 
-    fn crash(&mut self, server: ServerId, scope: Scope) {
-        take(&mut self.servers, server);
-        match (self.hosts.condition(server), scope) {
-            (Condition::Crashed(Scope::Host), _) => {}
-            (Condition::Crashed(Scope::Processes), Scope::Processes) => {}
-            (Condition::Crashed(Scope::Processes), Scope::Host) => {
-                self.hosts.crash(server, scope);
-            }
-            (Condition::Sound | Condition::Frozen(_), Scope::Host) => {
-                self.hosts.crash(server, scope);
-            }
-            (Condition::Sound | Condition::Frozen(_), Scope::Processes) => {
-                if self.hosts.enabled(server) {
-                    self.hosts.crash(server, scope);
-                }
-            }
-        }
-    }
-
-    fn freeze(&mut self, server: ServerId, scope: Scope) {
-        take(&mut self.servers, server);
-        match (self.hosts.condition(server), scope) {
-            (Condition::Crashed(_) | Condition::Frozen(Scope::Host), _) => {}
-            (Condition::Frozen(Scope::Processes), Scope::Processes) => {}
-            (Condition::Frozen(Scope::Processes) | Condition::Sound, _) => {
-                if self.hosts.enabled(server) {
-                    self.hosts.freeze(server, scope);
-                }
-            }
-        }
-    }
-
+    /// One fault less holds a server; when it was the last, the server goes on or comes back.
     fn free_server(&mut self, server: ServerId) {
-        if !free(&mut self.servers, server) {
-            return;
-        }
-        match self.hosts.condition(server) {
-            Condition::Sound => {}
-            Condition::Frozen(_) => self.hosts.thaw(server),
-            Condition::Crashed(_) => self.hosts.revive(server),
+        if free(&mut self.servers, server) {
+            self.hosts.thaw(server);
+            self.hosts.revive(server);
         }
     }
 }

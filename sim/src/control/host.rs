@@ -117,9 +117,20 @@ impl Hosts {
         self.of(server).service.enabled.get()
     }
 
-    /// Processes or host die. Whatever was frozen is dead, not frozen.
+    /// Processes or host die; whatever was frozen is dead, not frozen. Nothing happens to what is
+    /// dead already, or to the processes of a server that was shut down; but a host's crash on
+    /// top of one of its processes takes the page cache too.
     pub fn crash(&self, server: ServerId, scope: Scope) {
         let host = self.of(server);
+        let strikes = match (host.condition.get(), scope) {
+            (Condition::Crashed(Scope::Host), _) => false,
+            (Condition::Crashed(Scope::Processes), Scope::Processes) => false,
+            (Condition::Sound | Condition::Frozen(_), Scope::Processes) => self.enabled(server),
+            (_, Scope::Host) => true,
+        };
+        if !strikes {
+            return;
+        }
         apply(Action::Crash { server, scope });
         host.condition.set(Condition::Crashed(scope));
         match scope {
@@ -154,9 +165,19 @@ impl Hosts {
         self.revive(server);
     }
 
-    /// Processes or host stop without dying. Agents stop with the host alone.
+    /// Processes or host stop without dying; agents stop with the host alone. Nothing happens to
+    /// a server that is dead, shut down, or frozen as deep already.
     pub fn freeze(&self, server: ServerId, scope: Scope) {
         let host = self.of(server);
+        let strikes = match (host.condition.get(), scope) {
+            (Condition::Crashed(_) | Condition::Frozen(Scope::Host), _) => false,
+            (Condition::Frozen(Scope::Processes), Scope::Processes) => false,
+            (Condition::Frozen(Scope::Processes), Scope::Host) => true,
+            (Condition::Sound, _) => self.enabled(server),
+        };
+        if !strikes {
+            return;
+        }
         apply(Action::Freeze { server, scope });
         host.condition.set(Condition::Frozen(scope));
         match scope {
@@ -169,9 +190,11 @@ impl Hosts {
     /// What was frozen goes on.
     pub fn thaw(&self, server: ServerId) {
         let host = self.of(server);
-        apply(Action::Thaw { server });
-        host.condition.set(Condition::Sound);
-        resume(host.node);
+        if matches!(host.condition.get(), Condition::Frozen(_)) {
+            apply(Action::Thaw { server });
+            host.condition.set(Condition::Sound);
+            resume(host.node);
+        }
     }
 }
 
