@@ -87,9 +87,11 @@ fn server(
 
 /// The settings of one server: the version's defaults and these.
 fn settings(values: &[(&str, &str)]) -> Settings {
-    // The table of settings has no values yet; these are what it will be asked for.
-    let _ = values;
-    Settings {}
+    let mut settings = Settings::defaults(PgVersion::DEFAULT);
+    for (name, value) in values {
+        settings.set(name, value).expect("a reference workload's setting is right");
+    }
+    settings
 }
 
 fn link(a: &str, b: &str) -> Link {

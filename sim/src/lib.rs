@@ -14,8 +14,6 @@ compile_error!(
      Run `RUSTFLAGS='--cfg madsim' cargo build`, or unset RUSTFLAGS."
 );
 
-pub mod world;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use models::trace::Run;
