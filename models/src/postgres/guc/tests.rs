@@ -241,6 +241,14 @@ fn names_are_those_of_the_version() {
             ),
         ],
     );
+    check(
+        18,
+        "Sort_Mem",
+        &[(
+            "1",
+            "1 kB is outside the valid range for parameter \"work_mem\" (64 kB .. 2147483647 kB)",
+        )],
+    );
     check(17, "block_size", &[("8192", "parameter \"block_size\" cannot be changed")]);
     check(17, "pg_stat_statements.max", &[("10000", "10000")]);
     check(13, "a.1b", &[("x", "x")]);
