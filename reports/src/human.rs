@@ -84,8 +84,8 @@ pub fn moment(nanos: u64) -> String {
     format!("{}.{:03}s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)
 }
 
-/// `value` beside `base` in words: `same`, `3.1× base`, `12% less`.
-pub fn compared(value: u64, base: u64, name: &str) -> Option<String> {
+/// `value` beside `base` in words: `same`, `3.1×`, `12% less`.
+pub fn compared(value: u64, base: u64) -> Option<String> {
     if value == base {
         return Some("same".to_owned());
     }
@@ -94,8 +94,12 @@ pub fn compared(value: u64, base: u64, name: &str) -> Option<String> {
     }
     let (v, b) = (u128::from(value), u128::from(base));
     if v >= 2 * b {
-        let times = u64::try_from(v * 100 / b).unwrap_or(u64::MAX);
-        return Some(format!("{}× {name}", three_digits(times, 100)));
+        let tenths = (v * 10 + b / 2) / b;
+        let (whole, tenth) = (tenths / 10, tenths % 10);
+        return Some(match (whole, tenth) {
+            (10.., _) | (_, 0) => format!("{}×", (v + b / 2) / b),
+            _ => format!("{whole}.{tenth}×"),
+        });
     }
     let percent = (v.abs_diff(b) * 100 + b / 2) / b;
     match (percent, v > b) {
@@ -125,9 +129,9 @@ mod tests {
 
     #[test]
     fn differences_are_said_in_words() {
-        let said = |v, b| compared(v, b, "base");
+        let said = |v, b| compared(v, b);
         assert_eq!(said(5, 5).as_deref(), Some("same"));
-        assert_eq!(said(31, 10).as_deref(), Some("3.1× base"));
+        assert_eq!(said(31, 10).as_deref(), Some("3.1×"));
         assert_eq!(said(88, 100).as_deref(), Some("12% less"));
         assert_eq!(said(1_001, 1_000).as_deref(), Some("about the same"));
         assert_eq!(said(5, 0), None);

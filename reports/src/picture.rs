@@ -149,22 +149,36 @@ impl Picture {
 
     fn drawn(&self) -> Result<String, ReportError> {
         let mut svg = String::new();
-        let backend = SVGBackend::with_string(&mut svg, (self.width as u32, self.height as u32));
-        self.paint(backend.into_drawing_area(), true)?;
+        let backend = SVGBackend::with_string(&mut svg, self.size(1));
+        self.paint(backend.into_drawing_area(), Target::Vector)?;
         Ok(svg)
     }
 
     /// Writes a PNG with a white background, two pixels for each of the SVG.
+    ///
+    /// It is drawn at several times its size and averaged down, which smooths the edges that the
+    /// bitmap backend leaves ragged.
     pub fn write_png(&self, path: &Path) -> Result<(), ReportError> {
-        let backend = BitMapBackend::new(path, (self.width as u32, self.height as u32));
-        self.paint(backend.into_drawing_area(), false)
+        let failed = |e: &dyn std::fmt::Display| ReportError::Drawing(e.to_string());
+        let (width, height) = self.size(OVERSAMPLED);
+        let mut large = vec![0; width as usize * height as usize * 3];
+        let backend = BitMapBackend::with_buffer(&mut large, (width, height));
+        self.paint(backend.into_drawing_area(), Target::Bitmap)?;
+        let small = averaged_down(&large, width as usize);
+        let mut file = BitMapBackend::new(path, self.size(1));
+        file.blit_bitmap((0, 0), self.size(1), &small).map_err(|e| failed(&e))?;
+        file.present().map_err(|e| failed(&e))
     }
 
-    /// `vector`: the backend joins lines and centres text itself.
+    fn size(&self, scale: i32) -> (u32, u32) {
+        let scaled = |length: i32| u32::try_from(length * scale).unwrap_or(0);
+        (scaled(self.width), scaled(self.height))
+    }
+
     fn paint<B: DrawingBackend>(
         &self,
         root: DrawingArea<B, Shift>,
-        vector: bool,
+        target: Target,
     ) -> Result<(), ReportError> {
         if !theme::register_fonts() {
             return Err(ReportError::Drawing("the embedded font cannot be read".to_owned()));
@@ -172,10 +186,39 @@ impl Picture {
         let failed = |e: DrawingAreaErrorKind<B::ErrorType>| ReportError::Drawing(e.to_string());
         root.fill(&colour(Ink::Paper)).map_err(failed)?;
         for shape in &self.shapes {
-            paint_shape(&root, shape, vector).map_err(failed)?;
+            paint_shape(&root, shape, target).map_err(failed)?;
         }
         root.present().map_err(failed)
     }
+}
+
+/// How many times as large as its file a bitmap is drawn, in each direction.
+const OVERSAMPLED: i32 = 2;
+
+/// What is painted on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// SVG, which joins lines and centres texts by itself.
+    Vector,
+    /// A bitmap [`OVERSAMPLED`] times as large as the picture.
+    Bitmap,
+}
+
+/// A bitmap of RGB pixels made smaller by [`OVERSAMPLED`], each pixel the mean of a square.
+fn averaged_down(large: &[u8], width: usize) -> Vec<u8> {
+    const N: usize = OVERSAMPLED as usize;
+    let mut small = Vec::with_capacity(large.len() / (N * N));
+    for rows in large.chunks_exact(width * 3 * N) {
+        for x in 0..width / N {
+            for channel in 0..3 {
+                let inside = (0..N * N).map(|i| (i / N, x * N + i % N));
+                let sum: u32 =
+                    inside.map(|(y, x)| u32::from(rows[(y * width + x) * 3 + channel])).sum();
+                small.push((sum / (N * N) as u32) as u8);
+            }
+        }
+    }
+    small
 }
 
 fn colour(ink: Ink) -> RGBColor {
@@ -186,30 +229,37 @@ fn colour(ink: Ink) -> RGBColor {
 fn paint_shape<B: DrawingBackend>(
     root: &DrawingArea<B, Shift>,
     shape: &Shape,
-    vector: bool,
+    target: Target,
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    let scale = if target == Target::Bitmap { OVERSAMPLED } else { 1 };
+    let place = |(x, y): Place| (x * scale, y * scale);
     match shape {
         &Shape::Area { from, to, ink, opacity } => {
             let style = colour(ink).mix(f64::from(opacity) / 100.0).filled();
-            root.draw(&Rectangle::new([from, to], style))
+            root.draw(&Rectangle::new([place(from), place(to)], style))
         }
         Shape::Line { points, ink, width, dashes } => {
-            let style = colour(*ink).stroke_width(*width);
+            let width = *width * scale as u32;
+            let style = colour(*ink).stroke_width(width);
             for stroke in strokes(points, dashes) {
-                if vector || *width <= 2 {
+                let stroke: Vec<_> = stroke.into_iter().map(place).collect();
+                if target == Target::Vector {
                     root.draw(&PathElement::new(stroke, style))?;
-                } else {
-                    // The bitmap backend's joints of thick lines can spill far out of the line.
-                    for pair in stroke.windows(2) {
-                        root.draw(&PathElement::new(pair.to_vec(), style))?;
-                        root.draw(&Circle::new(pair[0], *width / 2 - 1, style.filled()))?;
-                    }
+                    continue;
+                }
+                // The bitmap backend's joints of thick lines can spill far out of the line, so
+                // that every piece is a line of its own, with round joints.
+                for pair in stroke.windows(2) {
+                    root.draw(&PathElement::new(pair.to_vec(), style))?;
+                }
+                for &joint in stroke.iter().skip(1).take(stroke.len().saturating_sub(2)) {
+                    root.draw(&Circle::new(joint, width / 2, style.filled()))?;
                 }
             }
             Ok(())
         }
         &Shape::Dot { at, ink, radius } => {
-            root.draw(&Circle::new(at, radius, colour(ink).filled()))
+            root.draw(&Circle::new(place(at), radius * scale as u32, colour(ink).filled()))
         }
         Shape::Text { at, text, ink, size, anchor, bold } => {
             let style = if *bold { FontStyle::Bold } else { FontStyle::Normal };
@@ -218,13 +268,15 @@ fn paint_shape<B: DrawingBackend>(
                 Anchor::Middle => HPos::Center,
                 Anchor::End => HPos::Right,
             };
+            let size = *size * scale;
             let ink = colour(*ink);
-            let style = TextStyle::from((theme::FONT, *size, style).into_font())
+            let style = TextStyle::from((theme::FONT, size, style).into_font())
                 .color(&ink)
                 .pos(Pos::new(horizontal, VPos::Center));
+            let (x, y) = place(*at);
             // With ab_glyph a text's middle is an eighth of its size too high in a bitmap.
-            let at = if vector { *at } else { (at.0, at.1 + size / 8) };
-            root.draw(&Text::new(text.as_str(), at, style))
+            let y = if target == Target::Bitmap { y + size / 8 } else { y };
+            root.draw(&Text::new(text.as_str(), (x, y), style))
         }
     }
 }

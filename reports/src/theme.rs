@@ -72,6 +72,11 @@ impl Ink {
     }
 }
 
+/// The number of the series that has the colour of `colour` and dash pattern `dashes`.
+pub fn style(colour: usize, dashes: usize) -> usize {
+    colour % SERIES + dashes * SERIES
+}
+
 /// The dash pattern of series `n`: lengths of line and gap in turn; empty for a solid line.
 pub fn dashes(n: usize) -> &'static [u32] {
     match n / SERIES % 4 {
@@ -89,14 +94,12 @@ pub fn hex([r, g, b]: [u8; 3]) -> String {
 
 /// The CSS that declares every colour, light and dark.
 pub fn css_variables() -> String {
-    let all = |pick: fn(&(&str, [u8; 3], [u8; 3])) -> [u8; 3]| -> String {
-        COLOURS.iter().map(|c| format!("--{}:{};", c.0, hex(pick(c)))).collect()
-    };
+    let declare = |name: &str, colour| format!("--{name}:{};", hex(colour));
+    let light: String = COLOURS.iter().map(|c| declare(c.0, c.1)).collect();
+    let dark: String = COLOURS.iter().map(|c| declare(c.0, c.2)).collect();
     format!(
-        ":root{{color-scheme:light dark;{}}}@media screen and (prefers-color-scheme:dark)\
-         {{:root{{{}}}}}",
-        all(|c| c.1),
-        all(|c| c.2)
+        ":root{{color-scheme:light dark;{light}}}@media screen and (prefers-color-scheme:dark)\
+         {{:root{{{dark}}}}}"
     )
 }
 

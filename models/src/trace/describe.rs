@@ -116,10 +116,12 @@ impl Words<'_> {
                     CheckpointCause::Wal => "max_wal_size approaches",
                     CheckpointCause::EndOfRecovery => "recovery ended",
                 };
-                format!("a checkpoint starts ({why}); redo at {redo}")
+                let kind = self.checkpoint_kind(fact);
+                format!("a {kind} starts ({why}); redo at {redo}")
             }
             What::CheckpointDone { distance, took, .. } => format!(
-                "a checkpoint completed after {}; {} kB of WAL since the one before",
+                "a {} completed after {}; {} kB of WAL since the one before",
+                self.checkpoint_kind(fact),
                 seconds(took.0),
                 distance.0 / 1_024
             ),
@@ -127,6 +129,11 @@ impl Words<'_> {
                 format!("a queue is full at {limit}; what comes now is turned away")
             }
         }
+    }
+
+    fn checkpoint_kind(&self, fact: &Fact) -> &'static str {
+        let standby = fact.server.is_some_and(|server| self.is_standby(server, fact.at));
+        if standby { "restartpoint" } else { "checkpoint" }
     }
 
     fn refused(&self, upstream: &str, why: Refusal) -> String {

@@ -14,8 +14,9 @@
 //! **Not modelled.** Buffers, SLRU buffers, files added, and the phases of a checkpoint: their
 //! fields are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
 //! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
-//! later). The build in `starting PostgreSQL` is left out, as are the lines about sockets, and the
-//! address that libpq adds to a host name.
+//! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
+//! sockets, and the address that libpq adds to a host name; the port is always 5432. A slot is
+//! named where a standby's upstream has only one; else it is taken to bear the standby's name.
 
 use std::fmt::Write;
 
@@ -100,8 +101,6 @@ pub struct LogLine {
     pub detail: Option<String>,
     /// The `HINT`, if it has one.
     pub hint: Option<String>,
-    /// The `STATEMENT`, if it has one.
-    pub statement: Option<String>,
 }
 
 /// What the messages of a run need to know about its other facts, looked up once.
@@ -224,7 +223,6 @@ fn write_line(log: &mut String, at: SimTime, line: &LogLine) {
         (line.level.name(), Some(&line.text)),
         ("DETAIL", line.detail.as_ref()),
         ("HINT", line.hint.as_ref()),
-        ("STATEMENT", line.statement.as_ref()),
     ];
     for (what, text) in parts {
         let Some(text) = text else { continue };
@@ -246,7 +244,9 @@ pub fn timestamp(at: SimTime, millis: bool) -> String {
 
 /// The Gregorian date `days` after 2000-01-01.
 fn date(mut days: u64) -> (u64, usize, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 2000 + 400 * (days / 146_097);
     days %= 146_097;
     while days >= 365 + u64::from(leap(year)) {
@@ -271,8 +271,8 @@ struct Lines<'w, 'a> {
 
 impl Lines<'_, '_> {
     fn add(&mut self, server: ServerId, process: Process, level: Level, text: String) {
-        let (detail, hint, statement) = (None, None, None);
-        self.lines.push(LogLine { server, level, process, text, detail, hint, statement });
+        let (detail, hint) = (None, None);
+        self.lines.push(LogLine { server, level, process, text, detail, hint });
     }
 
     fn log(&mut self, server: ServerId, process: Process, text: impl Into<String>) {

@@ -85,7 +85,7 @@ impl Chart {
 /// Left edge of every plot's axes.
 const LEFT: i32 = 180;
 /// Right edge of every plot's axes.
-const RIGHT: i32 = theme::WIDTH - 50;
+const RIGHT: i32 = theme::WIDTH - 72;
 /// Height of a line of the legend.
 const LEGEND_LINE: i32 = 44;
 

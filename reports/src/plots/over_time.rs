@@ -123,15 +123,16 @@ pub fn panels(
     let all: Vec<_> = runs.iter().map(series).collect();
     let lines: usize = all.iter().map(Vec::len).sum();
     if lines > SHARED && runs.len() > 1 {
+        let line = |(style, (label, points))| {
+            let label = match label {
+                Label::Variant => String::new(),
+                Label::Server(server) => server,
+            };
+            Line { label, style, points }
+        };
         let panel = |((run, name), lines): ((&Run, &String), Vec<(Label, Points)>)| Panel {
             name: Some(shortened(name, 60)),
-            lines: numbered(
-                0,
-                lines.into_iter().map(|(label, points)| match label {
-                    Label::Variant => (String::new(), points),
-                    Label::Server(server) => (server, points),
-                }),
-            ),
+            lines: (0..).zip(lines).map(line).collect(),
             faults: run.faults.clone(),
         };
         return runs.iter().zip(names).zip(all).map(panel).collect();
@@ -142,22 +143,19 @@ pub fn panels(
             faults.push(fault.clone());
         }
     }
-    let full = |name: &str, label, points| {
-        let label = match label {
-            Label::Variant => shortened(name, 48),
-            Label::Server(server) if runs.len() == 1 => server,
-            Label::Server(server) => format!("{} · {server}", shortened(name, 48)),
-        };
-        (label, points)
+    let full = |name: &str, label| match label {
+        Label::Variant => shortened(name, 48),
+        Label::Server(server) if runs.len() == 1 => server,
+        Label::Server(server) => format!("{} · {server}", shortened(name, 48)),
     };
-    let lines = names.iter().zip(all).flat_map(|(name, lines)| {
-        lines.into_iter().map(move |(label, points)| full(name, label, points))
+    // A colour for each variant, a dash pattern for each of its servers.
+    let lines = names.iter().zip(all).enumerate().flat_map(|(i, (name, lines))| {
+        (0..).zip(lines).map(move |(j, (label, points))| {
+            let style = if runs.len() == 1 { j } else { theme::style(i, j) };
+            Line { label: full(name, label), style, points }
+        })
     });
-    vec![Panel { name: None, lines: numbered(0, lines), faults }]
-}
-
-fn numbered(first: usize, lines: impl Iterator<Item = (String, Points)>) -> Vec<Line> {
-    (first..).zip(lines).map(|(style, (label, points))| Line { label, style, points }).collect()
+    vec![Panel { name: None, lines: lines.collect(), faults }]
 }
 
 /// The scales that all panels share; `None` without any value.

@@ -10,40 +10,38 @@ use super::{Cell, Table};
 use crate::{human, variant_names};
 
 /// One column: its name, and how its cell is made of a summary and of the first one's.
-type Column = (&'static str, fn(&Summary, &Summary, &str) -> Cell);
+type Column = (&'static str, fn(&Summary, &Summary) -> Cell);
 
 /// The columns behind the name.
 const COLUMNS: [Column; 10] = [
-    ("commits/s", |s, first, name| {
+    ("commits/s", |s, first| {
         let count = |s: &Summary| s.tps.round() as u64;
-        compared(human::count(count(s)), count(s), count(first), name)
+        compared(human::count(count(s)), count(s), count(first))
     }),
-    ("p50", |s, first, name| latency(s, s.latency_ms.p50, first.latency_ms.p50, name)),
-    ("p99", |s, first, name| latency(s, s.latency_ms.p99, first.latency_ms.p99, name)),
-    ("slowest", |s, first, name| latency(s, s.latency_ms.max, first.latency_ms.max, name)),
-    ("worst lag, WAL", |s, first, name| {
-        worst(s, first, name, |standby| standby.lag_bytes.max, human::bytes)
-    }),
-    ("worst replay_lag", |s, first, name| {
+    ("p50", |s, first| latency(s, s.latency_ms.p50, first.latency_ms.p50)),
+    ("p99", |s, first| latency(s, s.latency_ms.p99, first.latency_ms.p99)),
+    ("slowest", |s, first| latency(s, s.latency_ms.max, first.latency_ms.max)),
+    ("worst lag, WAL", |s, first| worst(s, first, |standby| standby.lag_bytes.max, human::bytes)),
+    ("worst replay_lag", |s, first| {
         let lag = |standby: &models::trace::summary::StandbySummary| {
             human::nanos_of_seconds(standby.replay_lag_seconds.max)
         };
-        worst(s, first, name, lag, human::duration)
+        worst(s, first, lag, human::duration)
     }),
-    ("peak pg_wal", |s, first, name| {
+    ("peak pg_wal", |s, first| {
         let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
-        compared(human::bytes(peak(s)), peak(s), peak(first), name)
+        compared(human::bytes(peak(s)), peak(s), peak(first))
     }),
-    ("slots", |s, _, _| slots(s)),
-    ("commits lost", |s, first, name| {
+    ("slots", |s, _| slots(s)),
+    ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
         let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
-        let cell = compared(human::count(lost), lost, base, name);
+        let cell = compared(human::count(lost), lost, base);
         Cell { note: of.or(cell.note), alarming: lost > 0, ..cell }
     }),
-    ("downtime", |s, first, name| {
+    ("downtime", |s, first| {
         let (down, base) = (downtime(s), downtime(first));
-        compared(human::duration(down), down, base, name)
+        compared(human::duration(down), down, base)
     }),
 ];
 
@@ -55,7 +53,7 @@ pub fn comparison(runs: &[Run]) -> Table {
     let Some(first) = runs.first() else { return Table { columns, rows: Vec::new() } };
     let row = |(i, (run, name)): (usize, (&Run, &String))| {
         let cells = COLUMNS.iter().map(|(_, cell)| {
-            let mut cell = cell(&run.summary, &first.summary, &names[0]);
+            let mut cell = cell(&run.summary, &first.summary);
             if i == 0 && !cell.alarming && cell.note.as_deref() == Some("same") {
                 cell.note = None;
             }
@@ -66,25 +64,22 @@ pub fn comparison(runs: &[Run]) -> Table {
     Table { columns, rows: runs.iter().zip(&names).enumerate().map(row).collect() }
 }
 
-fn compared(text: String, value: u64, base: u64, name: &str) -> Cell {
-    // A long name would not fit below a number.
-    let name = if name.chars().count() <= 12 { name } else { "the first" };
-    Cell { note: human::compared(value, base, name), ..Cell::new(text) }
+fn compared(text: String, value: u64, base: u64) -> Cell {
+    Cell { note: human::compared(value, base), ..Cell::new(text) }
 }
 
-fn latency(summary: &Summary, millis: f64, base: f64, name: &str) -> Cell {
+fn latency(summary: &Summary, millis: f64, base: f64) -> Cell {
     if summary.commits.acknowledged == 0 {
         return Cell::new("–");
     }
     let (value, base) = (human::nanos_of_millis(millis), human::nanos_of_millis(base));
-    compared(human::duration(value), value, base, name)
+    compared(human::duration(value), value, base)
 }
 
 /// The worst standby's value.
 fn worst(
     summary: &Summary,
     first: &Summary,
-    name: &str,
     value: impl Fn(&models::trace::summary::StandbySummary) -> u64,
     text: fn(u64) -> String,
 ) -> Cell {
@@ -92,7 +87,7 @@ fn worst(
         return Cell::new("–");
     };
     let base = first.standbys.iter().map(&value).max().unwrap_or(0);
-    let mut cell = compared(text(value(worst)), value(worst), base, name);
+    let mut cell = compared(text(value(worst)), value(worst), base);
     if summary.standbys.iter().any(|standby| standby.lost) {
         let lost: Vec<_> =
             summary.standbys.iter().filter(|s| s.lost).map(|s| s.name.as_str()).collect();

@@ -107,7 +107,8 @@ fn fill(run: &mut Run, slow: u64) {
         for (i, standby) in run.samples.standbys.iter_mut().enumerate() {
             let behind = if i == 1 { behind * slow / 100 } else { die.at(tick) % 9_000 };
             standby.lag_bytes.add(now, behind);
-            if !(i == 1 && cut) && !down {
+            let connected = !down && (i != 1 || !cut);
+            if connected {
                 standby.sent_lsn.add(now, wal);
                 standby.replay_lsn.add(now, wal - behind.min(wal));
                 standby.replay_lag.add(now, 1_000_000 + behind * 100);
@@ -118,8 +119,8 @@ fn fill(run: &mut Run, slow: u64) {
 
 /// Every kind of fact, in an order that could be.
 pub fn facts() -> Facts {
-    let mut facts = Facts::default();
-    let mut add = |millis, server, what| facts.push(Fact { at: at(millis), server, what });
+    let mut all = Vec::new();
+    let mut add = |millis, server, what| all.push(Fact { at: at(millis), server, what });
     let stream = |upstream| What::StreamingStarted {
         upstream,
         start: Lsn(0x300_0000),
@@ -144,14 +145,14 @@ pub fn facts() -> Facts {
         },
     );
     add(30_000, None, What::FaultBegan { fault: 0 });
-    add(90_000 - 1_000, Some(PG1), What::SenderEnded { standby: PG3, why: ConnectionEnd::Timeout });
+    add(50_000, Some(PG1), What::SenderEnded { standby: PG3, why: ConnectionEnd::Timeout });
     for attempt in 0..6 {
-        add(50_000 + attempt * 5_000, Some(PG3), refused(Refusal::SlotActive { pid: 1_102 }));
-        add(50_001 + attempt * 5_000, Some(PG3), What::WaitingForWal { at: Lsn(0x580_0158) });
+        add(45_100 + attempt * 700, Some(PG3), refused(Refusal::SlotActive { pid: 1_102 }));
+        add(45_101 + attempt * 700, Some(PG3), What::WaitingForWal { at: Lsn(0x580_0158) });
     }
     let ended = |why| What::ReceiverEnded { upstream: PG1, why };
     add(50_000, None, What::FaultHealed { fault: 0 });
-    add(52_000, Some(PG3), ended(ConnectionEnd::Timeout));
+    add(45_000, Some(PG3), ended(ConnectionEnd::Timeout));
     add(53_000, Some(PG3), stream(PG1));
     add(53_000, Some(PG1), What::SenderStarted { standby: PG3, start: Lsn(0x300_0000) });
     add(54_000, Some(PG1), What::SenderStreaming { standby: PG3 });
@@ -200,6 +201,10 @@ pub fn facts() -> Facts {
     add(99_600, Some(PG1), What::SenderEnded { standby: PG2, why: ConnectionEnd::Shutdown });
     add(99_700, Some(PG1), What::QueueFull { limit: 1_000_000 });
     add(99_800, Some(PG2), What::Frozen { scope: Scope::Host });
+    // As a simulation would leave them: in order.
+    all.sort_by_key(|fact: &Fact| fact.at);
+    let mut facts = Facts::default();
+    all.into_iter().for_each(|fact| facts.push(fact));
     facts
 }
 
