@@ -168,6 +168,8 @@ fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
         format!("Plot: {}. {} The table below has its numbers.", chart.title(), chart.reading());
     let svg = picture.inline_svg(&label)?;
     Ok(html! {
+        // The picture has its title in it; this one is for who navigates by headings.
+        h3.hidden { (chart.title()) }
         figure {
             (PreEscaped(svg))
             figcaption { (chart.reading()) }
