@@ -54,7 +54,10 @@ pub fn page(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · Walden" }
-                style { (PreEscaped(theme::css_variables())) (PreEscaped(include_str!("page.css"))) }
+                style {
+                    (PreEscaped(theme::css_variables()))
+                    (PreEscaped(include_str!("page.css")))
+                }
             }
             body { (body) }
         }
@@ -87,7 +90,10 @@ fn verdict_box(runs: &[Run]) -> Markup {
                 }
             }
             @for law in &broken {
-                p { @if several { (law.variant) ": " } "law " code { (law.what) } " " (law.measured) "." }
+                p {
+                    @if several { (law.variant) ": " }
+                    "law " code { (law.what) } " " (law.measured) "."
+                }
             }
         }
     }

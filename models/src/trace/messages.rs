@@ -125,15 +125,14 @@ impl<'a> Words<'a> {
         for fact in run.facts.iter() {
             let Some(server) = fact.server.map(ServerId::index) else { continue };
             let Some(roles) = words.standby.get_mut(server) else { continue };
-            match fact.what {
-                What::Ready => roles.push((fact.at, false)),
-                What::StandbyMode { .. } => roles.push((fact.at, true)),
-                What::CheckpointDone { distance, .. } => {
-                    let past = &mut words.checkpoints[server];
-                    let before = past.last().map_or(0, |&(_, estimate)| estimate);
-                    past.push((fact.at, estimate(before, distance.0)));
-                }
-                _ => {}
+            if let What::Ready = fact.what {
+                roles.push((fact.at, false));
+            } else if let What::StandbyMode { .. } = fact.what {
+                roles.push((fact.at, true));
+            } else if let What::CheckpointDone { distance, .. } = fact.what {
+                let past = &mut words.checkpoints[server];
+                let before = past.last().map_or(0, |&(_, estimate)| estimate);
+                past.push((fact.at, estimate(before, distance.0)));
             }
         }
         words
