@@ -1,6 +1,8 @@
 //! One PostgreSQL server: its processes, its settings, its words.
 
 pub mod guc;
+pub mod lag;
+pub mod syncrep;
 
 use serde::Serialize;
 use std::fmt;
