@@ -221,6 +221,12 @@ pub struct WalSegment {
     pub size: SegmentSize,
 }
 
+impl Serialize for WalSegment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for WalSegment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let per_id = (1u64 << 32) / self.size.bytes();
@@ -260,7 +266,7 @@ impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("TB", 40), ("GB", 30), ("MB", 20), ("kB", 10)];
         for (unit, shift) in units {
-            if self.0 != 0 && self.0 % (1 << shift) == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(1 << shift) {
                 return write!(f, "{}{unit}", self.0 >> shift);
             }
         }
@@ -405,7 +411,7 @@ impl fmt::Display for Duration {
             ("us", 1_000),
         ];
         for (unit, nanos) in units {
-            if self.0 != 0 && self.0 % nanos == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(nanos) {
                 return write!(f, "{}{unit}", self.0 / nanos);
             }
         }

@@ -245,7 +245,7 @@ impl Primary {
             let reads = sender.phase() != Phase::Startup && sender.sent() < host.files.flushed;
             if reads && segment < host.files.oldest {
                 let (to, connection) = (sender.standby(), sender.connection());
-                let why = Refusal::SegmentRemoved { segment };
+                let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
                 out.send(to, connection, Body::Refused(why));
                 self.end_sender(index, None, host, out);
             }
@@ -482,7 +482,7 @@ impl Primary {
         out.fact(What::SenderStarted { standby, start });
         let segment = start.segment(host.files.size);
         if segment < host.files.oldest {
-            let why = Refusal::SegmentRemoved { segment };
+            let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
             out.send(standby, connection, Body::Refused(why));
             self.end_sender(index, None, host, out);
             return;

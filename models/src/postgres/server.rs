@@ -25,7 +25,7 @@ use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
-use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
+use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId, WalSegment};
 
 /// What a server is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,11 @@ impl Host {
     /// `application_name` of a standby's connections.
     pub fn application_name(&self, standby: ServerId) -> &str {
         &self.application_names[standby.index()]
+    }
+
+    /// The segment with this number on this server's timeline.
+    pub fn segment(&self, number: u64) -> WalSegment {
+        WalSegment { timeline: self.timeline, number, size: self.files.size }
     }
 
     /// A number for the next connection that this server opens.

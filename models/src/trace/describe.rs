@@ -133,6 +133,9 @@ impl Words<'_> {
             Refusal::TooManySenders { max } => {
                 format!("all {max} of its max_wal_senders are taken")
             }
+            Refusal::SegmentRemoved { segment } => {
+                format!("the WAL segment {segment} it needs is already removed there")
+            }
             Refusal::SlotActive { pid } => {
                 format!("the slot is still held by its process {pid}")
             }

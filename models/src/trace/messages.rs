@@ -425,6 +425,12 @@ impl Lines<'_, '_> {
                 self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
                 format!("{tried}FATAL:  {text}")
             }
+            Refusal::SegmentRemoved { segment } => {
+                let text = format!("requested WAL segment {segment} has already been removed");
+                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
+                let text = format!("could not receive data from WAL stream: ERROR:  {text}");
+                return self.add(server, Process::WalReceiver, Level::Fatal, text);
+            }
             Refusal::SlotActive { pid } => {
                 let slot = self.words.slot(upstream, server);
                 let text = format!("replication slot \"{slot}\" is active for PID {pid}");

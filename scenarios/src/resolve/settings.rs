@@ -1,0 +1,242 @@
+//! A server's settings, read by PostgreSQL's rules.
+//!
+//! In this order, the later one wins: the version's defaults, `conf_file`, `[postgresql]`,
+//! `[server.X.postgresql]`. PostgreSQL's own check of every value runs, with its own messages.
+//! A setting that would change the run and that nothing simulates yet is refused; one that has
+//! no effect on what is simulated is accepted and listed as not modelled.
+
+use std::collections::BTreeMap;
+
+use models::postgres::PgVersion;
+use models::postgres::guc::{self, SettingError, Settings};
+use models::postgres::syncrep::StandbyNames;
+use models::units::SegmentSize;
+
+use super::{Context, Fields, Finding, Span, Table};
+use crate::conf;
+use crate::error::nearest;
+
+/// A server's settings and where they were given.
+pub(crate) struct Configured {
+    /// As the server has them.
+    pub settings: Settings,
+    /// What was given, by lower-case name: the value that counts and its place.
+    given: BTreeMap<String, Given>,
+}
+
+/// A value that was given.
+struct Given {
+    value: String,
+    /// The value's place.
+    span: Span,
+    /// Where the file that it stands in was named.
+    file: Option<Span>,
+}
+
+impl Configured {
+    /// Where a setting was given.
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.given.get(name).map(|given| given.span)
+    }
+
+    /// Size of a WAL segment.
+    pub fn segment_size(&self) -> SegmentSize {
+        self.settings.wal_segment_size
+    }
+
+    /// Names of settings that were given and that no model reads.
+    pub fn not_modelled(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(String::as_str).filter(|name| !Settings::is_modelled(name))
+    }
+}
+
+/// Reads the settings of one server.
+pub(super) fn read(
+    cx: Context<'_>,
+    server: &Fields<'_>,
+    name: &str,
+    version: PgVersion,
+) -> Configured {
+    let mut configured =
+        Configured { settings: Settings::defaults(version), given: BTreeMap::new() };
+    if let (Some(path), Some(node)) = (server.text("conf_file"), server.get("conf_file")) {
+        read_file(cx, path, node.span, &mut configured);
+    }
+    if let Some((table, _)) = cx.table("postgresql") {
+        read_table(cx, table, &mut configured);
+    }
+    if let Some(node) = server.get("postgresql") {
+        match node.table() {
+            Some(table) => read_table(cx, table, &mut configured),
+            None => cx.report(Finding::new(
+                node.span,
+                format!("`postgresql` is a table of settings, not {}", node.kind()),
+            )),
+        }
+    }
+    if configured.settings.cluster_name.is_empty() {
+        // A name that PostgreSQL refuses has been reported as a server's name.
+        let _ = configured.settings.set("cluster_name", name);
+    }
+    check_not_built(cx, &configured);
+    check_standby_names(cx, &configured);
+    check_start(cx, &configured, server.span);
+    configured
+}
+
+/// A `postgresql.conf`.
+fn read_file(cx: Context<'_>, path: &str, span: Span, configured: &mut Configured) {
+    let Some(text) = cx.library.text(path, span, cx.findings) else { return };
+    for line in conf::lines(&text.text) {
+        let place = Span::at(text.base, line.span.clone());
+        match line.setting {
+            Ok((name, value)) => {
+                let given = Given { value, span: place, file: Some(span) };
+                set(cx, configured, &name, place, given);
+            }
+            Err(message) => cx.report(Finding::new(place, message).label(span, FILE_IS_READ)),
+        }
+    }
+}
+
+/// A `[postgresql]` table.
+fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
+    for (name, entry) in table.flatten() {
+        match entry.node.scalar() {
+            Some(value) => {
+                let given = Given { value, span: entry.node.span, file: None };
+                set(cx, configured, &name, entry.key_span, given);
+            }
+            None => {
+                let message =
+                    format!("`{name}` is {}, and a setting has one value", entry.node.kind());
+                let help = format!("as in postgresql.conf: {name} = '...'");
+                cx.report(Finding::new(entry.node.span, message).help(help));
+            }
+        }
+    }
+}
+
+const FILE_IS_READ: &str = "the file is read here";
+
+fn set(cx: Context<'_>, configured: &mut Configured, name: &str, name_span: Span, given: Given) {
+    let Err(error) = configured.settings.set(name, &given.value) else {
+        configured.given.insert(name.to_ascii_lowercase(), given);
+        return;
+    };
+    let span = match error {
+        SettingError::Unrecognized { .. }
+        | SettingError::OtherVersion { .. }
+        | SettingError::CustomName { .. }
+        | SettingError::CannotBeChanged { .. } => name_span,
+        SettingError::NotBoolean { .. }
+        | SettingError::Invalid { .. }
+        | SettingError::Rejected { .. }
+        | SettingError::OutOfRange { .. }
+        | SettingError::Start(_) => given.span,
+    };
+    let finding =
+        Finding::new(span, error.message()).maybe_help(help(&error, configured.settings.version()));
+    cx.report(in_file(finding, given.file));
+}
+
+/// Says where the file was named that a finding is in.
+fn in_file(finding: Finding, file: Option<Span>) -> Finding {
+    match file {
+        Some(span) => finding.label(span, FILE_IS_READ),
+        None => finding,
+    }
+}
+
+/// PostgreSQL's hint or detail, or the nearest name.
+fn help(error: &SettingError, version: PgVersion) -> Option<String> {
+    if let SettingError::Unrecognized { name } = error {
+        if let Some((_, instead)) = FORMER.iter().find(|(old, _)| name.eq_ignore_ascii_case(old)) {
+            return Some((*instead).to_owned());
+        }
+        let near = nearest(name, guc::names(version).collect::<Vec<_>>());
+        return Some(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "no supported version of PostgreSQL has it".to_owned(),
+        });
+    }
+    error.hint().map(str::to_owned).or_else(|| error.detail())
+}
+
+/// Settings of versions before 13 that people still have, and what became of them.
+const FORMER: &[(&str, &str)] = &[
+    ("wal_keep_segments", "since PostgreSQL 13 it is `wal_keep_size`, a size"),
+    ("checkpoint_segments", "since PostgreSQL 9.5 it is `max_wal_size`, a size"),
+    ("standby_mode", "a standby is a [server.X] with an `upstream`"),
+    ("trigger_file", "since PostgreSQL 12 promotion is `pg_promote()`"),
+];
+
+/// What would keep PostgreSQL from starting.
+fn check_start(cx: Context<'_>, configured: &Configured, server: Span) {
+    for error in configured.settings.check_start() {
+        let message = error.message();
+        // The message names the settings that do not go together.
+        let place = configured.given.iter().find(|(name, _)| message.contains(name.as_str()));
+        let span = place.map_or(server, |(_, given)| given.span);
+        cx.report(Finding::new(span, message).label(server, "this server would not start"));
+    }
+}
+
+fn check_standby_names(cx: Context<'_>, configured: &Configured) {
+    let Some(given) = configured.given.get("synchronous_standby_names") else { return };
+    if let Err(error) = StandbyNames::parse(&given.value) {
+        let help = match error.detail() {
+            Some(detail) => format!("{detail}; {NAMES_HELP}"),
+            None => NAMES_HELP.to_owned(),
+        };
+        let finding = Finding::new(given.span, error.to_string()).help(help);
+        cx.report(in_file(finding, given.file));
+    }
+}
+
+const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; quote a name \
+                          that has other characters: '\"pg-2\"'";
+
+/// Refuses what would change the run and is not simulated yet.
+fn check_not_built(cx: Context<'_>, configured: &Configured) {
+    let settings = &configured.settings;
+    let shown = |name: &str| settings.show(name).unwrap_or_default();
+    for (name, harmless, instead) in NOT_BUILT {
+        let Some(given) = configured.given.get(*name) else { continue };
+        let value = shown(name);
+        if harmless.contains(&value.as_str()) {
+            continue;
+        }
+        let value = if value.len() > 40 { "...".to_owned() } else { value };
+        let message = format!("{name} = '{value}' is not built yet");
+        cx.report(in_file(Finding::new(given.span, message).help(*instead), given.file));
+    }
+}
+
+/// Settings that would change the run, the values that do not, and what is possible.
+const NOT_BUILT: &[(&str, &[&str], &str)] = &[
+    ("archive_mode", &["off"], ARCHIVE),
+    ("restore_command", &[""], RESTORE),
+    ("archive_timeout", &["0"], ARCHIVE),
+    (
+        "primary_conninfo",
+        &[""],
+        "say where a standby streams from with `upstream` of its [server.X]",
+    ),
+    ("primary_slot_name", &[""], "name the slot with `slot` of the standby's [server.X]"),
+    ("recovery_min_apply_delay", &["0"], "a standby replays at once: take it out"),
+    ("wal_level", &["replica", "logical"], "streaming needs replica or logical"),
+    ("fsync", &["on"], "every flush reaches the disk: make the disk's `fsync` short instead"),
+    ("hot_standby", &["on"], "every standby accepts queries once it is consistent"),
+    ("recovery_target", &[""], RECOVERY_TARGET),
+    ("recovery_target_lsn", &[""], RECOVERY_TARGET),
+    ("recovery_target_name", &[""], RECOVERY_TARGET),
+    ("recovery_target_time", &[""], RECOVERY_TARGET),
+    ("recovery_target_xid", &[""], RECOVERY_TARGET),
+];
+
+const ARCHIVE: &str = "there is no WAL archive yet; over a conf_file, say [postgresql] \
+                       archive_mode = 'off' and archive_timeout = 0";
+const RESTORE: &str = "there is no WAL archive yet, a standby streams; over a conf_file, say \
+                       [postgresql] restore_command = ''";
+const RECOVERY_TARGET: &str = "standbys follow their upstream to the end: take it out";
