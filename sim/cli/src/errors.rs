@@ -102,18 +102,15 @@ impl Failure {
                 Some(format!("did you mean {}? `walden list` shows all", nearest.join(" or ")))
             }
             Failure::Damaged { .. } => {
-                Some("a stored run is not meant to be edited; make it again with `walden run`".into())
+                Some("a stored run is never edited; make it again with `walden run`".into())
             }
             Failure::OtherVersion { theirs, .. } => Some(format!(
                 "digests are comparable within one version only: check out the tag v{theirs} and \
                  build it, or run the scenario again with this version"
             )),
-            Failure::Unwritable { .. } => {
-                Some("choose another place with `--out DIR`".to_owned())
-            }
+            Failure::Unwritable { .. } => Some("choose another place with `--out DIR`".to_owned()),
             Failure::Internal { .. } => Some(
-                "this is a bug in Walden; the lines above are enough to repeat it, please report them"
-                    .to_owned(),
+                "this is a bug in Walden; what is printed here is enough to repeat it".to_owned(),
             ),
         }
     }
