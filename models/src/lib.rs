@@ -8,7 +8,10 @@
 //! * [`postgres`]: one server and its processes.
 //! * [`trace`]: what a run leaves behind; reports read this and nothing else.
 
+pub mod clients;
+pub mod disk;
 pub mod latency;
+pub mod network;
 pub mod postgres;
 pub mod trace;
 pub mod units;

@@ -1,9 +1,26 @@
 //! One PostgreSQL server: its processes, its settings, its words.
 
+pub mod backend;
+pub mod checkpointer;
 pub mod guc;
+pub mod lag;
+pub mod primary;
+pub mod protocol;
+pub mod server;
+pub mod standby;
+pub mod startup;
+pub mod syncrep;
+pub mod wal;
+pub mod walreceiver;
+pub mod walsender;
+pub mod walwriter;
 
 use serde::Serialize;
 use std::fmt;
+
+/// A connection between two servers, numbered by the standby that opened it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
 
 /// A major version of PostgreSQL, 13 to 18: decides defaults, view columns and message texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -63,6 +63,11 @@ pub enum Refusal {
         /// The upstream's `max_wal_senders`.
         max: u32,
     },
+    /// The segment it asked for is gone.
+    SegmentRemoved {
+        /// Number of the segment.
+        segment: u64,
+    },
     /// The named slot is in use.
     SlotActive {
         /// Process id of its owner.

@@ -1,0 +1,503 @@
+//! Clients of the primary: when transactions come, and the WAL they make.
+//!
+//! A machine of one workload. Arrivals are drawn lazily by whoever consumes them and never
+//! queued: [`Clients::next_insert`] says when the next one wants to insert its WAL, and
+//! [`Clients::take`] hands it out. In an *open loop* transactions start at a rate, however slow
+//! the answers are, and latency counts from the intended start. In a *closed loop* each client
+//! waits for its answer, thinks, and starts again. *WAL only* makes WAL in steps without anybody
+//! waiting, and *bulk* is one long transaction.
+//!
+//! The n-th transaction of a workload draws the same numbers in every variant of a scenario.
+//!
+//! Full-page images follow PostgreSQL's rule as urns: of the pages of a set, some have not been
+//! touched since the redo point; a touch hits one of those with the probability of their share,
+//! and then costs an image (`xloginsert.c:XLogRecordAssemble`, `page_lsn <= RedoRecPtr`).
+//!
+//! **Not modelled.** The network between clients and the primary; `max_connections`: an open loop
+//! has as many sessions as it needs. All WAL of a transaction is inserted with its commit record,
+//! so a long transaction's WAL arrives later than it would (up to its service time).
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::latency::{Quantiles, exponential};
+use crate::units::{Bytes, Die, Duration, SimTime};
+
+/// A workload's configuration.
+#[derive(Clone, Debug)]
+pub struct ClientsConfig {
+    /// When transactions come.
+    pub load: Load,
+    /// WAL of a transaction without images and without its commit record.
+    pub records: Quantiles,
+    /// Pages that a transaction touches.
+    pub pages: Vec<PageSet>,
+    /// Backend time of a transaction before it inserts its commit record (nanoseconds).
+    pub service: Quantiles,
+    /// End of the run: nothing starts at or after it.
+    pub end: SimTime,
+}
+
+/// When transactions come.
+#[derive(Clone, Debug)]
+pub enum Load {
+    /// At a rate: `gap` on average, exponential if `poisson`, else constant.
+    Open {
+        /// Mean gap between two starts.
+        gap: Duration,
+        /// Whether gaps are exponential.
+        poisson: bool,
+    },
+    /// So many clients, each waiting for its answer and then thinking.
+    Closed {
+        /// How many.
+        clients: u32,
+        /// Time from an answer to the next start (nanoseconds).
+        think: Quantiles,
+    },
+    /// WAL in steps; nobody waits.
+    Wal {
+        /// Length of a step.
+        step: Duration,
+        /// How much, when.
+        profile: WalProfile,
+    },
+    /// Long transactions.
+    Bulk {
+        /// Start of the first.
+        at: SimTime,
+        /// From one start to the next; `None`: only one.
+        every: Option<Duration>,
+        /// WAL of each.
+        bytes: Bytes,
+        /// Time over which its WAL is made.
+        over: Duration,
+    },
+}
+
+/// How much WAL, over time.
+#[derive(Clone, Debug)]
+pub enum WalProfile {
+    /// Bytes a second, always.
+    Constant(u64),
+    /// Bytes a second for each of equal parts of a day.
+    Daily(Vec<u64>),
+    /// Bytes made since the start, at moments since the start; linear in between, repeated from
+    /// its end.
+    History(Vec<(Duration, Bytes)>),
+}
+
+/// Pages that are hit uniformly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSet {
+    /// How many.
+    pub pages: u64,
+    /// Touches in a thousand transactions.
+    pub touches_per_thousand: u32,
+    /// Bytes of an image.
+    pub image: Bytes,
+}
+
+/// A transaction, or a step of WAL, that wants to insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it wants to insert.
+    pub at: SimTime,
+    /// Its intended start: latency counts from here.
+    pub start: SimTime,
+    /// The client of a closed loop; otherwise the transaction's ordinal, wrapped.
+    pub client: u32,
+    /// WAL to insert before the commit record.
+    pub wal: Bytes,
+    /// What it is.
+    pub kind: ArrivalKind,
+}
+
+/// What an arrival is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrivalKind {
+    /// A transaction whose client waits for the answer.
+    Commit,
+    /// WAL that is flushed, as commits of many would be; nobody's latency is measured.
+    Step,
+    /// WAL of a transaction that has not come to its end.
+    Records,
+}
+
+/// The clients of one workload.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    config: ClientsConfig,
+    arrivals: Die,
+    wal: Die,
+    images: Die,
+    service: Die,
+    think: Die,
+    /// Whether the primary takes full-page images.
+    full_page_writes: bool,
+    /// Pages of each set not touched since the redo point.
+    untouched: Vec<u64>,
+    /// Intended start of the next transaction of an open loop, step or bulk.
+    start: SimTime,
+    /// Transactions whose insert comes in another order than their start: (insert, start, client).
+    queue: BinaryHeap<Reverse<(SimTime, SimTime, u32)>>,
+    /// The same, where service times are constant and order cannot change.
+    line: VecDeque<(SimTime, SimTime, u32)>,
+    /// Transactions started so far.
+    started: u64,
+    /// WAL of the profile handed out so far, and the step it belongs to.
+    step: u64,
+    next: SimTime,
+}
+
+/// A bulk transaction inserts this often.
+const BULK_STEP: Duration = Duration::ms(10);
+const DAY: Duration = Duration::s(86_400);
+
+impl Clients {
+    /// A workload's clients before the first transaction. `seed` and `name` key its dice.
+    pub fn new(config: ClientsConfig, full_page_writes: bool, seed: u64, name: &str) -> Clients {
+        let die = |purpose| Die::new(seed, purpose, name);
+        let mut clients = Clients {
+            arrivals: die("arrival"),
+            wal: die("wal"),
+            images: die("image"),
+            service: die("service"),
+            think: die("think"),
+            full_page_writes,
+            untouched: config.pages.iter().map(|set| set.pages).collect(),
+            start: SimTime::ZERO,
+            queue: BinaryHeap::new(),
+            line: VecDeque::new(),
+            started: 0,
+            step: 0,
+            next: SimTime::NEVER,
+            config,
+        };
+        clients.begin();
+        clients
+    }
+
+    /// When the next arrival wants to insert; [`SimTime::NEVER`] if none will without an answer.
+    pub fn next_insert(&self) -> SimTime {
+        self.next
+    }
+
+    /// Transactions started so far: those whose intended start was handed out.
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// Hands out the arrival of [`Clients::next_insert`].
+    pub fn take(&mut self) -> Arrival {
+        let arrival = match self.config.load {
+            Load::Open { gap, poisson } => self.take_open(gap, poisson),
+            Load::Closed { .. } => self.take_closed(),
+            Load::Wal { step, .. } => self.take_step(step),
+            Load::Bulk { every, bytes, over, .. } => self.take_bulk(every, bytes, over),
+        };
+        if arrival.kind == ArrivalKind::Commit {
+            self.started += 1;
+        }
+        self.find_next();
+        arrival
+    }
+
+    /// A client of a closed loop has its answer and goes on after it has thought.
+    pub fn answered(&mut self, now: SimTime, client: u32) {
+        if let Load::Closed { think, .. } = &self.config.load {
+            let pause = match think.is_constant() {
+                true => think.max(),
+                false => think.quantile(self.think.throw()),
+            };
+            self.start_client(now + Duration(pause), client);
+            self.find_next();
+        }
+    }
+
+    /// A redo point has moved: every page needs an image again.
+    pub fn redo_moved(&mut self) {
+        for (untouched, set) in self.untouched.iter_mut().zip(&self.config.pages) {
+            *untouched = set.pages;
+        }
+    }
+
+    fn begin(&mut self) {
+        match self.config.load {
+            Load::Open { gap, poisson } => self.start = SimTime::ZERO + self.gap(gap, poisson),
+            Load::Closed { clients, .. } => {
+                (0..clients).for_each(|client| self.start_client(SimTime::ZERO, client));
+            }
+            Load::Wal { step, .. } => self.start = SimTime::ZERO + step,
+            Load::Bulk { at, .. } => self.start = at,
+        }
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        self.next = match &self.config.load {
+            Load::Open { gap, poisson } => {
+                let (gap, poisson) = (*gap, *poisson);
+                match self.config.service.is_constant() {
+                    true => self.in_time(self.start) + Duration(self.config.service.max()),
+                    false => self.fill_queue(gap, poisson),
+                }
+            }
+            Load::Closed { .. } => match self.in_order() {
+                true => self.line.front().map_or(SimTime::NEVER, |first| first.0),
+                false => self.queue.peek().map_or(SimTime::NEVER, |first| first.0.0),
+            },
+            Load::Wal { .. } => match self.start <= self.config.end {
+                true => self.start,
+                false => SimTime::NEVER,
+            },
+            Load::Bulk { over, .. } => {
+                let steps = over.0.div_ceil(BULK_STEP.0).max(1);
+                let along = over.0 * (self.step + 1) / steps;
+                self.in_time(self.start) + Duration(along)
+            }
+        };
+    }
+
+    /// Nothing starts at or after the end of the run.
+    fn in_time(&self, start: SimTime) -> SimTime {
+        if start < self.config.end { start } else { SimTime::NEVER }
+    }
+
+    fn gap(&mut self, mean: Duration, poisson: bool) -> Duration {
+        if poisson { Duration(exponential(mean.0, self.arrivals.throw())) } else { mean }
+    }
+
+    fn take_open(&mut self, gap: Duration, poisson: bool) -> Arrival {
+        let (at, start) = if self.config.service.is_constant() {
+            let start = self.start;
+            self.start = start + self.gap(gap, poisson);
+            (start + Duration(self.config.service.max()), start)
+        } else {
+            let Reverse((at, start, _)) = self.queue.pop().expect("next_insert found one");
+            (at, start)
+        };
+        let client = self.started as u32;
+        Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
+    }
+
+    /// Draws starts until none can insert before the first of the queue.
+    fn fill_queue(&mut self, gap: Duration, poisson: bool) -> SimTime {
+        loop {
+            let first = self.queue.peek().map_or(SimTime::NEVER, |first| first.0.0);
+            if self.in_time(self.start) >= first {
+                return first;
+            }
+            let start = self.start;
+            let service = Duration(self.config.service.quantile(self.service.throw()));
+            self.queue.push(Reverse((start + service, start, 0)));
+            self.start = start + self.gap(gap, poisson);
+        }
+    }
+
+    /// Whether clients of a closed loop insert in the order in which they were answered.
+    fn in_order(&self) -> bool {
+        let constant_think = match &self.config.load {
+            Load::Closed { think, .. } => think.is_constant(),
+            Load::Open { .. } | Load::Wal { .. } | Load::Bulk { .. } => true,
+        };
+        constant_think && self.config.service.is_constant()
+    }
+
+    fn start_client(&mut self, start: SimTime, client: u32) {
+        if start >= self.config.end {
+            return;
+        }
+        if self.in_order() {
+            let insert = start + Duration(self.config.service.max());
+            self.line.push_back((insert, start, client));
+        } else {
+            let service = Duration(self.config.service.quantile(self.service.throw()));
+            self.queue.push(Reverse((start + service, start, client)));
+        }
+    }
+
+    fn take_closed(&mut self) -> Arrival {
+        let (at, start, client) = match self.in_order() {
+            true => self.line.pop_front().expect("next_insert found one"),
+            false => self.queue.pop().expect("next_insert found one").0,
+        };
+        Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
+    }
+
+    fn take_step(&mut self, step: Duration) -> Arrival {
+        let at = self.start;
+        let from = SimTime(at.0 - step.0);
+        let wal = match &self.config.load {
+            Load::Wal { profile, .. } => profile.between(from, at),
+            Load::Open { .. } | Load::Closed { .. } | Load::Bulk { .. } => Bytes(0),
+        };
+        self.start = at + step;
+        Arrival { at, start: at, client: 0, wal, kind: ArrivalKind::Step }
+    }
+
+    fn take_bulk(&mut self, every: Option<Duration>, bytes: Bytes, over: Duration) -> Arrival {
+        let steps = over.0.div_ceil(BULK_STEP.0).max(1);
+        let share = |step: u64| (u128::from(bytes.0) * u128::from(step) / u128::from(steps)) as u64;
+        let (at, start) = (self.next, self.start);
+        let wal = Bytes(share(self.step + 1) - share(self.step));
+        self.step += 1;
+        let last = self.step == steps;
+        if last {
+            self.step = 0;
+            self.start = every.map_or(SimTime::NEVER, |every| start + every.max(over));
+        }
+        let kind = if last { ArrivalKind::Commit } else { ArrivalKind::Records };
+        Arrival { at, start, client: 0, wal, kind }
+    }
+
+    /// WAL of one transaction: its records, and images of pages touched for the first time.
+    fn transaction(&mut self) -> Bytes {
+        let records = match self.config.records.is_constant() {
+            true => self.config.records.max(),
+            false => self.config.records.quantile(self.wal.throw()),
+        };
+        if !self.full_page_writes || self.config.pages.is_empty() {
+            return Bytes(records);
+        }
+        let mut wal = records;
+        for (set, untouched) in self.config.pages.iter().zip(&mut self.untouched) {
+            let mut touches = set.touches_per_thousand / 1000;
+            let rest = u64::from(set.touches_per_thousand % 1000);
+            if rest > 0 && (self.images.throw() >> 32) * 1000 >> 32 < rest {
+                touches += 1;
+            }
+            for _ in 0..touches {
+                let page = u128::from(self.images.throw()) * u128::from(set.pages) >> 64;
+                if (page as u64) < *untouched {
+                    *untouched -= 1;
+                    wal += set.image.0;
+                }
+            }
+        }
+        Bytes(wal)
+    }
+}
+
+impl WalProfile {
+    /// WAL made from one moment to another.
+    fn between(&self, from: SimTime, to: SimTime) -> Bytes {
+        Bytes(self.until(to) - self.until(from))
+    }
+
+    /// WAL made from the start of the run until `at`.
+    fn until(&self, at: SimTime) -> u64 {
+        match self {
+            WalProfile::Constant(rate) => share(*rate, at.0, Duration::s(1).0),
+            WalProfile::Daily(rates) => {
+                let part = DAY.0 / rates.len() as u64;
+                let whole_day: u64 = rates.iter().map(|&r| share(r, part, Duration::s(1).0)).sum();
+                let (days, rest) = (at.0 / DAY.0, at.0 % DAY.0);
+                let mut made = whole_day * days;
+                for (i, &rate) in rates.iter().enumerate() {
+                    let spent = rest.saturating_sub(i as u64 * part).min(part);
+                    made += share(rate, spent, Duration::s(1).0);
+                }
+                made
+            }
+            WalProfile::History(points) => {
+                let Some(&(length, total)) = points.last() else { return 0 };
+                if length == Duration::ZERO {
+                    return 0;
+                }
+                let (rounds, rest) = (at.0 / length.0, at.0 % length.0);
+                let after = points.partition_point(|p| p.0.0 <= rest);
+                let (to, from) = (points[after.min(points.len() - 1)], points[after - 1]);
+                let made = to.1.0 - from.1.0;
+                let into = share(made, rest - from.0.0, (to.0.0 - from.0.0).max(1));
+                total.0 * rounds + from.1.0 + into
+            }
+        }
+    }
+}
+
+/// `amount * part / whole` without overflow.
+fn share(amount: u64, part: u64, whole: u64) -> u64 {
+    (u128::from(amount) * u128::from(part) / u128::from(whole)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(load: Load, service: Quantiles) -> ClientsConfig {
+        let records = Quantiles::constant(100);
+        ClientsConfig { load, records, pages: Vec::new(), service, end: SimTime(10_000_000_000) }
+    }
+
+    #[test]
+    fn an_open_loop_keeps_its_rate_and_its_order_of_inserts() {
+        for service in [Quantiles::constant(40_000), Quantiles::uniform(0, 5_000_000)] {
+            let load = Load::Open { gap: Duration::us(100), poisson: true };
+            let mut clients = Clients::new(config(load, service), true, 7, "w");
+            let mut last = SimTime::ZERO;
+            while clients.next_insert() != SimTime::NEVER {
+                let arrival = clients.take();
+                assert!(arrival.at >= last && arrival.start <= arrival.at);
+                last = arrival.at;
+            }
+            assert!((99_000..101_000).contains(&clients.started()), "{}", clients.started());
+        }
+    }
+
+    #[test]
+    fn a_client_of_a_closed_loop_waits_for_its_answer() {
+        let load = Load::Closed { clients: 2, think: Quantiles::constant(1_000) };
+        let mut clients = Clients::new(config(load, Quantiles::constant(500)), true, 7, "w");
+        assert_eq!((clients.take().client, clients.take().client), (0, 1));
+        assert_eq!(clients.next_insert(), SimTime::NEVER);
+        clients.answered(SimTime(10_000), 1);
+        assert_eq!(clients.next_insert(), SimTime(11_500));
+    }
+
+    #[test]
+    fn a_profile_hands_out_all_of_its_wal() {
+        let history = vec![(Duration(0), Bytes(0)), (Duration::s(3), Bytes(1_000_003))];
+        for (profile, total) in [
+            (WalProfile::Constant(1_000_001), 10 * 1_000_001),
+            (WalProfile::Daily(vec![86_400, 7]), 864_000),
+            (WalProfile::History(history), 3 * 1_000_003 + 333_334),
+        ] {
+            let load = Load::Wal { step: Duration::ms(100), profile };
+            let mut clients = Clients::new(config(load, Quantiles::constant(0)), true, 7, "w");
+            let mut made = 0;
+            while clients.next_insert() != SimTime::NEVER {
+                made += clients.take().wal.0;
+            }
+            assert_eq!(made, total);
+        }
+    }
+
+    #[test]
+    fn a_page_pays_once_for_each_redo_point() {
+        let load = Load::Open { gap: Duration::us(100), poisson: false };
+        let mut config = config(load, Quantiles::constant(0));
+        config.pages =
+            vec![PageSet { pages: 50, touches_per_thousand: 1_500, image: Bytes(1_000_000) }];
+        let mut clients = Clients::new(config, true, 7, "w");
+        for _ in 0..3 {
+            let wal: u64 = (0..5_000).map(|_| clients.take().wal.0).sum();
+            assert_eq!(wal, 5_000 * 100 + 50 * 1_000_000);
+            clients.redo_moved();
+        }
+    }
+
+    #[test]
+    fn a_bulk_transaction_ends_with_one_commit() {
+        let (at, bytes, over) = (SimTime(1_000_000_000), Bytes::mb(100), Duration::s(2));
+        let load = Load::Bulk { at, every: None, bytes, over };
+        let mut clients = Clients::new(config(load, Quantiles::constant(0)), true, 7, "w");
+        let (mut made, mut commits) = (0, 0);
+        while clients.next_insert() != SimTime::NEVER {
+            let arrival = clients.take();
+            made += arrival.wal.0;
+            commits += u32::from(arrival.kind == ArrivalKind::Commit);
+        }
+        assert_eq!((made, commits), (bytes.0, 1));
+    }
+}

@@ -1,0 +1,407 @@
+//! One directed link: delay, bandwidth, order, back-pressure, and being cut.
+//!
+//! Messages leave one after the other at the link's bandwidth and then travel for its delay, and
+//! never overtake each other. A link may be shared: each pair of servers that uses it has a
+//! *flow* of its own, but all flows queue for the same bandwidth. A flow also knows how many
+//! bytes the sender has under way that the receiver has not taken from its socket buffer: at most
+//! a *window* of them, so that throughput is at most window / RTT, and a receiver that does not
+//! read blocks the sender.
+//!
+//! A *hold* keeps everything and lets it pass at once afterwards. A *cut* loses what is under
+//! way, which TCP repairs: after healing the flow resumes at the next retransmission, which come
+//! 200 ms after the first loss and then at doubling distances up to 120 s.
+//!
+//! Delay is one draw for each window of 100 ms, linear in between.
+//!
+//! **Source.** product.md, "Delay on a link"; RFC 6298 for retransmission; Linux's
+//! `TCP_RTO_MIN` and `TCP_RTO_MAX`.
+//!
+//! **Not modelled.** Packet loss short of a cut; congestion control and slow start: after an
+//! idle time the whole window may leave at once, where a real connection over a long link needs a
+//! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
+
+use std::collections::VecDeque;
+
+use crate::latency::Quantiles;
+use crate::postgres::protocol::{Body, Message};
+use crate::trace::fact::ServerId;
+use crate::units::{Bytes, Die, Duration, Rate, SimTime};
+
+/// What a directed link is made of.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// Round trip time in nanoseconds; half of a draw is this direction's delay.
+    pub rtt: Quantiles,
+    /// Bytes a second.
+    pub bandwidth: Rate,
+    /// Unread bytes a flow may have under way.
+    pub window: Bytes,
+}
+
+/// One direction of a link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    config: LinkConfig,
+    die: Die,
+    /// When the last byte handed in so far has left.
+    free_at: SimTime,
+    /// The delay's window and the draws at its two ends.
+    delay_window: Option<(u64, Duration, Duration)>,
+    flows: Vec<Flow>,
+    next: SimTime,
+}
+
+/// What one pair of servers has under way in this direction.
+#[derive(Clone, Debug)]
+struct Flow {
+    from: ServerId,
+    to: ServerId,
+    /// In order of arrival.
+    under_way: VecDeque<Parcel>,
+    last_arrival: SimTime,
+    /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
+    unread: u64,
+    /// Bytes taken, and when the sender learns of it; in order of time.
+    taken: VecDeque<(SimTime, u64)>,
+    /// The sender waits for room for so many bytes.
+    wants: Option<u64>,
+    held: u32,
+    cut: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parcel {
+    sent: SimTime,
+    arrives: SimTime,
+    message: Message,
+}
+
+/// What comes out of a link at its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A message has arrived.
+    Message {
+        /// The sender.
+        from: ServerId,
+        /// The receiver.
+        to: ServerId,
+        /// The message.
+        message: Message,
+    },
+    /// A sender that waited has room again.
+    Room {
+        /// The sender.
+        from: ServerId,
+        /// The receiver.
+        to: ServerId,
+        /// Bytes it may hand in.
+        bytes: Bytes,
+    },
+}
+
+/// Length of a window of delay.
+const DELAY_WINDOW: Duration = Duration::ms(100);
+/// `TCP_RTO_MIN`: the first retransmission.
+const FIRST_RETRANSMISSION: Duration = Duration::ms(200);
+/// `TCP_RTO_MAX`: the longest distance between two.
+const LAST_RETRANSMISSION: Duration = Duration::s(120);
+
+impl Link {
+    /// A link with nothing under way. `die` is thrown once a window of delay.
+    pub fn new(config: LinkConfig, die: Die) -> Link {
+        Link {
+            config,
+            die,
+            free_at: SimTime::ZERO,
+            delay_window: None,
+            flows: Vec::new(),
+            next: SimTime::NEVER,
+        }
+    }
+
+    /// Adds the flow of a pair of servers; returns its index.
+    pub fn add_flow(&mut self, from: ServerId, to: ServerId) -> usize {
+        self.flows.push(Flow {
+            from,
+            to,
+            under_way: VecDeque::new(),
+            last_arrival: SimTime::ZERO,
+            unread: 0,
+            taken: VecDeque::new(),
+            wants: None,
+            held: 0,
+            cut: 0,
+        });
+        self.flows.len() - 1
+    }
+
+    /// When [`Link::deliver`] wants to be called.
+    pub fn next_deadline(&self) -> SimTime {
+        self.next
+    }
+
+    /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
+    /// tries again by itself.
+    pub fn send(&mut self, now: SimTime, flow: usize, message: Message) {
+        let size = message.size();
+        let start = now.max(self.free_at);
+        self.free_at = start + self.config.bandwidth.time_for(size);
+        let arrives = self.free_at + self.delay(now);
+        let flow = &mut self.flows[flow];
+        if flow.cut > 0 && message.body == Body::Connect {
+            return;
+        }
+        let arrives = arrives.max(flow.last_arrival);
+        flow.last_arrival = arrives;
+        if let Body::XLogData { .. } = message.body {
+            flow.unread += size.0;
+        }
+        flow.under_way.push_back(Parcel { sent: now, arrives, message });
+        if flow.under_way.len() == 1 && arrives < self.next && !flow.blocked() {
+            self.next = arrives;
+        }
+    }
+
+    /// The receiver has taken `bytes` of XLogData from its socket buffer.
+    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) {
+        let known = now + self.delay(now);
+        let flow = &mut self.flows[flow];
+        flow.taken.push_back((known, bytes.0));
+        if flow.wants.is_some() {
+            self.schedule();
+        }
+    }
+
+    /// The sender needs room for `bytes`: it is told at once or when there is.
+    pub fn ask_for_room(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> Option<Bytes> {
+        self.flows[flow].wants = Some(bytes.0);
+        let room = self.flows[flow].room(now, self.config.window);
+        if room.is_none() {
+            self.schedule();
+        }
+        room
+    }
+
+    /// A new connection begins with empty socket buffers.
+    pub fn forget_window(&mut self, flow: usize) {
+        let flow = &mut self.flows[flow];
+        flow.unread = 0;
+        flow.taken.clear();
+        flow.wants = None;
+    }
+
+    /// What is due at `now`, one thing at a time, in order of time and then of flows.
+    pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
+        let window = self.config.window;
+        let due = |flow: &Flow| flow.next_deadline().0 <= now.0;
+        let index = self.flows.iter().position(due);
+        let delivery = index.and_then(|index| self.flows[index].deliver(now, window));
+        self.schedule();
+        delivery
+    }
+
+    /// Nothing passes from now on, and nothing is lost.
+    pub fn hold(&mut self, flow: usize) {
+        self.flows[flow].held += 1;
+        self.schedule();
+    }
+
+    /// What was held passes at once.
+    pub fn release(&mut self, now: SimTime, flow: usize) {
+        let delayed = &mut self.flows[flow];
+        delayed.held = delayed.held.saturating_sub(1);
+        self.flows[flow].arrive_from(now);
+        self.schedule();
+    }
+
+    /// Nothing passes from now on; what is under way is lost and must be sent again.
+    pub fn cut(&mut self, flow: usize) {
+        let flow = &mut self.flows[flow];
+        flow.cut += 1;
+        flow.under_way.retain(|p| p.message.body != Body::Connect);
+        self.schedule();
+    }
+
+    /// The way is free again: the flow resumes at the next retransmission of the first thing lost.
+    pub fn heal(&mut self, now: SimTime, flow: usize) {
+        let delay = self.delay(now);
+        let flow = &mut self.flows[flow];
+        flow.cut = flow.cut.saturating_sub(1);
+        if flow.cut == 0
+            && let Some(first) = flow.under_way.front()
+        {
+            let resumes = next_retransmission(first.sent, now) + delay;
+            flow.arrive_from(resumes);
+        }
+        self.schedule();
+    }
+
+    /// The delay of what leaves at `now`.
+    fn delay(&mut self, now: SimTime) -> Duration {
+        if self.config.rtt.is_constant() {
+            return Duration(self.config.rtt.max() / 2);
+        }
+        let window = now.0 / DELAY_WINDOW.0;
+        let along = now.0 % DELAY_WINDOW.0;
+        let (from, to) = match self.delay_window {
+            Some((current, from, to)) if current == window => (from, to),
+            _ => {
+                let draw = |n: u64| Duration(self.config.rtt.quantile(self.die.at(n)) / 2);
+                let ends = (draw(window), draw(window + 1));
+                self.delay_window = Some((window, ends.0, ends.1));
+                ends
+            }
+        };
+        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
+        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
+    }
+
+    fn schedule(&mut self) {
+        self.next = self.flows.iter().map(Flow::next_deadline).min().unwrap_or(SimTime::NEVER);
+    }
+}
+
+impl Flow {
+    fn blocked(&self) -> bool {
+        self.held + self.cut > 0
+    }
+
+    fn next_deadline(&self) -> SimTime {
+        if self.blocked() {
+            return SimTime::NEVER;
+        }
+        let arrival = self.under_way.front().map_or(SimTime::NEVER, |p| p.arrives);
+        let room = match (self.wants, self.taken.front()) {
+            (Some(_), Some(&(known, _))) => known,
+            _ => SimTime::NEVER,
+        };
+        arrival.min(room)
+    }
+
+    fn deliver(&mut self, now: SimTime, window: Bytes) -> Option<Delivery> {
+        let (from, to) = (self.from, self.to);
+        if self.under_way.front().is_some_and(|p| p.arrives <= now) {
+            let message = self.under_way.pop_front()?.message;
+            return Some(Delivery::Message { from, to, message });
+        }
+        self.room(now, window).map(|bytes| Delivery::Room { from, to, bytes })
+    }
+
+    /// Room for what the sender wants, if there is; a message larger than the window goes alone.
+    fn room(&mut self, now: SimTime, window: Bytes) -> Option<Bytes> {
+        while let Some(&(known, bytes)) = self.taken.front()
+            && known <= now
+        {
+            self.taken.pop_front();
+            self.unread = self.unread.saturating_sub(bytes);
+        }
+        let wants = self.wants?;
+        let free = window.0.saturating_sub(self.unread);
+        let free = if self.unread == 0 { free.max(wants) } else { free };
+        (free >= wants).then(|| {
+            self.wants = None;
+            Bytes(free)
+        })
+    }
+
+    /// Nothing under way arrives before `at`.
+    fn arrive_from(&mut self, at: SimTime) {
+        for parcel in &mut self.under_way {
+            parcel.arrives = parcel.arrives.max(at);
+        }
+        for (known, _) in &mut self.taken {
+            *known = (*known).max(at);
+        }
+        self.last_arrival = self.last_arrival.max(at);
+    }
+}
+
+/// When TCP sends again, from `now` on, what it first sent at `sent`.
+fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
+    let (mut at, mut distance) = (sent + FIRST_RETRANSMISSION, FIRST_RETRANSMISSION);
+    while at < now {
+        distance = Duration((distance.0 * 2).min(LAST_RETRANSMISSION.0));
+        at += distance;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::ConnectionId;
+    use crate::units::Lsn;
+
+    fn link(window: u64) -> Link {
+        let config = LinkConfig {
+            rtt: Quantiles::constant(2_000_000),
+            bandwidth: Rate::new(1_000_000_000).expect("a rate"),
+            window: Bytes(window),
+        };
+        let mut link = Link::new(config, Die::new(1, "delay", "link"));
+        link.add_flow(ServerId(0), ServerId(1));
+        link
+    }
+
+    fn wal(bytes: u64) -> Message {
+        let (start, end, chunks, redo) = (Lsn(0), Lsn(bytes), 1, Lsn::INVALID);
+        let body = Body::XLogData { start, end, chunks, redo };
+        Message { connection: ConnectionId(1), body }
+    }
+
+    #[test]
+    fn messages_queue_for_bandwidth_and_keep_their_order() {
+        let mut link = link(1 << 20);
+        link.send(SimTime(0), 0, wal(970));
+        link.send(SimTime(0), 0, wal(970));
+        assert_eq!(link.next_deadline(), SimTime(1_001_000));
+        assert!(link.deliver(SimTime(1_001_000)).is_some());
+        assert_eq!(link.next_deadline(), SimTime(1_002_000));
+    }
+
+    #[test]
+    fn a_receiver_that_does_not_read_blocks_the_sender() {
+        let mut link = link(2_000);
+        assert_eq!(link.ask_for_room(SimTime(0), 0, Bytes(1_000)), Some(Bytes(2_000)));
+        link.send(SimTime(0), 0, wal(970));
+        link.send(SimTime(0), 0, wal(970));
+        assert_eq!(link.ask_for_room(SimTime(0), 0, Bytes(1_000)), None);
+        link.deliver(SimTime(1_001_000));
+        link.deliver(SimTime(1_002_000));
+        assert_eq!(link.next_deadline(), SimTime::NEVER);
+        link.take(SimTime(5_000_000), 0, Bytes(1_000));
+        assert_eq!(link.next_deadline(), SimTime(6_000_000));
+        let (from, to, bytes) = (ServerId(0), ServerId(1), Bytes(1_000));
+        assert_eq!(link.deliver(SimTime(6_000_000)), Some(Delivery::Room { from, to, bytes }));
+    }
+
+    #[test]
+    fn a_hold_passes_at_once_and_a_cut_at_the_next_retransmission() {
+        let s = |n: u64| SimTime(n * 100_000_000);
+        let mut held = link(1 << 20);
+        held.hold(0);
+        held.send(s(1), 0, wal(100));
+        held.release(s(50), 0);
+        assert_eq!(held.next_deadline(), s(50));
+        let mut cut = link(1 << 20);
+        cut.cut(0);
+        cut.send(s(1), 0, wal(100));
+        cut.heal(s(50), 0);
+        // Sent at 0.1 s; again at 0.3, 0.7, 1.5, 3.1 and 6.3 s; one way takes 1 ms.
+        assert_eq!(cut.next_deadline(), SimTime(6_301_000_000));
+    }
+
+    #[test]
+    fn delay_is_linear_between_draws_and_bounded_by_them() {
+        let config = LinkConfig {
+            rtt: Quantiles::uniform(1_000_000, 3_000_000),
+            bandwidth: Rate::new(u64::MAX).expect("a rate"),
+            window: Bytes(1),
+        };
+        let mut link = Link::new(config, Die::new(1, "delay", "link"));
+        for n in 0..10_000 {
+            let d = link.delay(SimTime(n * 1_234_567)).0;
+            assert!((499_990..=1_500_000).contains(&d), "{d}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The checkpointer: when a checkpoint starts, when it ends, and which WAL files stay.
+//!
+//! A checkpoint starts when `checkpoint_timeout` has passed since the last one started, or when
+//! WAL has reached its share of `max_wal_size`. Its *redo point* is the insert position at that
+//! moment: from there on every page pays a full-page image again. It spreads its writes over
+//! `checkpoint_completion_target` of whichever would come first, the timeout or the WAL. Files
+//! are removed or recycled only at its end: those below the oldest that redo, `wal_keep_size` or a
+//! slot still needs.
+//!
+//! **Source.** `checkpointer.c:CheckpointerMain`, `IsCheckpointOnSchedule`; `xlog.c:
+//! CreateCheckPoint`, `KeepLogSeg`, `XLOGfileslop`, `XLogCheckpointNeeded`,
+//! `CalculateCheckpointSegments`.
+//!
+//! **Not modelled.** The number of dirty buffers: a checkpoint always takes its whole share of
+//! the time, where PostgreSQL ends early with little to write. Invalidation of slots, restart of
+//! a requested checkpoint right after a running one, preallocation.
+
+use super::guc::Settings;
+use super::wal::WalFiles;
+use crate::trace::fact::CheckpointCause;
+use crate::units::{Bytes, Duration, Lsn, SimTime};
+
+/// The checkpointer of a running primary.
+#[derive(Clone, Debug)]
+pub struct Checkpointer {
+    config: CheckpointConfig,
+    /// When `checkpoint_timeout` has passed since the last one started.
+    timeout_at: SimTime,
+    running: Option<Running>,
+    /// Redo point of the last checkpoint started (`RedoRecPtr`).
+    redo: Lsn,
+    /// Insert position right after the last checkpoint's own record: nothing since, nothing to do.
+    idle_at: Lsn,
+    /// `CheckPointDistanceEstimate`.
+    estimate: u64,
+}
+
+/// The settings a checkpointer follows.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointConfig {
+    /// `checkpoint_timeout`.
+    pub timeout: Duration,
+    /// `checkpoint_completion_target`, in millionths.
+    pub target: u64,
+    /// `max_wal_size`.
+    pub max_wal_size: Bytes,
+    /// `min_wal_size`.
+    pub min_wal_size: Bytes,
+    /// `wal_keep_size`.
+    pub wal_keep_size: Bytes,
+    /// `max_slot_wal_keep_size`; `None`: without limit.
+    pub max_slot_wal_keep_size: Option<Bytes>,
+    /// `wal_recycle`.
+    pub recycle: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    started: SimTime,
+    ends: SimTime,
+    previous_redo: Lsn,
+}
+
+/// A checkpoint that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its redo point.
+    pub redo: Lsn,
+    /// WAL since the previous redo point.
+    pub distance: Bytes,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl From<&Settings> for CheckpointConfig {
+    fn from(settings: &Settings) -> CheckpointConfig {
+        CheckpointConfig {
+            timeout: settings.checkpoint_timeout,
+            target: u64::from(settings.checkpoint_completion_target),
+            max_wal_size: settings.max_wal_size,
+            min_wal_size: settings.min_wal_size,
+            wal_keep_size: settings.wal_keep_size,
+            max_slot_wal_keep_size: settings.max_slot_wal_keep_size,
+            recycle: settings.wal_recycle,
+        }
+    }
+}
+
+/// One, in the fixed point of `checkpoint_completion_target`.
+const ONE: u64 = 1_000_000;
+
+impl Checkpointer {
+    /// A checkpointer that starts at `now`, after a checkpoint with its redo point at `redo`.
+    pub fn new(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
+        let timeout_at = now + config.timeout;
+        Checkpointer { config, timeout_at, running: None, redo, idle_at: redo, estimate: 0 }
+    }
+
+    /// When the timeout or the end of a running checkpoint is due.
+    pub fn next_deadline(&self) -> SimTime {
+        self.running.map_or(self.timeout_at, |running| running.ends)
+    }
+
+    /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
+    pub fn segments(&self, files: &WalFiles) -> u64 {
+        let all = files.size.segments_in(self.config.max_wal_size);
+        (all * ONE / (ONE + self.config.target)).max(1)
+    }
+
+    /// Whether a checkpoint is to start because of the time, with `insert` the insert position.
+    /// Restarts the timer in any case.
+    pub fn timeout(&mut self, now: SimTime, insert: Lsn) -> Option<CheckpointCause> {
+        if self.running.is_some() || now < self.timeout_at {
+            return None;
+        }
+        self.timeout_at = now + self.config.timeout;
+        (insert > self.idle_at).then_some(CheckpointCause::Time)
+    }
+
+    /// Whether completing `segment` starts a checkpoint (`XLogCheckpointNeeded`), or, while one
+    /// runs, hurries it.
+    pub fn completed(
+        &mut self,
+        now: SimTime,
+        segment: u64,
+        files: &WalFiles,
+    ) -> Option<CheckpointCause> {
+        let since_redo = segment.saturating_sub(self.redo.segment(files.size)) + 1;
+        let trigger = self.segments(files);
+        if let Some(running) = &mut self.running {
+            if since_redo * ONE >= trigger * self.config.target {
+                running.ends = running.ends.min(now);
+            }
+            return None;
+        }
+        (since_redo >= trigger).then_some(CheckpointCause::Wal)
+    }
+
+    /// A checkpoint starts with its redo point at `redo`.
+    pub fn start(&mut self, now: SimTime, redo: Lsn) {
+        let spread = self.config.timeout.0 / 1000 * self.config.target / (ONE / 1000);
+        let previous_redo = self.redo;
+        self.running = Some(Running { started: now, ends: now + Duration(spread), previous_redo });
+        self.timeout_at = now + self.config.timeout;
+        self.redo = redo;
+    }
+
+    /// Whether the running checkpoint is to end at `now`.
+    pub fn ends(&self, now: SimTime) -> bool {
+        self.running.is_some_and(|running| running.ends <= now)
+    }
+
+    /// The running checkpoint ends, with its record up to `record_end` inserted: files below what
+    /// is still needed are removed or recycled. `slots` is the oldest position that a slot keeps.
+    pub fn end(
+        &mut self,
+        now: SimTime,
+        record_end: Lsn,
+        slots: Option<Lsn>,
+        files: &mut WalFiles,
+    ) -> Option<Ended> {
+        let running = self.running.take()?;
+        let distance = self.redo.since(running.previous_redo);
+        self.estimate = match distance.0 > self.estimate {
+            true => distance.0,
+            false => (self.estimate * 9 + distance.0) / 10,
+        };
+        files.redo = self.redo;
+        self.idle_at = record_end;
+        let keep = self.keep_segment(record_end, slots, files);
+        self.remove_below(keep, record_end, files);
+        Some(Ended { redo: self.redo, distance, took: now.since(running.started) })
+    }
+
+    /// The oldest segment to keep (`KeepLogSeg`), at most the one of the redo point.
+    fn keep_segment(&self, record_end: Lsn, slots: Option<Lsn>, files: &WalFiles) -> u64 {
+        let current = record_end.segment(files.size);
+        let mut keep = current;
+        if let Some(oldest) = slots.filter(|&oldest| oldest < record_end) {
+            keep = oldest.segment(files.size);
+            if let Some(cap) = self.config.max_slot_wal_keep_size {
+                keep = keep.max(current.saturating_sub(files.size.segments_in(cap)));
+            }
+        }
+        let wal_keep = files.size.segments_in(self.config.wal_keep_size);
+        if current - keep < wal_keep {
+            keep = current.saturating_sub(wal_keep).max(1);
+        }
+        keep.min(self.redo.segment(files.size))
+    }
+
+    /// Removes or recycles the files below `keep` (`RemoveOldXlogFiles`).
+    fn remove_below(&self, keep: u64, record_end: Lsn, files: &mut WalFiles) {
+        let removable = keep.saturating_sub(files.oldest);
+        files.oldest = files.oldest.max(keep);
+        files.newest = files.newest.max(record_end.segment(files.size));
+        if self.config.recycle {
+            let upto = self.recycle_segment(files);
+            files.newest += removable.min(upto.saturating_sub(files.newest));
+        }
+    }
+
+    /// The last segment worth a recycled file (`XLOGfileslop`).
+    fn recycle_segment(&self, files: &WalFiles) -> u64 {
+        let first = self.redo.segment(files.size);
+        let least = first + files.size.segments_in(self.config.min_wal_size) - 1;
+        let most = first + files.size.segments_in(self.config.max_wal_size) - 1;
+        let expected = u128::from(self.estimate) * u128::from(ONE + self.config.target) * 11;
+        let end = u128::from(self.redo.0) + expected / u128::from(10 * ONE);
+        let segment = end.div_ceil(u128::from(files.size.bytes())) as u64;
+        segment.clamp(least, most)
+    }
+}

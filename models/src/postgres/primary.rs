@@ -1,0 +1,505 @@
+//! A running primary: what its processes share, and how they wake each other.
+//!
+//! Backends insert and wait; a flush makes them durable and wakes the walsenders; replies of
+//! standbys release those that wait for standbys; the walwriter and the checkpointer come round
+//! in their own time. Everything here is shared memory: a crash drops it whole.
+//!
+//! **Source.** As in the files of the parts; `xlog.c:XLogFlush` for `commit_delay`.
+//!
+//! **Not modelled.** Reloads. `commit_siblings` counts the backends that wait, which are those
+//! with an open transaction as far as the models know.
+
+use super::backend::{Acknowledged, Commits, CrashToll, Session, Waiting};
+use super::checkpointer::{CheckpointConfig, Checkpointer};
+use super::guc::{Settings, SynchronousCommit};
+use super::protocol::{Body, Message};
+use super::server::{Effect, Host, Out, Slot};
+use super::syncrep::{Method, Positions, Standby, StandbyNames, SyncRep, Takeover, WaitMode};
+use super::wal::{Wal, record};
+use super::walsender::{Phase, WalSender};
+use super::walwriter::{Round, WalWriter};
+use super::{ConnectionId, PgVersion};
+use crate::clients::{Arrival, ArrivalKind};
+use crate::trace::fact::{CheckpointCause, ConnectionEnd, Refusal, ServerId, What};
+use crate::units::{Bytes, Duration, Lsn, SimTime};
+
+/// The shared memory and the processes of a primary.
+#[derive(Clone, Debug)]
+pub struct Primary {
+    version: PgVersion,
+    /// The log's positions and the flush in progress.
+    pub wal: Wal,
+    commits: Commits,
+    walwriter: WalWriter,
+    checkpointer: Checkpointer,
+    syncrep: SyncRep,
+    level: SynchronousCommit,
+    commit_delay: Duration,
+    commit_siblings: usize,
+    max_wal_senders: u32,
+    sender_timeout: Option<Duration>,
+    /// Walsender slots, in array order; the lowest free one is taken.
+    senders: Vec<Option<WalSender>>,
+    /// What syncrep.c reads of each of them.
+    standbys: Vec<Standby>,
+    /// Earliest moment at which a walsender wants to look at its timeout.
+    senders_due: SimTime,
+    /// Checkpoints completed.
+    pub checkpoints: u64,
+}
+
+/// Aligned size of a commit record; [`record::COMMIT`] before alignment.
+const COMMIT: Bytes = Bytes(40);
+
+impl Primary {
+    /// A primary that starts at `now` with everything up to `end` durable.
+    pub fn new(now: SimTime, version: PgVersion, settings: &Settings, end: Lsn) -> Primary {
+        let names = StandbyNames::parse(&settings.synchronous_standby_names).unwrap_or_default();
+        let size = settings.wal_segment_size;
+        Primary {
+            version,
+            wal: Wal::new(size, settings.wal_buffers, end),
+            commits: Commits::default(),
+            walwriter: WalWriter::new(
+                now,
+                settings.wal_writer_delay,
+                settings.wal_writer_flush_after,
+            ),
+            checkpointer: Checkpointer::new(now, CheckpointConfig::from(settings), end),
+            syncrep: SyncRep::new(names),
+            level: settings.synchronous_commit,
+            commit_delay: settings.commit_delay,
+            commit_siblings: settings.commit_siblings as usize,
+            max_wal_senders: settings.max_wal_senders,
+            sender_timeout: settings.wal_sender_timeout,
+            senders: Vec::new(),
+            standbys: Vec::new(),
+            senders_due: SimTime::NEVER,
+            checkpoints: 0,
+        }
+    }
+
+    /// When it has something to do by itself.
+    pub fn next_deadline(&self) -> SimTime {
+        self.wal
+            .next_deadline()
+            .min(self.walwriter.next_deadline())
+            .min(self.checkpointer.next_deadline())
+            .min(self.senders_due)
+    }
+
+    /// The walsenders that are connected, with their places in the array.
+    pub fn senders(&self) -> impl Iterator<Item = (usize, &WalSender)> {
+        self.senders.iter().enumerate().filter_map(|(i, s)| s.as_ref().map(|s| (i, s)))
+    }
+
+    /// What syncrep.c reads of each walsender slot.
+    pub fn standbys(&self) -> &[Standby] {
+        &self.standbys
+    }
+
+    /// The state of synchronous replication.
+    pub fn syncrep(&self) -> &SyncRep {
+        &self.syncrep
+    }
+
+    /// A backend inserts. False if wal_buffers are full: it comes again when some are written.
+    pub fn insert(
+        &mut self,
+        arrival: &Arrival,
+        workload: u16,
+        level: Option<SynchronousCommit>,
+        host: &mut Host,
+        out: &mut Out,
+    ) -> bool {
+        if !self.wal.has_room(arrival.wal + COMMIT) {
+            self.flush_if_wanted(arrival.at, true, host);
+            return false;
+        }
+        self.wal.insert(arrival.wal);
+        match arrival.kind {
+            ArrivalKind::Records => return true,
+            ArrivalKind::Step => {
+                let end = self.wal.insert(record::COMMIT);
+                self.wal.want(end);
+            }
+            ArrivalKind::Commit => {
+                let session = Session { workload, client: arrival.client };
+                self.commit(arrival, session, level.unwrap_or(self.level), out);
+            }
+        }
+        self.flush_if_wanted(arrival.at, false, host);
+        true
+    }
+
+    fn commit(
+        &mut self,
+        arrival: &Arrival,
+        session: Session,
+        level: SynchronousCommit,
+        out: &mut Out,
+    ) {
+        let (at, start) = (arrival.at, arrival.start);
+        let end = self.wal.insert(record::COMMIT);
+        if level == SynchronousCommit::Off {
+            self.wal.want_soon(end);
+            self.commits.answered_early(end);
+            self.walwriter.asynchronous_commit(at, self.wal.unflushed());
+            out.acknowledged.push(Acknowledged { at, start, session });
+            return;
+        }
+        self.wal.want(end);
+        let mode = level.wait_mode().filter(|_| self.syncrep.defines_standbys());
+        self.commits.wait(mode, Waiting { end, start, session });
+    }
+
+    /// Begins a flush if the lock is free and somebody waits, or must have room.
+    fn flush_if_wanted(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
+        if self.wal.flushing() || !(need_room || self.wal.flush_wanted()) {
+            return;
+        }
+        // The owner sleeps only if enough *other* backends are in a transaction.
+        let siblings = self.commits.waiting().saturating_sub(1);
+        if self.commit_delay > Duration::ZERO && siblings >= self.commit_siblings && !need_room {
+            self.wal.begin_delay(now + self.commit_delay);
+        } else {
+            self.wal.begin_flush(now, &mut host.files, &mut host.disk);
+        }
+    }
+
+    /// Does everything that is due.
+    pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if self.wal.next_deadline() <= now {
+            self.flush_step_ended(now, host, out);
+        }
+        if self.walwriter.next_deadline() <= now {
+            match self.walwriter.round(now, &self.wal, &host.files) {
+                Round::Rest => {}
+                Round::Write(target) => self.wal.write(target, &mut host.files),
+                Round::Flush(target) => {
+                    self.wal.begin_flush_to(now, target, &mut host.files, &mut host.disk);
+                }
+            }
+        }
+        if self.checkpointer.next_deadline() <= now {
+            if self.checkpointer.ends(now) {
+                self.end_checkpoint(now, host, out);
+            } else if let Some(cause) = self.checkpointer.timeout(now, self.wal.insert_lsn()) {
+                self.start_checkpoint(now, cause, out);
+            }
+        }
+        if self.senders_due <= now {
+            self.check_senders(now, host, out);
+        }
+    }
+
+    fn flush_step_ended(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let done = self.wal.end_step(now, &mut host.files, &mut host.disk);
+        self.commits.flushed(now, self.wal.flushed(), &mut out.acknowledged);
+        if done.released {
+            self.flush_if_wanted(now, false, host);
+        }
+        for sender in self.senders.iter_mut().flatten() {
+            sender.send(now, done.flushed, &self.wal, out);
+        }
+        if let Some(segment) = done.completed {
+            if let Some(cause) = self.checkpointer.completed(now, segment, &host.files) {
+                self.start_checkpoint(now, cause, out);
+            }
+        }
+    }
+
+    fn start_checkpoint(&mut self, now: SimTime, cause: CheckpointCause, out: &mut Out) {
+        let redo = self.wal.next_record();
+        if let Some(size) = record::checkpoint_redo(self.version) {
+            self.wal.insert(size);
+        }
+        self.checkpointer.start(now, redo);
+        out.fact(What::CheckpointStarted { cause, redo });
+        out.effect(Effect::RedoMoved);
+    }
+
+    fn end_checkpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let end = self.wal.insert(record::CHECKPOINT);
+        self.wal.want(end);
+        let record_end = self.wal.insert_lsn();
+        let slots = host.slots.iter().filter_map(|slot| slot.restart).min();
+        let ended = self.checkpointer.end(now, record_end, slots, &mut host.files);
+        if let Some(ended) = ended {
+            self.wal.note_checkpoint(ended.redo);
+            self.checkpoints += 1;
+            let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
+            out.fact(What::CheckpointDone { redo, end: record_end, distance, took });
+        }
+        self.flush_if_wanted(now, false, host);
+        self.end_senders_without_wal(host, out);
+    }
+
+    /// A walsender whose next segment is gone fails when it reads it.
+    fn end_senders_without_wal(&mut self, host: &mut Host, out: &mut Out) {
+        for index in 0..self.senders.len() {
+            let Some(sender) = &self.senders[index] else { continue };
+            let segment = sender.sent().segment(host.files.size);
+            let reads = sender.phase() != Phase::Startup && sender.sent() < host.files.flushed;
+            if reads && segment < host.files.oldest {
+                let (to, connection) = (sender.standby(), sender.connection());
+                let why = Refusal::SegmentRemoved { segment };
+                out.send(to, connection, Body::Refused(why));
+                self.end_sender(index, None, host, out);
+            }
+        }
+    }
+
+    fn check_senders(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        for index in 0..self.senders.len() {
+            let Some(sender) = &mut self.senders[index] else { continue };
+            if sender.next_deadline() <= now && sender.check_timeout(now, out) {
+                out.send(sender.standby(), sender.connection(), Body::Close);
+                self.end_sender(index, Some(ConnectionEnd::Timeout), host, out);
+            }
+        }
+        self.find_senders_due();
+    }
+
+    fn find_senders_due(&mut self) {
+        let due = self.senders.iter().flatten().map(WalSender::next_deadline);
+        self.senders_due = due.min().unwrap_or(SimTime::NEVER);
+    }
+
+    fn end_sender(
+        &mut self,
+        index: usize,
+        why: Option<ConnectionEnd>,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        if let Some(sender) = self.senders[index].take() {
+            self.standbys[index] = Standby::default();
+            host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
+            if let Some(why) = why {
+                out.fact(What::SenderEnded { standby: sender.standby(), why });
+            }
+        }
+        self.find_senders_due();
+    }
+
+    /// A message of a standby has arrived.
+    pub fn message(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        message: Message,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Message { connection, body } = message;
+        if body == Body::Connect {
+            self.accept(now, from, connection, host, out);
+            return;
+        }
+        let Some(index) = self.find_sender(from, connection) else {
+            if body != Body::Close {
+                // The kernel knows no such connection.
+                out.send(from, connection, Body::Close);
+            }
+            return;
+        };
+        match body {
+            Body::StatusUpdate { write, flush, apply, reply_requested } => {
+                let positions = Positions { write, flush, apply };
+                self.status(now, index, positions, reply_requested, host, out);
+            }
+            Body::IdentifySystem => {
+                out.send(from, connection, Body::System { timeline: host.timeline });
+            }
+            Body::StartReplication { start } => {
+                self.start_replication(now, index, start, host, out);
+            }
+            Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
+            Body::Connect
+            | Body::Accepted
+            | Body::Refused(_)
+            | Body::System { .. }
+            | Body::CopyBoth
+            | Body::XLogData { .. }
+            | Body::Keepalive { .. } => {
+                unreachable!("a standby does not send {body:?}")
+            }
+        }
+    }
+
+    /// The socket to a standby has room again.
+    pub fn room(&mut self, now: SimTime, to: ServerId, bytes: Bytes, host: &Host, out: &mut Out) {
+        for sender in self.senders.iter_mut().flatten().filter(|s| s.standby() == to) {
+            sender.room(bytes);
+            sender.send(now, host.files.flushed, &self.wal, out);
+        }
+    }
+
+    fn find_sender(&self, from: ServerId, connection: ConnectionId) -> Option<usize> {
+        self.senders.iter().position(|s| {
+            s.as_ref().is_some_and(|s| s.standby() == from && s.connection() == connection)
+        })
+    }
+
+    fn status(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        positions: Positions,
+        reply_requested: bool,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        sender.status(now, positions, reply_requested, out);
+        let streaming = sender.phase() == Phase::Streaming;
+        let Positions { write, flush, apply } = positions;
+        self.standbys[index] = Standby { streaming, write, flush, apply, ..self.standbys[index] };
+        let release = self.syncrep.release(&self.standbys, index);
+        for mode in WaitMode::ALL {
+            if let Some(synced) = release.at(mode) {
+                let synced = self.wal.usable(synced);
+                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+            }
+        }
+        let method = self.syncrep.names().method();
+        let priority = self.standbys[index].priority;
+        if let Some(takeover) = sender.announcer.heard(&release, method, priority) {
+            let priority = match takeover {
+                Takeover::Synchronous { priority } => Some(priority),
+                Takeover::QuorumCandidate => None,
+            };
+            out.fact(What::SyncStandby { standby: sender.standby(), priority });
+        }
+        if flush.is_valid() {
+            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
+                slot.restart = Some(flush);
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        connection: ConnectionId,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        if self.find_sender(from, connection).is_some() {
+            return; // A connection request that was sent twice.
+        }
+        match self.take_sender(now, from, connection, host) {
+            Some(_) => out.send(from, connection, Body::Accepted),
+            None => {
+                let why = Refusal::TooManySenders { max: self.max_wal_senders };
+                out.send(from, connection, Body::Refused(why));
+            }
+        }
+    }
+
+    fn take_sender(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        connection: ConnectionId,
+        host: &Host,
+    ) -> Option<usize> {
+        let free = self.senders.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.senders.len());
+        if index >= self.max_wal_senders as usize {
+            return None;
+        }
+        if index == self.senders.len() {
+            self.senders.push(None);
+            self.standbys.push(Standby::default());
+        }
+        self.senders[index] = Some(WalSender::new(
+            now,
+            from,
+            connection,
+            self.sender_timeout,
+            self.version,
+        ));
+        let priority = self.syncrep.names().priority(host.application_name(from));
+        self.standbys[index] = Standby { connected: true, priority, ..Standby::default() };
+        self.find_senders_due();
+        Some(index)
+    }
+
+    fn start_replication(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        start: Lsn,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        let (standby, connection) = (sender.standby(), sender.connection());
+        if let Some(slot) = host.slots.iter_mut().find(|slot| slot.standby == standby) {
+            if let Some(owner) = slot.owner {
+                let why = Refusal::SlotActive { pid: sender_pid(owner) };
+                out.send(standby, connection, Body::Refused(why));
+                return;
+            }
+            slot.owner = Some(index);
+        }
+        out.send(standby, connection, Body::CopyBoth);
+        out.fact(What::SenderStarted { standby, start });
+        let segment = start.segment(host.files.size);
+        if segment < host.files.oldest {
+            let why = Refusal::SegmentRemoved { segment };
+            out.send(standby, connection, Body::Refused(why));
+            self.end_sender(index, None, host, out);
+            return;
+        }
+        sender.start(start);
+        sender.send(now, host.files.flushed, &self.wal, out);
+    }
+
+    /// A standby that streamed before the run began, and has everything.
+    pub fn streams_already(
+        &mut self,
+        now: SimTime,
+        standby: ServerId,
+        connection: ConnectionId,
+        host: &mut Host,
+    ) {
+        let Some(index) = self.take_sender(now, standby, connection, host) else { return };
+        let end = host.files.flushed;
+        if let Some(sender) = &mut self.senders[index] {
+            sender.start_streaming(end);
+        }
+        for slot in host.slots.iter_mut().filter(|slot| slot.standby == standby) {
+            slot.owner = Some(index);
+            slot.restart = Some(end);
+        }
+        let known = &mut self.standbys[index];
+        *known = Standby { streaming: true, write: end, flush: end, apply: end, ..*known };
+        let release = self.syncrep.release(&self.standbys, index);
+        let (method, priority) = (self.syncrep.names().method(), self.standbys[index].priority);
+        if let Some(sender) = &mut self.senders[index] {
+            let _already_announced = sender.announcer.heard(&release, method, priority);
+        }
+    }
+
+    /// Every process dies. `survived` is the end of the WAL that is left.
+    pub fn crash(&mut self, survived: Lsn, out: &mut Out) -> CrashToll {
+        let survived = self.wal.usable(survived);
+        self.commits.crash(survived, |waiting| {
+            out.effect(Effect::Disconnected { session: waiting.session });
+        })
+    }
+
+    /// Whether `FIRST` or `ANY` names standbys that count as a quorum.
+    pub fn method(&self) -> Method {
+        self.syncrep.names().method()
+    }
+}
+
+/// Process id of the walsender in a slot of the array: fictitious, stable.
+fn sender_pid(index: usize) -> u32 {
+    1000 + index as u32
+}

@@ -1,0 +1,105 @@
+//! The messages between a walsender and a walreceiver, and their sizes on the wire.
+//!
+//! A connection is opened by the standby: it connects, asks who the upstream is, and starts to
+//! stream. From then on the upstream sends WAL and keepalives, the standby status updates. Every
+//! message carries the connection it belongs to, so that what was under way when a connection
+//! died is recognised and answered with a reset, as a kernel does.
+//!
+//! **Source.** Manual, "Streaming Replication Protocol"; `walsender.c`, `walreceiver.c`. Sizes:
+//! CopyData has 5 bytes, XLogData 1 + 24 before the WAL, a keepalive 18, a status update 34.
+//!
+//! **Not modelled.** Authentication and TLS, one to three more round trips a connection. The
+//! messages of a connection's start count 100 bytes each.
+
+use super::ConnectionId;
+use crate::trace::fact::Refusal;
+use crate::units::{Bytes, Lsn, TimelineId};
+
+/// A message of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The connection it belongs to.
+    pub connection: ConnectionId,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A standby opens a connection.
+    Connect,
+    /// The upstream forked a walsender for it.
+    Accepted,
+    /// The connection or the command is refused.
+    Refused(Refusal),
+    /// `IDENTIFY_SYSTEM`.
+    IdentifySystem,
+    /// Its answer.
+    System {
+        /// The upstream's timeline.
+        timeline: TimelineId,
+    },
+    /// `START_REPLICATION`.
+    StartReplication {
+        /// Start position: the start of a segment.
+        start: Lsn,
+    },
+    /// CopyBothResponse: the stream is open.
+    CopyBoth,
+    /// 'w': WAL, possibly several full chunks in a row sent as one transfer.
+    XLogData {
+        /// First byte.
+        start: Lsn,
+        /// First byte not included.
+        end: Lsn,
+        /// Messages of at most 131,072 bytes that the transfer stands for.
+        chunks: u32,
+        /// Redo point of the last checkpoint whose record lies in it; invalid if there is none.
+        redo: Lsn,
+    },
+    /// 'k'.
+    Keepalive {
+        /// Whether an answer is wanted at once.
+        reply_requested: bool,
+    },
+    /// 'r': standby status update.
+    StatusUpdate {
+        /// Written by the standby.
+        write: Lsn,
+        /// Flushed by the standby.
+        flush: Lsn,
+        /// Replayed by the standby.
+        apply: Lsn,
+        /// Whether an answer is wanted at once.
+        reply_requested: bool,
+    },
+    /// End of file: the peer's kernel closed the connection.
+    Close,
+}
+
+/// Bytes before the WAL of one XLogData message: CopyData 5, type 1, header 24.
+pub const XLOG_DATA_HEADER: u64 = 30;
+/// Assumption: a message of a connection's start; no effect once a stream runs.
+const START_MESSAGE: u64 = 100;
+
+impl Message {
+    /// Bytes on the wire.
+    pub fn size(&self) -> Bytes {
+        Bytes(match self.body {
+            Body::XLogData { start, end, chunks, .. } => {
+                (end.0 - start.0) + XLOG_DATA_HEADER * u64::from(chunks)
+            }
+            Body::Keepalive { .. } => 5 + 18,
+            Body::StatusUpdate { .. } => 5 + 34,
+            Body::Connect
+            | Body::Accepted
+            | Body::Refused(_)
+            | Body::IdentifySystem
+            | Body::System { .. }
+            | Body::StartReplication { .. }
+            | Body::CopyBoth
+            | Body::Close => START_MESSAGE,
+        })
+    }
+}

@@ -1,0 +1,552 @@
+//! One server: its host, what it runs as, and how it crashes and comes back.
+//!
+//! A server is down, recovering, a primary or a standby. What survives a crash is [`Host`]: the
+//! files and the disk; what does not is inside [`State`] and is rebuilt from the host. A frozen
+//! server hears nothing until it thaws; then it takes what its kernel kept for it, in order, and
+//! does what is overdue.
+//!
+//! A crash of the *processes* leaves the kernel: what was written survives unsynced, and peers see
+//! their connections closed. A crash of the *host* loses what was not fsynced, and peers hear
+//! nothing.
+//!
+//! **Source.** `postmaster.c:PostmasterStateMachine`; `xlog.c:StartupXLOG`.
+//!
+//! **Not modelled.** The time of a postmaster's start beside recovery. Where recovery ends is
+//! exact for what a flush wrote; WAL that only the walwriter wrote page by page ends at a page.
+
+use std::collections::VecDeque;
+
+use super::backend::{Acknowledged, Session};
+use super::guc::{Settings, SynchronousCommit};
+use super::primary::Primary;
+use super::protocol::{Body, Message};
+use super::standby::Standby;
+use super::wal::{WalFiles, record};
+use super::{ConnectionId, PgVersion};
+use crate::clients::Arrival;
+use crate::disk::Disk;
+use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
+use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
+
+/// What a server is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Its [`Server::next_deadline`] has come.
+    Deadline,
+    /// A message has arrived.
+    Message {
+        /// The sender.
+        from: ServerId,
+        /// The message.
+        message: Message,
+    },
+    /// A socket that was full has room for so many bytes.
+    Room {
+        /// The peer.
+        to: ServerId,
+        /// Bytes it takes without blocking.
+        bytes: Bytes,
+    },
+}
+
+/// What a server does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Sends a message.
+    Send {
+        /// To whom.
+        to: ServerId,
+        /// What.
+        message: Message,
+    },
+    /// Took so many bytes of XLogData from the socket.
+    Read {
+        /// Who sent them.
+        from: ServerId,
+        /// How many.
+        bytes: Bytes,
+    },
+    /// A socket is full; wants to know when it has room for so many bytes.
+    NeedRoom {
+        /// The peer.
+        to: ServerId,
+        /// Bytes of the next message.
+        bytes: Bytes,
+    },
+    /// A client's connection ended without an answer.
+    Disconnected {
+        /// Whose.
+        session: Session,
+    },
+    /// A checkpoint began: page images are due again.
+    RedoMoved,
+    /// Something happened.
+    Fact(What),
+}
+
+/// Where effects go.
+#[derive(Clone, Debug, Default)]
+pub struct Out {
+    /// Effects in order.
+    pub effects: Vec<Effect>,
+    /// Answers to clients, in order.
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+impl Out {
+    /// Adds an effect.
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Adds a fact.
+    pub fn fact(&mut self, what: What) {
+        self.effect(Effect::Fact(what));
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
+        self.effect(Effect::Send { to, message: Message { connection, body } });
+    }
+}
+
+/// What a server is built from.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Its place in the run.
+    pub id: ServerId,
+    /// Its settings.
+    pub settings: Settings,
+    /// The server it streams from; `None`: a primary.
+    pub upstream: Option<ServerId>,
+    /// WAL replayed a second.
+    pub replay: Rate,
+    /// Volume of pg_wal.
+    pub disk: Disk,
+    /// Files of pg_wal at the start.
+    pub files: WalFiles,
+    /// Timeline at the start.
+    pub timeline: TimelineId,
+    /// `application_name` of every server of the run, indexed by [`ServerId`].
+    pub application_names: Vec<String>,
+    /// Slots on this server: name, and the standby that uses it.
+    pub slots: Vec<(String, ServerId)>,
+}
+
+/// What survives a crash of a server's processes, and mostly of its host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Files of pg_wal.
+    pub files: WalFiles,
+    /// The volume they are on.
+    pub disk: Disk,
+    /// Physical replication slots.
+    pub slots: Vec<Slot>,
+    /// Its timeline.
+    pub timeline: TimelineId,
+    application_names: Vec<String>,
+    connections: u32,
+}
+
+/// A physical replication slot.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// The standby that is configured to use it.
+    pub standby: ServerId,
+    /// `restart_lsn`.
+    pub restart: Option<Lsn>,
+    /// The walsender that owns it.
+    pub owner: Option<usize>,
+}
+
+impl Slot {
+    /// Its owner is gone.
+    pub fn give_up(&mut self) {
+        self.owner = None;
+    }
+}
+
+impl Host {
+    /// `application_name` of a standby's connections.
+    pub fn application_name(&self, standby: ServerId) -> &str {
+        &self.application_names[standby.index()]
+    }
+
+    /// A number for the next connection that this server opens.
+    pub fn next_connection(&mut self) -> ConnectionId {
+        self.connections += 1;
+        ConnectionId(self.connections)
+    }
+
+    /// A restartpoint: files below its redo point go.
+    pub fn remove_below_redo(&mut self) {
+        let files = &mut self.files;
+        files.oldest = files.oldest.max(files.redo.segment(files.size));
+        files.newest = files.newest.max(files.oldest);
+    }
+}
+
+/// One PostgreSQL server and its host.
+#[derive(Clone, Debug)]
+pub struct Server {
+    id: ServerId,
+    settings: Settings,
+    upstream: Option<ServerId>,
+    replay: Rate,
+    /// What survives a crash.
+    pub host: Host,
+    state: State,
+    host_down: bool,
+    frozen: Option<Scope>,
+    /// What the kernel keeps for a frozen server.
+    postponed: VecDeque<Input>,
+    /// From here on a standby is consistent after a restart.
+    consistent_at: Lsn,
+    /// Acknowledged commits that crashes have lost.
+    lost_commits: u64,
+    unknown_commits: u64,
+    /// Checkpoints or restartpoints made before the last start.
+    earlier_checkpoints: u64,
+    next: SimTime,
+}
+
+/// What a server is doing.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// No processes.
+    Down,
+    /// Crash recovery of a primary.
+    Recovering {
+        /// When it is over.
+        until: SimTime,
+        /// When it began.
+        since: SimTime,
+    },
+    /// A primary that accepts connections.
+    Primary(Box<Primary>),
+    /// A standby.
+    Standby(Box<Standby>),
+}
+
+impl Server {
+    /// A server that is down, cleanly: everything is flushed.
+    pub fn new(config: ServerConfig) -> Server {
+        let slot =
+            |(name, standby)| Slot { name, standby, restart: Some(config.files.redo), owner: None };
+        let files = config.files;
+        Server {
+            id: config.id,
+            upstream: config.upstream,
+            replay: config.replay,
+            host: Host {
+                files,
+                disk: config.disk,
+                slots: config.slots.into_iter().map(slot).collect(),
+                timeline: config.timeline,
+                application_names: config.application_names,
+                connections: u32::from(config.id.0) << 24,
+            },
+            state: State::Down,
+            host_down: false,
+            frozen: None,
+            postponed: VecDeque::new(),
+            consistent_at: files.flushed,
+            lost_commits: 0,
+            unknown_commits: 0,
+            earlier_checkpoints: 0,
+            settings: config.settings,
+            next: SimTime::NEVER,
+        }
+    }
+
+    /// Its place in the run.
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether its host is down.
+    pub fn host_is_down(&self) -> bool {
+        self.host_down
+    }
+
+    /// What is frozen, if anything is.
+    pub fn frozen(&self) -> Option<Scope> {
+        self.frozen
+    }
+
+    /// Whether it accepts connections.
+    pub fn is_ready(&self) -> bool {
+        self.frozen.is_none()
+            && match &self.state {
+                State::Primary(_) => true,
+                State::Standby(standby) => standby.is_ready(),
+                State::Down | State::Recovering { .. } => false,
+            }
+    }
+
+    /// The primary it runs as, if it does and is not frozen.
+    pub fn primary(&self) -> Option<&Primary> {
+        match &self.state {
+            State::Primary(primary) if self.frozen.is_none() => Some(primary),
+            _ => None,
+        }
+    }
+
+    /// End of the WAL that is durable here.
+    pub fn flushed(&self) -> Lsn {
+        self.host.files.flushed
+    }
+
+    /// What a standby has replayed; a primary has everything it inserted.
+    pub fn replayed(&self) -> Lsn {
+        match &self.state {
+            State::Standby(standby) => standby.startup.replayed(),
+            State::Primary(primary) => primary.wal.insert_lsn(),
+            State::Down | State::Recovering { .. } => self.host.files.flushed,
+        }
+    }
+
+    /// Acknowledged commits that crashes have lost here, and those whose clients do not know.
+    pub fn toll(&self) -> (u64, u64) {
+        (self.lost_commits, self.unknown_commits)
+    }
+
+    /// Checkpoints or restartpoints made.
+    pub fn checkpoints(&self) -> u64 {
+        self.earlier_checkpoints
+            + match &self.state {
+                State::Primary(primary) => primary.checkpoints,
+                State::Standby(standby) => standby.restartpoints,
+                State::Down | State::Recovering { .. } => 0,
+            }
+    }
+
+    /// When it has something to do by itself.
+    pub fn next_deadline(&self) -> SimTime {
+        self.next
+    }
+
+    /// A moment, an input, effects.
+    pub fn handle(&mut self, now: SimTime, input: Input, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(input);
+            return;
+        }
+        let host = &mut self.host;
+        match (&mut self.state, input) {
+            (State::Primary(primary), Input::Deadline) => primary.deadline(now, host, out),
+            (State::Primary(primary), Input::Message { from, message }) => {
+                primary.message(now, from, message, host, out);
+            }
+            (State::Primary(primary), Input::Room { to, bytes }) => {
+                primary.room(now, to, bytes, host, out);
+            }
+            (State::Standby(standby), Input::Deadline) => standby.deadline(now, host, out),
+            (State::Standby(standby), Input::Message { from, message }) => {
+                standby.message(now, from, message, host, out);
+            }
+            (State::Recovering { .. }, Input::Deadline) => self.recovered(now, out),
+            (State::Recovering { .. }, Input::Message { from, message }) => {
+                turn_away(from, message, Refusal::StartingUp, out);
+            }
+            (State::Down, Input::Message { from, message }) if !self.host_down => {
+                turn_away(from, message, Refusal::ConnectionRefused, out);
+            }
+            (State::Down, _) | (State::Recovering { .. } | State::Standby(_), Input::Room { .. }) => {
+            }
+        }
+        self.schedule();
+    }
+
+    /// A client's transaction wants to insert; false if it has to come again when a flush ends.
+    pub fn insert(
+        &mut self,
+        arrival: &Arrival,
+        workload: u16,
+        level: Option<SynchronousCommit>,
+        out: &mut Out,
+    ) -> bool {
+        let State::Primary(primary) = &mut self.state else {
+            unreachable!("only a primary is given commits");
+        };
+        let inserted = primary.insert(arrival, workload, level, &mut self.host, out);
+        self.next = primary.next_deadline();
+        inserted
+    }
+
+    /// The processes, or the whole host, die.
+    pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
+        let _ = now;
+        let written = self.host.files.written;
+        let survived = match scope {
+            Scope::Processes => self.host.files.written.max(self.host.files.flushed),
+            Scope::Host => self.host.files.flushed,
+        };
+        self.earlier_checkpoints = self.checkpoints();
+        let state = std::mem::replace(&mut self.state, State::Down);
+        match state {
+            State::Primary(mut primary) => {
+                let toll = primary.crash(survived, out);
+                self.lost_commits += toll.lost;
+                self.unknown_commits += toll.unknown;
+                if scope == Scope::Processes {
+                    for (_, sender) in primary.senders() {
+                        out.send(sender.standby(), sender.connection(), Body::Close);
+                        let (standby, why) = (sender.standby(), ConnectionEnd::Shutdown);
+                        out.fact(What::SenderEnded { standby, why });
+                    }
+                }
+            }
+            State::Standby(standby) => {
+                self.consistent_at = standby.startup.replayed();
+                if scope == Scope::Processes && !standby.receiver.is_off() {
+                    let (to, connection) =
+                        (standby.receiver.upstream(), standby.receiver.connection());
+                    out.send(to, connection, Body::Close);
+                }
+            }
+            State::Down | State::Recovering { .. } => {}
+        }
+        self.host.slots.iter_mut().for_each(Slot::give_up);
+        self.frozen = None;
+        self.postponed.clear();
+        if scope == Scope::Host {
+            self.host_down = true;
+            self.host.disk.power_cut();
+            self.host.files.power_cut();
+        }
+        out.fact(What::Crashed { scope, lost: written.since(survived) });
+        self.schedule();
+    }
+
+    /// The host is up and the postmaster starts. Nothing happens if it runs.
+    pub fn start(&mut self, now: SimTime, out: &mut Out) {
+        self.host_down = false;
+        if !matches!(self.state, State::Down) {
+            return;
+        }
+        out.fact(What::Starting);
+        let files = &mut self.host.files;
+        let end = files.written.max(files.flushed);
+        match self.upstream {
+            None => {
+                out.fact(What::RecoveryStarted { redo: files.redo });
+                let took = self.replay.time_for(end.since(files.redo));
+                self.state = State::Recovering { until: now + took, since: now };
+            }
+            Some(upstream) => {
+                let (at, replay) = (self.consistent_at.min(end), self.replay);
+                let standby =
+                    Standby::new(now, upstream, &self.settings, replay, at, &self.host);
+                let mut standby = Box::new(standby);
+                standby.begin(now, &mut self.host, out);
+                self.state = State::Standby(standby);
+            }
+        }
+        self.schedule();
+    }
+
+    /// Up from the first moment, without a recovery; a standby has everything up to its flush.
+    pub fn start_running(&mut self, now: SimTime, version: PgVersion) {
+        let end = self.host.files.flushed;
+        self.state = match self.upstream {
+            None => State::Primary(Box::new(Primary::new(now, version, &self.settings, end))),
+            Some(upstream) => {
+                self.host.files.redo = end;
+                let standby =
+                    Standby::new(now, upstream, &self.settings, self.replay, end, &self.host);
+                State::Standby(Box::new(standby))
+            }
+        };
+        self.schedule();
+    }
+
+    /// A standby that streams from the first moment; `None` if it is not one. Its connection.
+    pub fn start_streaming(&mut self, now: SimTime) -> Option<ConnectionId> {
+        let connection = self.host.next_connection();
+        let end = self.host.files.flushed;
+        if let State::Standby(standby) = &mut self.state {
+            standby.streams_already(now, connection, end);
+            self.schedule();
+            return Some(connection);
+        }
+        None
+    }
+
+    /// A standby of this primary streams from the first moment.
+    pub fn serve_streaming(&mut self, now: SimTime, standby: ServerId, connection: ConnectionId) {
+        if let State::Primary(primary) = &mut self.state {
+            primary.streams_already(now, standby, connection, &mut self.host);
+            self.schedule();
+        }
+    }
+
+    /// Stops running without dying.
+    pub fn freeze(&mut self, scope: Scope, out: &mut Out) {
+        self.frozen = Some(scope);
+        out.fact(What::Frozen { scope });
+        self.schedule();
+    }
+
+    /// Runs again: takes what the kernel kept, and does what is overdue.
+    pub fn thaw(&mut self, now: SimTime, out: &mut Out) {
+        self.frozen = None;
+        out.fact(What::Thawed);
+        for input in std::mem::take(&mut self.postponed) {
+            self.handle(now, input, out);
+        }
+        self.schedule();
+    }
+
+    /// Crash recovery is over: the server writes its checkpoint and accepts connections.
+    fn recovered(&mut self, now: SimTime, out: &mut Out) {
+        let State::Recovering { since, .. } = self.state else { return };
+        let files = &mut self.host.files;
+        let end = files.written.max(files.flushed);
+        let took: Duration = now.since(since);
+        out.fact(What::RecoveryDone { end, took });
+        (files.written, files.flushed) = (end, end);
+        let version = self.settings.version();
+        let mut primary = Primary::new(now, version, &self.settings, end);
+        let redo = primary.wal.next_record();
+        let record_end = primary.wal.insert(record::CHECKPOINT_SHUTDOWN);
+        primary.wal.want(record_end);
+        primary.wal.note_checkpoint(redo);
+        primary.wal.begin_flush(now, files, &mut self.host.disk);
+        files.redo = redo;
+        self.state = State::Primary(Box::new(primary));
+        out.effect(Effect::RedoMoved);
+        out.fact(What::Ready);
+    }
+
+    fn schedule(&mut self) {
+        self.next = match &self.state {
+            _ if self.frozen.is_some() => SimTime::NEVER,
+            State::Down => SimTime::NEVER,
+            State::Recovering { until, .. } => *until,
+            State::Primary(primary) => primary.next_deadline(),
+            State::Standby(standby) => standby.next_deadline(),
+        };
+    }
+}
+
+/// Nobody serves this connection: a request is refused, anything else is answered with a reset.
+fn turn_away(from: ServerId, message: Message, why: Refusal, out: &mut Out) {
+    match message.body {
+        Body::Connect => out.send(from, message.connection, Body::Refused(why)),
+        Body::Close | Body::Refused(_) => {}
+        _ => out.send(from, message.connection, Body::Close),
+    }
+}

@@ -1,0 +1,128 @@
+//! The startup process of a standby: replay, and where the next WAL comes from.
+//!
+//! It replays what is durable here, one record after the other, at a rate. When it has run out it
+//! needs a stream: the first time at once; after a stream or an attempt has failed at once as
+//! well, unless the failure before was less than `wal_retrieve_retry_interval` ago: then it waits
+//! for the rest of that time.
+//!
+//! **Source.** `xlogrecovery.c:WaitForWALToBecomeAvailable` (13 and 14: `xlog.c`).
+//!
+//! **Not modelled.** Archives, replay delay and pause, hot standby conflicts. Everything flushed
+//! when replay looks is replayed as one piece: a `remote_apply` commit in its middle is reported
+//! with its end, later by at most the replay time of that piece.
+
+use crate::units::{Duration, Lsn, Rate, SimTime};
+
+/// The startup process of a running standby.
+#[derive(Clone, Debug)]
+pub struct Startup {
+    rate: Rate,
+    retry_interval: Duration,
+    replayed: Lsn,
+    /// End of the piece being replayed.
+    target: Lsn,
+    busy_until: SimTime,
+    /// End of the WAL it may replay.
+    available: Lsn,
+    last_failure: Option<SimTime>,
+    retry_at: SimTime,
+}
+
+/// What came of a failed source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Ask for a stream again at once.
+    Now,
+    /// Wait first.
+    Later,
+}
+
+impl Startup {
+    /// A startup process that has replayed up to `replayed` and finds WAL up to `available`.
+    pub fn new(
+        rate: Rate,
+        retry_interval: Duration,
+        replayed: Lsn,
+        available: Lsn,
+    ) -> Startup {
+        Startup {
+            rate,
+            retry_interval,
+            replayed,
+            target: replayed,
+            busy_until: SimTime::NEVER,
+            available,
+            last_failure: None,
+            retry_at: SimTime::NEVER,
+        }
+    }
+
+    /// End of the last record replayed (`pg_last_wal_replay_lsn()`).
+    pub fn replayed(&self) -> Lsn {
+        self.replayed
+    }
+
+    /// Whether everything it may replay is replayed.
+    pub fn has_replayed_all(&self) -> bool {
+        self.replayed >= self.available
+    }
+
+    /// When it has something to do.
+    pub fn next_deadline(&self) -> SimTime {
+        self.busy_until.min(self.retry_at)
+    }
+
+    /// WAL up to `available` may be replayed.
+    pub fn offer(&mut self, now: SimTime, available: Lsn) {
+        self.available = self.available.max(available);
+        self.go_on(now);
+    }
+
+    /// Begins with the next piece, unless it is busy.
+    pub fn go_on(&mut self, now: SimTime) {
+        if self.busy_until == SimTime::NEVER && self.available > self.replayed {
+            self.target = self.available;
+            self.busy_until = now + self.rate.time_for(self.available.since(self.replayed));
+        }
+    }
+
+    /// Ends the piece in hand if its time has come, and begins the next. True if one ended.
+    pub fn end_piece(&mut self, now: SimTime) -> bool {
+        if self.busy_until > now {
+            return false;
+        }
+        self.busy_until = SimTime::NEVER;
+        self.replayed = self.target;
+        self.go_on(now);
+        true
+    }
+
+    /// The stream is gone and nothing is left to replay.
+    pub fn source_failed(&mut self, now: SimTime) -> Retry {
+        match self.last_failure {
+            Some(last) if now < last + self.retry_interval => {
+                self.retry_at = last + self.retry_interval;
+                Retry::Later
+            }
+            _ => {
+                self.last_failure = Some(now);
+                Retry::Now
+            }
+        }
+    }
+
+    /// Whether it waits before it asks for a stream again.
+    pub fn waits(&self) -> bool {
+        self.retry_at != SimTime::NEVER
+    }
+
+    /// Whether that wait is over at `now`.
+    pub fn retry_due(&mut self, now: SimTime) -> bool {
+        let due = self.retry_at <= now;
+        if due {
+            self.retry_at = SimTime::NEVER;
+            self.last_failure = Some(now);
+        }
+        due
+    }
+}

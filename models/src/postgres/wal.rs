@@ -1,0 +1,291 @@
+//! The write-ahead log of one server: positions, the flush that commits share, and its files.
+//!
+//! Three positions move on: *insert* (reserved and filled), *write* (handed to the operating
+//! system) and *flush* (durable), never one past the one before. Who wants its WAL durable calls
+//! `XLogFlush`: one backend at a time holds WALWriteLock, writes and fsyncs everything inserted
+//! when it looks, and lets go; whoever slept meanwhile looks again, and most find that their WAL
+//! went along. That sharing is *group commit*. The models keep the consequence, not the lock: a
+//! flush is in progress or it is not, and when one ends with a commit still wanting, the next
+//! begins at once, up to everything inserted by then.
+//!
+//! A flush that crosses the end of a segment is several steps: PostgreSQL fsyncs a segment as
+//! soon as its last page is written, and then goes on in the next file, which it may first have
+//! to create: zero-filled and fsynced in the foreground.
+//!
+//! **Source.** `xlog.c:XLogFlush`, `XLogWrite`, `XLogFileInit`, `XLogBackgroundFlush` (13 to 18).
+//!
+//! **Not modelled.** The WAL insertion locks; the write() of a flush, which takes no time of its
+//! own beside the fsync that follows it; a step's flush position becomes visible when the step
+//! ends, where PostgreSQL may publish it only with the last step.
+
+use super::PgVersion;
+use crate::disk::Disk;
+use crate::units::{Bytes, Lsn, PAGE, SegmentSize, SimTime, UsableBytes};
+
+/// What is on a server's disk: all that survives when its processes die, and with
+/// [`WalFiles::power_cut`] when its host does.
+///
+/// Invariants: `flushed <= written` on a primary; `oldest <= newest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalFiles {
+    /// Segment size of the cluster.
+    pub size: SegmentSize,
+    /// End of what was handed to the operating system.
+    pub written: Lsn,
+    /// End of what is durable.
+    pub flushed: Lsn,
+    /// Number of the oldest segment file.
+    pub oldest: u64,
+    /// Number of the newest file, recycled ones that wait for their turn included.
+    pub newest: u64,
+    /// Redo point of the last completed checkpoint or restartpoint (pg_control).
+    pub redo: Lsn,
+}
+
+impl WalFiles {
+    /// Bytes of the files in pg_wal.
+    pub fn bytes(&self) -> Bytes {
+        Bytes((self.newest + 1 - self.oldest) << self.size.bytes().trailing_zeros())
+    }
+
+    /// The host died: what the kernel had not written is gone.
+    pub fn power_cut(&mut self) {
+        self.written = self.written.min(self.flushed);
+        self.flushed = self.written;
+    }
+
+    /// Creates the files up to the one that holds the byte before `end`; how many were missing.
+    pub fn extend_to(&mut self, end: Lsn) -> u64 {
+        let missing = end.previous_segment(self.size).saturating_sub(self.newest);
+        self.newest += missing;
+        missing
+    }
+}
+
+/// The log of a running primary: what lies in shared memory.
+#[derive(Clone, Debug)]
+pub struct Wal {
+    size: SegmentSize,
+    buffers: Bytes,
+    insert: UsableBytes,
+    /// [`WalFiles::written`] and [`WalFiles::flushed`] as usable positions.
+    written: UsableBytes,
+    flushed: UsableBytes,
+    /// End of the newest commit that asked the walwriter to flush it (`asyncXactLSN`).
+    asynchronous: UsableBytes,
+    /// End of the newest record that somebody waits for.
+    wanted: UsableBytes,
+    /// The flush in progress: who holds WALWriteLock.
+    flush: Option<Flush>,
+    /// Checkpoint records not yet passed on: (end of the record, its redo point).
+    checkpoints: Vec<(Lsn, Lsn)>,
+}
+
+/// A flush in progress.
+#[derive(Clone, Copy, Debug)]
+struct Flush {
+    /// How far it goes in all.
+    target: Lsn,
+    /// How far the current step goes; below `target` if a segment ends in between.
+    step: Lsn,
+    /// When the step, or the sleep of commit_delay before the first, is over.
+    done: SimTime,
+    /// The owner sleeps commit_delay before it looks how far it can go.
+    delaying: bool,
+}
+
+/// What the end of a step brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepDone {
+    /// The flush position now.
+    pub flushed: Lsn,
+    /// Whether the whole flush is over, and WALWriteLock free.
+    pub released: bool,
+    /// The segment that this step completed.
+    pub completed: Option<u64>,
+}
+
+/// Records of which only the size matters here (`postgres.md` 1.3), before alignment.
+pub mod record {
+    use super::{Bytes, PgVersion};
+
+    /// COMMIT: 34 bytes, 38 with the flag that `remote_apply` sets; both align to 40.
+    pub const COMMIT: Bytes = Bytes(34);
+
+    /// CHECKPOINT_REDO at the redo point of an online checkpoint (17 and later).
+    pub fn checkpoint_redo(version: PgVersion) -> Option<Bytes> {
+        (version.major() >= 17).then_some(Bytes(30))
+    }
+
+    /// RUNNING_XACTS and CHECKPOINT_ONLINE, aligned.
+    pub const CHECKPOINT: Bytes = Bytes(56 + 120);
+    /// END_OF_RECOVERY's checkpoint: CHECKPOINT_SHUTDOWN.
+    pub const CHECKPOINT_SHUTDOWN: Bytes = Bytes(114);
+}
+
+impl Wal {
+    /// The log of a server that starts, with everything up to `end` durable.
+    pub fn new(size: SegmentSize, buffers: Bytes, end: Lsn) -> Wal {
+        let insert = UsableBytes::from_lsn(end, size);
+        Wal {
+            size,
+            buffers,
+            insert,
+            written: insert,
+            flushed: insert,
+            asynchronous: insert,
+            wanted: insert,
+            flush: None,
+            checkpoints: Vec::new(),
+        }
+    }
+
+    /// End of everything inserted (`pg_current_wal_insert_lsn()`).
+    pub fn insert_lsn(&self) -> Lsn {
+        self.insert.end_lsn(self.size)
+    }
+
+    /// Where the next record would start: the redo point of a checkpoint that begins now.
+    pub fn next_record(&self) -> Lsn {
+        self.insert.start_lsn(self.size)
+    }
+
+    /// The usable position of an LSN, to compare with ends of commits.
+    pub fn usable(&self, lsn: Lsn) -> UsableBytes {
+        UsableBytes::from_lsn(lsn, self.size)
+    }
+
+    /// Whether `bytes` more fit into wal_buffers, or a backend has to wait until some are written.
+    pub fn has_room(&self, bytes: Bytes) -> bool {
+        let unwritten = self.insert.0.saturating_sub(self.written.0);
+        unwritten == 0 || unwritten + bytes.0 <= self.buffers.0
+    }
+
+    /// Inserts records of `bytes` in all; returns their end.
+    pub fn insert(&mut self, bytes: Bytes) -> UsableBytes {
+        self.insert = self.insert.after(bytes);
+        self.insert
+    }
+
+    /// Notes a checkpoint record that ends at the insert position.
+    pub fn note_checkpoint(&mut self, redo: Lsn) {
+        if self.checkpoints.len() == CHECKPOINTS_KEPT {
+            self.checkpoints.remove(0);
+        }
+        self.checkpoints.push((self.insert_lsn(), redo));
+    }
+
+    /// The redo point of the last checkpoint record that ends in (`start`, `end`]; invalid if
+    /// there is none.
+    pub fn checkpoint_between(&self, start: Lsn, end: Lsn) -> Lsn {
+        let found = self.checkpoints.iter().rev().find(|(at, _)| start < *at && *at <= end);
+        found.map_or(Lsn::INVALID, |&(_, redo)| redo)
+    }
+
+    /// Somebody waits until `end` is durable.
+    pub fn want(&mut self, end: UsableBytes) {
+        self.wanted = self.wanted.max(end);
+    }
+
+    /// A commit that nobody waits for ends here; the walwriter is to flush it.
+    pub fn want_soon(&mut self, end: UsableBytes) {
+        self.asynchronous = self.asynchronous.max(end);
+    }
+
+    /// End of the newest commit that nobody waits for.
+    pub fn asynchronous(&self) -> Lsn {
+        self.asynchronous.end_lsn(self.size)
+    }
+
+    /// Inserted bytes that are not durable.
+    pub fn unflushed(&self) -> Bytes {
+        Bytes(self.insert.0.saturating_sub(self.flushed.0))
+    }
+
+    /// The flush position, to compare with ends of commits.
+    pub fn flushed(&self) -> UsableBytes {
+        self.flushed
+    }
+
+    /// Hands WAL up to `target` to the operating system, without an fsync.
+    pub fn write(&mut self, target: Lsn, files: &mut WalFiles) {
+        files.written = files.written.max(target);
+        files.extend_to(files.written);
+        self.written = self.usable(files.written);
+    }
+
+    /// Whether a flush is in progress.
+    pub fn flushing(&self) -> bool {
+        self.flush.is_some()
+    }
+
+    /// Whether somebody waits for WAL that is not durable.
+    pub fn flush_wanted(&self) -> bool {
+        self.wanted > self.flushed
+    }
+
+    /// When the step in progress ends.
+    pub fn next_deadline(&self) -> SimTime {
+        self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
+    }
+
+    /// The owner of the lock sleeps until `until` before it looks how far it can go.
+    pub fn begin_delay(&mut self, until: SimTime) {
+        let (target, step) = (Lsn::INVALID, Lsn::INVALID);
+        self.flush = Some(Flush { target, step, done: until, delaying: true });
+    }
+
+    /// Begins to write and fsync everything inserted.
+    pub fn begin_flush(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
+        self.begin_flush_to(now, self.insert_lsn(), files, disk);
+    }
+
+    /// Begins to write and fsync up to `target`, which is inserted.
+    pub fn begin_flush_to(
+        &mut self,
+        now: SimTime,
+        target: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+    ) {
+        self.flush = Some(self.step(now, target, files, disk));
+    }
+
+    /// The step in progress is over: what it made durable, and the next one begun if there is one.
+    pub fn end_step(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) -> StepDone {
+        let flush = self.flush.expect("a deadline of the log belongs to a flush");
+        if flush.delaying {
+            self.begin_flush(now, files, disk);
+            return StepDone { flushed: files.flushed, released: false, completed: None };
+        }
+        files.flushed = flush.step;
+        self.flushed = self.usable(flush.step);
+        let ended = flush.step == flush.step.segment_start(self.size);
+        let completed = ended.then(|| flush.step.previous_segment(self.size));
+        let released = flush.step >= flush.target;
+        self.flush = match released {
+            true => None,
+            false => Some(self.step(now, flush.target, files, disk)),
+        };
+        StepDone { flushed: files.flushed, released, completed }
+    }
+
+    fn step(&mut self, now: SimTime, target: Lsn, files: &mut WalFiles, disk: &mut Disk) -> Flush {
+        let segment_end = files.flushed.segment_start(self.size) + Bytes(self.size.bytes());
+        let step = target.min(segment_end);
+        if files.extend_to(step) > 0 {
+            disk.fsync(now, Bytes(self.size.bytes()));
+        }
+        let first_page = files.flushed.page_start().0;
+        let dirty = Bytes(step.0.next_multiple_of(PAGE) - first_page);
+        if step > files.written {
+            files.written = step;
+            self.written = self.usable(step);
+        }
+        Flush { target, step, done: disk.fsync(now, dirty), delaying: false }
+    }
+}
+
+/// Bound on checkpoint records remembered for standbys that are behind: older ones only make a
+/// restarted standby's redo begin earlier.
+const CHECKPOINTS_KEPT: usize = 64;

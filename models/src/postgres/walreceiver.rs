@@ -1,0 +1,453 @@
+//! The walreceiver: the standby's end of a stream.
+//!
+//! One thread that does one thing after the other. It takes every message there is and writes the
+//! WAL to its file; when nothing more is readable it replies (write), fsyncs, and replies again
+//! (flush). While it fsyncs it does not read. A finished segment is fsynced on the way. Replies
+//! go only when write or flush has changed, or `wal_receiver_status_interval` has passed, or when
+//! forced: at the start, to a ping, and when the startup process has replayed everything.
+//!
+//! It always starts at the beginning of a segment, so up to a whole segment is sent again, and
+//! until that is passed `write_lsn` is below `flush_lsn`.
+//!
+//! **Source.** `walreceiver.c:WalReceiverMain`, `XLogWalRcvProcessMsg`, `XLogWalRcvWrite`,
+//! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
+//!
+//! **Not modelled.** The naps of 100 ms of 13 to 15: their timers fire up to 0.1 s later there. A
+//! connection's start takes three round trips. Hot standby feedback.
+
+use std::collections::VecDeque;
+
+use super::ConnectionId;
+use super::protocol::{Body, Message};
+use super::server::{Effect, Out};
+use super::wal::WalFiles;
+use crate::disk::Disk;
+use crate::trace::fact::{Refusal, ServerId};
+use crate::units::{Bytes, Duration, Lsn, SimTime};
+
+/// The walreceiver of a standby, running or not.
+#[derive(Clone, Debug)]
+pub struct WalReceiver {
+    config: ReceiverConfig,
+    connection: ConnectionId,
+    phase: Phase,
+    inbox: VecDeque<Message>,
+    work: Work,
+    busy_until: SimTime,
+    write: Lsn,
+    flush: Lsn,
+    /// Write and flush of the last reply.
+    replied: (Lsn, Lsn),
+    replied_at: SimTime,
+    heard: SimTime,
+    pinged: bool,
+    timer: SimTime,
+    /// Checkpoint records received and not yet replayed: (not before, redo point).
+    checkpoints: VecDeque<(Lsn, Lsn)>,
+}
+
+/// The settings a walreceiver follows.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiverConfig {
+    /// The server it streams from.
+    pub upstream: ServerId,
+    /// `wal_receiver_timeout`.
+    pub timeout: Option<Duration>,
+    /// `wal_receiver_status_interval`.
+    pub status_interval: Option<Duration>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No process.
+    Off,
+    /// The kernel sends its n-th connection request.
+    Connecting { tries: u32 },
+    Identifying,
+    Starting,
+    Streaming,
+}
+
+/// What the process is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Waiting,
+    Writing { end: Lsn },
+    Fsyncing { end: Lsn },
+}
+
+/// What the startup process has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The stream is open.
+    Started,
+    /// WAL up to here is flushed.
+    Flushed(Lsn),
+    /// The attempt failed.
+    Failed(Refusal),
+    /// The peer closed the connection.
+    PeerClosed,
+    /// Nothing was heard for `wal_receiver_timeout`.
+    TimedOut,
+}
+
+/// Linux gives up a connection attempt after this many requests, sent 1 s, 2 s, 4 s, ... apart
+/// (`tcp_syn_retries` = 6: 127 s in all).
+const CONNECTION_REQUESTS: u32 = 7;
+/// Bound on checkpoint records waiting to be replayed.
+const CHECKPOINTS_KEPT: usize = 64;
+
+impl WalReceiver {
+    /// No process yet.
+    pub fn new(config: ReceiverConfig) -> WalReceiver {
+        WalReceiver {
+            config,
+            connection: ConnectionId::default(),
+            phase: Phase::Off,
+            inbox: VecDeque::new(),
+            work: Work::Waiting,
+            busy_until: SimTime::NEVER,
+            write: Lsn::INVALID,
+            flush: Lsn::INVALID,
+            replied: (Lsn::INVALID, Lsn::INVALID),
+            replied_at: SimTime::ZERO,
+            heard: SimTime::ZERO,
+            pinged: false,
+            timer: SimTime::NEVER,
+            checkpoints: VecDeque::new(),
+        }
+    }
+
+    /// The server it streams from.
+    pub fn upstream(&self) -> ServerId {
+        self.config.upstream
+    }
+
+    /// Its current or last connection.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    /// Whether there is no process.
+    pub fn is_off(&self) -> bool {
+        self.phase == Phase::Off
+    }
+
+    /// Whether the stream is open.
+    pub fn is_streaming(&self) -> bool {
+        self.phase == Phase::Streaming
+    }
+
+    /// `written_lsn` and `flushed_lsn`.
+    pub fn positions(&self) -> (Lsn, Lsn) {
+        (self.write, self.flush)
+    }
+
+    /// When it has something to do.
+    pub fn next_deadline(&self) -> SimTime {
+        self.busy_until.min(self.timer)
+    }
+
+    /// The startup process wants a stream: opens a connection.
+    pub fn connect(&mut self, now: SimTime, connection: ConnectionId, out: &mut Out) {
+        self.connection = connection;
+        self.inbox.clear();
+        self.work = Work::Waiting;
+        self.busy_until = SimTime::NEVER;
+        self.phase = Phase::Connecting { tries: 0 };
+        self.request_connection(now, out);
+    }
+
+    /// It streamed before the run began, and has everything up to `end`.
+    pub fn start_streaming(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
+        self.connection = connection;
+        self.begin_stream(now, end);
+    }
+
+    /// The process ends; what it had under way is forgotten.
+    pub fn stop(&mut self) {
+        self.phase = Phase::Off;
+        self.inbox.clear();
+        self.work = Work::Waiting;
+        self.busy_until = SimTime::NEVER;
+        self.timer = SimTime::NEVER;
+    }
+
+    /// A message of its connection has arrived.
+    pub fn receive(
+        &mut self,
+        now: SimTime,
+        message: Message,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        match (self.phase, message.body) {
+            (Phase::Connecting { .. }, Body::Accepted) => {
+                self.phase = Phase::Identifying;
+                self.heard(now);
+                self.post(Body::IdentifySystem, out);
+                None
+            }
+            (Phase::Identifying, Body::System { .. }) => {
+                self.phase = Phase::Starting;
+                self.heard(now);
+                let start = replayed.segment_start(files.size);
+                self.post(Body::StartReplication { start }, out);
+                None
+            }
+            (Phase::Starting, Body::CopyBoth) => {
+                self.begin_stream(now, replayed);
+                self.reply(now, replayed, true, false, out);
+                Some(Event::Started)
+            }
+            (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
+                self.heard(now);
+                self.inbox.push_back(message);
+                match self.work {
+                    Work::Waiting => self.go_on(now, replayed, files, disk, out),
+                    Work::Writing { .. } | Work::Fsyncing { .. } => None,
+                }
+            }
+            (_, Body::Refused(why)) => {
+                self.stop();
+                Some(Event::Failed(why))
+            }
+            (_, Body::Close) => {
+                self.stop();
+                Some(Event::PeerClosed)
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// What it was busy with is done, or a timer is due.
+    pub fn deadline(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        if self.busy_until <= now {
+            self.busy_until = SimTime::NEVER;
+            return match std::mem::replace(&mut self.work, Work::Waiting) {
+                Work::Writing { end } => {
+                    self.written(end, files);
+                    self.after_write(now, replayed, files, disk, out)
+                }
+                Work::Fsyncing { end } => {
+                    self.fsynced(end, files);
+                    self.reply(now, replayed, false, false, out);
+                    self.go_on(now, replayed, files, disk, out);
+                    Some(Event::Flushed(self.flush))
+                }
+                Work::Waiting => None,
+            };
+        }
+        if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
+    }
+
+    /// The startup process has replayed everything: a forced reply.
+    pub fn replayed_all(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
+        self.reply(now, replayed, true, false, out);
+    }
+
+    /// The redo point of the newest checkpoint whose record is replayed, if one was since.
+    pub fn replayed_checkpoint(&mut self, replayed: Lsn) -> Option<Lsn> {
+        let mut newest = None;
+        while let Some(&(at, redo)) = self.checkpoints.front()
+            && at <= replayed
+        {
+            newest = Some(redo);
+            self.checkpoints.pop_front();
+        }
+        newest
+    }
+
+    /// Takes what there is; when there is nothing more, replies and fsyncs.
+    fn go_on(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        let (mut writes, mut end, mut taken) = (0, None, 0);
+        let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
+        while let Some(message) = self.inbox.pop_front() {
+            match message.body {
+                Body::XLogData { end: upto, redo, .. } => {
+                    writes += 1;
+                    taken += message.size().0;
+                    end = Some(upto);
+                    if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
+                        self.checkpoints.push_back((upto, redo));
+                    }
+                    if upto.0 >= boundary {
+                        break;
+                    }
+                }
+                Body::Keepalive { reply_requested: true } => {
+                    self.reply(now, replayed, true, false, out);
+                }
+                _ => {}
+            }
+        }
+        if taken > 0 {
+            out.effect(Effect::Read { from: self.config.upstream, bytes: Bytes(taken) });
+        }
+        let Some(end) = end else {
+            return self.flush_and_reply(now, replayed, disk, out);
+        };
+        let call = disk.write_call();
+        if call > Duration::ZERO {
+            self.work = Work::Writing { end };
+            self.busy_until = now + Duration(call.0 * writes);
+            return None;
+        }
+        self.written(end, files);
+        self.after_write(now, replayed, files, disk, out)
+    }
+
+    /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
+    fn after_write(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        let completed = self.write.segment_start(files.size);
+        if completed > self.flush {
+            self.fsync(now, completed, disk);
+            return None;
+        }
+        self.go_on(now, replayed, files, disk, out)
+    }
+
+    /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
+    fn flush_and_reply(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        self.reply(now, replayed, false, false, out);
+        if self.flush < self.write {
+            self.fsync(now, self.write, disk);
+        }
+        None
+    }
+
+    fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
+        self.busy_until = disk.fsync(now, end.since(self.flush));
+        self.work = Work::Fsyncing { end };
+    }
+
+    fn written(&mut self, end: Lsn, files: &mut WalFiles) {
+        self.write = end;
+        if end > files.written {
+            files.written = end;
+            files.extend_to(end);
+        }
+    }
+
+    fn fsynced(&mut self, end: Lsn, files: &mut WalFiles) {
+        self.flush = self.flush.max(end);
+        files.flushed = files.flushed.max(self.flush);
+    }
+
+    fn begin_stream(&mut self, now: SimTime, at: Lsn) {
+        self.phase = Phase::Streaming;
+        self.write = at;
+        self.flush = at;
+        self.replied = (at, at);
+        self.replied_at = now;
+        self.checkpoints.clear();
+        self.heard(now);
+        self.timer = self.due();
+    }
+
+    /// `XLogWalRcvSendReply`.
+    fn reply(&mut self, now: SimTime, apply: Lsn, force: bool, ping: bool, out: &mut Out) {
+        let (write, flush) = (self.write, self.flush);
+        if self.phase != Phase::Streaming || !(force || self.reply_due(now)) {
+            return;
+        }
+        self.replied = (write, flush);
+        self.replied_at = now;
+        self.post(Body::StatusUpdate { write, flush, apply, reply_requested: ping }, out);
+    }
+
+    fn reply_due(&self, now: SimTime) -> bool {
+        let Some(interval) = self.config.status_interval else { return false };
+        self.replied != (self.write, self.flush) || now >= self.replied_at + interval
+    }
+
+    /// Timers count only while the process waits for its socket; they are looked at again when
+    /// it does.
+    fn check_timers(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) -> Option<Event> {
+        if let Phase::Connecting { tries } = self.phase {
+            if tries >= CONNECTION_REQUESTS {
+                self.stop();
+                return Some(Event::Failed(Refusal::ConnectTimeout));
+            }
+            self.request_connection(now, out);
+            return None;
+        }
+        if let Some(timeout) = self.config.timeout {
+            if now >= self.heard + timeout {
+                self.stop();
+                return Some(Event::TimedOut);
+            }
+            if now >= self.heard + timeout.half() && !self.pinged {
+                self.pinged = true;
+                self.reply(now, replayed, true, true, out);
+            }
+        }
+        self.reply(now, replayed, false, false, out);
+        self.timer = self.due().max(SimTime(now.0 + 1));
+        None
+    }
+
+    fn due(&self) -> SimTime {
+        let silence = match self.config.timeout {
+            None => SimTime::NEVER,
+            Some(timeout) if self.pinged => self.heard + timeout,
+            Some(timeout) => self.heard + timeout.half(),
+        };
+        let status = match (self.phase, self.config.status_interval) {
+            (Phase::Streaming, Some(interval)) => self.replied_at + interval,
+            (_, _) => SimTime::NEVER,
+        };
+        silence.min(status)
+    }
+
+    fn request_connection(&mut self, now: SimTime, out: &mut Out) {
+        if let Phase::Connecting { tries } = self.phase {
+            self.phase = Phase::Connecting { tries: tries + 1 };
+            self.timer = now + Duration::s(1 << tries);
+            self.post(Body::Connect, out);
+        }
+    }
+
+    fn heard(&mut self, now: SimTime) {
+        self.heard = now;
+        self.pinged = false;
+        if self.phase != Phase::Streaming {
+            self.timer = self.due();
+        }
+    }
+
+    fn post(&self, body: Body, out: &mut Out) {
+        let message = Message { connection: self.connection, body };
+        out.effect(Effect::Send { to: self.config.upstream, message });
+    }
+}

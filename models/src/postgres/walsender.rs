@@ -1,0 +1,229 @@
+//! The walsender: the upstream's end of a stream.
+//!
+//! It sends only what is flushed here, one message of at most 128 kB at a time, and only while
+//! the socket takes it. `sent_lsn` is what the socket took, not what arrived. From catchup it goes
+//! to streaming once everything flushed is handed over, and never back. If nothing was heard for
+//! half of `wal_sender_timeout` it asks for a reply; after all of it, it ends.
+//!
+//! **Source.** `walsender.c:WalSndLoop`, `XLogSendPhysical`, `WalSndCheckTimeOut`,
+//! `WalSndKeepaliveIfNecessary` (13 to 18).
+//!
+//! **Not modelled.** A long backlog goes in transfers of up to eight full chunks: the first of
+//! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
+
+use super::ConnectionId;
+use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
+use super::protocol::{Body, Message, XLOG_DATA_HEADER};
+use super::server::{Effect, Out};
+use super::syncrep::{Announcer, Positions};
+use super::wal::Wal;
+use crate::trace::fact::{ServerId, What};
+use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
+
+/// The walsender of one standby.
+#[derive(Clone, Debug)]
+pub struct WalSender {
+    standby: ServerId,
+    connection: ConnectionId,
+    phase: Phase,
+    sent: Lsn,
+    /// Bytes that the socket takes without blocking.
+    room: u64,
+    /// The socket is full; it says when it has room again.
+    blocked: bool,
+    timeout: Option<Duration>,
+    heard: SimTime,
+    pinged: bool,
+    /// When to look at the timeout again; never later than it is due.
+    timer: SimTime,
+    sampled: Lsn,
+    lag: LagTracker,
+    columns: LagColumns,
+    /// Notes whether it has announced its standby as synchronous.
+    pub announcer: Announcer,
+}
+
+/// `pg_stat_replication.state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Connected, not asked to stream yet.
+    Startup,
+    /// Streaming, but there was more to send ever since.
+    Catchup,
+    /// Everything flushed had been sent once.
+    Streaming,
+}
+
+/// `MAX_SEND_SIZE`: 16 pages.
+const MAX_SEND_SIZE: u64 = 16 * PAGE;
+/// Full chunks that go as one transfer when a standby is behind.
+const CHUNKS_AT_ONCE: u64 = 8;
+
+impl WalSender {
+    /// A walsender for a connection that `standby` has just opened.
+    pub fn new(
+        now: SimTime,
+        standby: ServerId,
+        connection: ConnectionId,
+        timeout: Option<Duration>,
+    ) -> WalSender {
+        let mut sender = WalSender {
+            standby,
+            connection,
+            phase: Phase::Startup,
+            sent: Lsn::INVALID,
+            room: 0,
+            blocked: false,
+            timeout,
+            heard: now,
+            pinged: false,
+            timer: SimTime::NEVER,
+            sampled: Lsn::INVALID,
+            lag: LagTracker::new(WhenFull::Park),
+            columns: LagColumns::new(WhenIdle::Unchanged),
+            announcer: Announcer::default(),
+        };
+        sender.heard(now);
+        sender.timer = sender.due();
+        sender
+    }
+
+    /// The standby it serves.
+    pub fn standby(&self) -> ServerId {
+        self.standby
+    }
+
+    /// Its connection.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    /// Its state.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// End of what the socket took (`sent_lsn`).
+    pub fn sent(&self) -> Lsn {
+        self.sent
+    }
+
+    /// `write_lag`, `flush_lag` and `replay_lag` as the view shows them.
+    pub fn columns(&self) -> &LagColumns {
+        &self.columns
+    }
+
+    /// `START_REPLICATION`: streams from `start` on.
+    pub fn start(&mut self, start: Lsn) {
+        self.phase = Phase::Catchup;
+        self.sent = start;
+        self.sampled = Lsn::INVALID;
+    }
+
+    /// Its standby streamed before the run began: everything up to `flushed` is long sent.
+    pub fn start_streaming(&mut self, flushed: Lsn) {
+        self.phase = Phase::Streaming;
+        self.sent = flushed;
+        self.sampled = flushed;
+    }
+
+    /// Sends what is flushed and not yet sent, as far as the socket takes it.
+    pub fn send(&mut self, now: SimTime, flushed: Lsn, wal: &Wal, out: &mut Out) {
+        if self.phase == Phase::Startup {
+            return;
+        }
+        while !self.blocked {
+            if self.sampled != flushed {
+                self.sampled = flushed;
+                self.lag.sample(flushed, now);
+            }
+            if self.sent >= flushed {
+                if self.phase == Phase::Catchup {
+                    self.phase = Phase::Streaming;
+                    out.fact(What::SenderStreaming { standby: self.standby });
+                }
+                return;
+            }
+            let (end, chunks) = next_transfer(self.sent, flushed);
+            let size = end.since(self.sent).0 + XLOG_DATA_HEADER * u64::from(chunks);
+            if self.room < size {
+                self.blocked = true;
+                out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(size) });
+                return;
+            }
+            self.room -= size;
+            let redo = wal.checkpoint_between(self.sent, end);
+            let body = Body::XLogData { start: self.sent, end, chunks, redo };
+            self.sent = end;
+            self.post(body, out);
+        }
+    }
+
+    /// The socket has room for `bytes`.
+    pub fn room(&mut self, bytes: Bytes) {
+        self.room = bytes.0;
+        self.blocked = false;
+    }
+
+    /// A status update has come: notes the moment, works out the lag columns, answers a ping.
+    pub fn status(
+        &mut self,
+        now: SimTime,
+        positions: Positions,
+        reply_requested: bool,
+        out: &mut Out,
+    ) {
+        self.heard(now);
+        let lags = self.lag.reply(positions, now);
+        self.columns.reply(lags, positions, self.sent);
+        if reply_requested {
+            self.post(Body::Keepalive { reply_requested: false }, out);
+        }
+    }
+
+    /// When the timeout is to be looked at.
+    pub fn next_deadline(&self) -> SimTime {
+        self.timer
+    }
+
+    /// Looks at the timeout; true if it has struck and the walsender is to end.
+    pub fn check_timeout(&mut self, now: SimTime, out: &mut Out) -> bool {
+        if now >= self.due() {
+            if self.pinged || self.timeout.is_some_and(|t| now >= self.heard + t) {
+                return true;
+            }
+            self.pinged = true;
+            self.post(Body::Keepalive { reply_requested: true }, out);
+        }
+        self.timer = self.due();
+        false
+    }
+
+    fn heard(&mut self, now: SimTime) {
+        self.heard = now;
+        self.pinged = false;
+    }
+
+    fn due(&self) -> SimTime {
+        match self.timeout {
+            None => SimTime::NEVER,
+            Some(timeout) if self.pinged => self.heard + timeout,
+            Some(timeout) => self.heard + timeout.half(),
+        }
+    }
+
+    fn post(&self, body: Body, out: &mut Out) {
+        let message = Message { connection: self.connection, body };
+        out.effect(Effect::Send { to: self.standby, message });
+    }
+}
+
+/// End of the next transfer, and the messages it stands for (`XLogSendPhysical`).
+fn next_transfer(sent: Lsn, flushed: Lsn) -> (Lsn, u32) {
+    let left = flushed.since(sent).0;
+    if left <= MAX_SEND_SIZE {
+        return (flushed, 1);
+    }
+    let chunks = (left / MAX_SEND_SIZE).min(CHUNKS_AT_ONCE);
+    (Lsn(sent.0 + chunks * MAX_SEND_SIZE).page_start(), chunks as u32)
+}
