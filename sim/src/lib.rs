@@ -1,4 +1,12 @@
-//! Plays a scenario: a pure event core ([`world`]) and a control plane on madsim (`control`).
+//! Plays a scenario: a pure event core ([`world`]) and a control plane on madsim ([`control`]).
+//!
+//! * [`world`]: servers, clients, links: all of PostgreSQL, and all the speed.
+//! * [`control`]: hosts, postmasters and the fault schedule, as async tasks.
+//! * [`sweep`]: many runs at once.
+
+pub mod control;
+pub mod sweep;
+pub mod world;
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -67,6 +75,5 @@ pub enum RunError {
 
 /// Plays one variant from start to end, on a thread of its own.
 pub fn run(scenario: &Scenario, options: Options, outside: &Outside) -> Result<Run, RunError> {
-    let _ = (scenario, options, outside);
-    Err(RunError::Stopped(models::units::SimTime::ZERO))
+    control::play(scenario, options, outside, |_| (), |played| played.world.finish(scenario))
 }

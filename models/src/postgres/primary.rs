@@ -415,13 +415,8 @@ impl Primary {
             self.senders.push(None);
             self.standbys.push(Standby::default());
         }
-        self.senders[index] = Some(WalSender::new(
-            now,
-            from,
-            connection,
-            self.sender_timeout,
-            self.version,
-        ));
+        self.senders[index] =
+            Some(WalSender::new(now, from, connection, self.sender_timeout, self.version));
         let priority = self.syncrep.names().priority(host.application_name(from));
         self.standbys[index] = Standby { connected: true, priority, ..Standby::default() };
         self.find_senders_due();

@@ -364,8 +364,8 @@ impl Server {
             (State::Down, Input::Message { from, message }) if !self.host_down => {
                 turn_away(from, message, Refusal::ConnectionRefused, out);
             }
-            (State::Down, _) | (State::Recovering { .. } | State::Standby(_), Input::Room { .. }) => {
-            }
+            (State::Down, _)
+            | (State::Recovering { .. } | State::Standby(_), Input::Room { .. }) => {}
         }
         self.schedule();
     }
@@ -448,8 +448,7 @@ impl Server {
             }
             Some(upstream) => {
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
-                let standby =
-                    Standby::new(now, upstream, &self.settings, replay, at, &self.host);
+                let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);

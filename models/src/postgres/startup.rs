@@ -39,12 +39,7 @@ pub enum Retry {
 
 impl Startup {
     /// A startup process that has replayed up to `replayed` and finds WAL up to `available`.
-    pub fn new(
-        rate: Rate,
-        retry_interval: Duration,
-        replayed: Lsn,
-        available: Lsn,
-    ) -> Startup {
+    pub fn new(rate: Rate, retry_interval: Duration, replayed: Lsn, available: Lsn) -> Startup {
         Startup {
             rate,
             retry_interval,

@@ -135,14 +135,21 @@ pub enum SyncState {
     Quorum,
 }
 
-impl fmt::Display for SyncState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl SyncState {
+    /// The word that `pg_stat_replication` has for it.
+    pub fn name(self) -> &'static str {
+        match self {
             SyncState::Async => "async",
             SyncState::Potential => "potential",
             SyncState::Sync => "sync",
             SyncState::Quorum => "quorum",
-        })
+        }
+    }
+}
+
+impl fmt::Display for SyncState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -63,7 +63,9 @@ enum Phase {
     /// No process.
     Off,
     /// The kernel sends its n-th connection request.
-    Connecting { tries: u32 },
+    Connecting {
+        tries: u32,
+    },
     Identifying,
     Starting,
     Streaming,

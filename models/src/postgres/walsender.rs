@@ -11,12 +11,12 @@
 //! **Not modelled.** A long backlog goes in transfers of up to eight full chunks: the first of
 //! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
 
-use super::ConnectionId;
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
 use super::protocol::{Body, Message, XLOG_DATA_HEADER};
 use super::server::{Effect, Out};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
+use super::{ConnectionId, PgVersion};
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
 
@@ -66,6 +66,7 @@ impl WalSender {
         standby: ServerId,
         connection: ConnectionId,
         timeout: Option<Duration>,
+        version: PgVersion,
     ) -> WalSender {
         let mut sender = WalSender {
             standby,
@@ -79,8 +80,8 @@ impl WalSender {
             pinged: false,
             timer: SimTime::NEVER,
             sampled: Lsn::INVALID,
-            lag: LagTracker::new(WhenFull::Park),
-            columns: LagColumns::new(WhenIdle::Unchanged),
+            lag: LagTracker::new(WhenFull::of(version)),
+            columns: LagColumns::new(WhenIdle::of(version)),
             announcer: Announcer::default(),
         };
         sender.heard(now);

@@ -1,0 +1,172 @@
+//! The injector: walks the fault schedule and begins and ends each fault at its moment.
+//!
+//! It is one task that no fault can reach. Begins and ends of one moment are done in one go,
+//! begins first, each in the order of the file; so a fault that begins as another ends takes over
+//! from it without a gap.
+//!
+//! Faults may overlap. The injector counts what holds each server and each pair of servers, and
+//! the rule is the same for all: *what several faults hold is free when the last of them heals.*
+//! * A crashed or frozen server is crashed or frozen once. A host's crash on top of a crash of its
+//!   processes takes the page cache too, and a host's freeze on top of one of its processes stops
+//!   the agents too; the other way round nothing changes.
+//! * A crash ends a freeze, as what is dead cannot be thawed; but the server starts only when
+//!   neither crashes nor freezes hold it any more.
+//! * A server that was shut down when its fault came does not start when that heals; its processes
+//!   can neither crash nor freeze.
+//! * A server that somebody else has started meanwhile is left alone.
+//!
+//! A fault without an end lasts to the end of the run.
+//!
+//! **Source.** Walden's own.
+//!
+//! **Not modelled.** A fault that ends by halves: a host that boots while its processes are held
+//! down by another fault, and a freeze that shrinks from host to processes.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use models::trace::fact::{ServerId, What};
+use models::units::SimTime;
+use scenarios::fault::{Fault, FaultKind};
+use scenarios::scenario::ServerIndex;
+
+use super::ctl::{apply, fact};
+use super::host::{Hosts, server_id};
+use super::sleep_until;
+use crate::world::Action;
+
+/// How many faults hold each thing. A server counts its crashes and freezes in one: either keeps
+/// it from running.
+struct Injector {
+    hosts: Rc<Hosts>,
+    servers: BTreeMap<ServerId, u32>,
+    cuts: BTreeMap<Pair, u32>,
+    holds: BTreeMap<Pair, u32>,
+}
+
+/// Two servers, the lower first: a link's faults have no direction.
+type Pair = (ServerId, ServerId);
+
+fn pair(&(a, b): &(ServerIndex, ServerIndex)) -> Pair {
+    (server_id(a.min(b)), server_id(a.max(b)))
+}
+
+/// One more holds it; whether it is the first.
+fn take<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) -> bool {
+    let count = counts.entry(key).or_default();
+    *count += 1;
+    *count == 1
+}
+
+/// One less holds it; whether it was the last.
+fn free<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) -> bool {
+    let count = counts.entry(key).or_default();
+    assert!(*count > 0, "a fault ends that did not begin");
+    *count -= 1;
+    *count == 0
+}
+
+/// Begins and ends all faults, each at its moment.
+pub(super) async fn inject(hosts: Rc<Hosts>, faults: Vec<Fault>) {
+    let mut injector =
+        Injector { hosts, servers: BTreeMap::new(), cuts: BTreeMap::new(), holds: BTreeMap::new() };
+    let mut steps: Vec<(SimTime, Step, usize)> = Vec::new();
+    for (index, fault) in faults.iter().enumerate() {
+        let at = SimTime::ZERO + fault.at;
+        steps.push((at, Step::Begin, index));
+        if let (Some(lasts), false) = (fault.lasts, fault.kind.momentary()) {
+            steps.push((at + lasts, Step::End, index));
+        }
+    }
+    steps.sort_unstable();
+    let mut due = SimTime::NEVER;
+    for (at, step, index) in steps {
+        if at != due {
+            sleep_until(at).await;
+            due = at;
+        }
+        let fault = u16::try_from(index).expect("a scenario has at most 65536 faults");
+        match step {
+            Step::Begin => {
+                fact(None, What::FaultBegan { fault });
+                injector.begin(&faults[index].kind);
+            }
+            Step::End => {
+                fact(None, What::FaultHealed { fault });
+                injector.end(&faults[index].kind);
+            }
+        }
+    }
+}
+
+/// Ordered: at one moment begins come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Begin,
+    End,
+}
+
+impl Injector {
+    fn begin(&mut self, kind: &FaultKind) {
+        match kind {
+            FaultKind::Crash { what, server } => {
+                take(&mut self.servers, server_id(*server));
+                self.hosts.crash(server_id(*server), *what);
+            }
+            FaultKind::Freeze { what, server } => {
+                take(&mut self.servers, server_id(*server));
+                self.hosts.freeze(server_id(*server), *what);
+            }
+            FaultKind::LinkCut { between } => {
+                for (a, b) in between.iter().map(pair) {
+                    if take(&mut self.cuts, (a, b)) {
+                        apply(Action::Cut { a, b });
+                    }
+                }
+            }
+            FaultKind::LinkHold { between } => {
+                for (a, b) in between.iter().map(pair) {
+                    if take(&mut self.holds, (a, b)) {
+                        apply(Action::Hold { a, b });
+                    }
+                }
+            }
+            FaultKind::LinkReset { between } => {
+                for (a, b) in between.iter().map(pair) {
+                    apply(Action::Reset { a, b });
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, kind: &FaultKind) {
+        match kind {
+            FaultKind::Crash { server, .. } | FaultKind::Freeze { server, .. } => {
+                self.free_server(server_id(*server));
+            }
+            FaultKind::LinkCut { between } => {
+                for (a, b) in between.iter().map(pair) {
+                    if free(&mut self.cuts, (a, b)) {
+                        apply(Action::HealCut { a, b });
+                    }
+                }
+            }
+            FaultKind::LinkHold { between } => {
+                for (a, b) in between.iter().map(pair) {
+                    if free(&mut self.holds, (a, b)) {
+                        apply(Action::Release { a, b });
+                    }
+                }
+            }
+            FaultKind::LinkReset { .. } => {}
+        }
+    }
+
+    /// One fault less holds a server; when it was the last, the server goes on or comes back.
+    fn free_server(&mut self, server: ServerId) {
+        if free(&mut self.servers, server) {
+            self.hosts.thaw(server);
+            self.hosts.revive(server);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Many runs: the variants of a file, the seeds of a sweep.
+//!
+//! Each run has a thread of its own, since the first madsim runtime of a thread is the
+//! deterministic one; as many are alive at once as asked for. Runs share nothing, so results are
+//! the same bytes for any number of threads, and come back in the order of the scenarios.
+//!
+//! **Source.** Walden's own.
+//!
+//! **Not modelled.** Nothing.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use models::trace::Run;
+use scenarios::scenario::Scenario;
+
+use crate::{Options, Outside, RunError, run};
+
+/// Plays all scenarios, `threads` at once; `outside` has one entry for each. Results are in the
+/// order of the scenarios.
+///
+/// # Panics
+/// If `outside` does not have as many entries as `scenarios`.
+pub fn run_all(
+    scenarios: &[Scenario],
+    threads: usize,
+    options: Options,
+    outside: &[Outside],
+) -> Vec<Result<Run, RunError>> {
+    run_each(scenarios, threads, options, outside, |_, run| run)
+}
+
+/// The same, but `keep` makes of each run what is to be kept of it as soon as it is over, on the
+/// thread that waited for it: a sweep of a thousand seeds need not hold a thousand runs.
+///
+/// # Panics
+/// If `outside` does not have as many entries as `scenarios`.
+pub fn run_each<T: Send>(
+    scenarios: &[Scenario],
+    threads: usize,
+    options: Options,
+    outside: &[Outside],
+    keep: impl Fn(usize, Result<Run, RunError>) -> T + Sync,
+) -> Vec<T> {
+    assert_eq!(scenarios.len(), outside.len(), "one outside for every scenario");
+    let next = AtomicUsize::new(0);
+    let kept = Mutex::new(Vec::with_capacity(scenarios.len()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(scenario) = scenarios.get(index) else { return };
+            let result = keep(index, run(scenario, options, &outside[index]));
+            kept.lock().expect("nobody panics while holding this").push((index, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        // The caller's thread works too.
+        for _ in 1..threads.min(scenarios.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut kept = kept.into_inner().expect("nobody panics while holding this");
+    kept.sort_unstable_by_key(|(index, _)| *index);
+    kept.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,238 @@
+//! A world from a scenario: every machine in its place, and the state at time 0.
+//!
+//! At the start all servers are up, standbys stream and have everything, named slots exist and are
+//! reserved, a checkpoint has just ended, and pg_wal holds the recycled segments that `[start]`
+//! asks for.
+
+use models::clients::{self, Clients, ClientsConfig};
+use models::disk::Disk;
+use models::latency::Quantiles;
+use models::network::{Link, LinkConfig};
+use models::postgres::protocol::XLOG_DATA_HEADER;
+use models::postgres::server::{Server, ServerConfig};
+use models::postgres::wal::WalFiles;
+use models::trace::fact::{ServerId, What};
+use models::units::{Bytes, Die, SimTime, UsableBytes};
+use scenarios::scenario::{self, Recycled, Scenario, ServerState};
+use scenarios::workload::{self, Load};
+
+use super::agenda::Agenda;
+use super::digest::Digest;
+use super::recorder::Recorder;
+use super::{Workload, World};
+use models::postgres::server::Out;
+
+impl World {
+    /// The world at the start of a run. Without `record` nothing is written down.
+    pub fn new(scenario: &Scenario, record: bool) -> World {
+        let servers: Vec<Server> =
+            (0..scenario.servers.len()).map(|index| server(scenario, index)).collect();
+        let (links, routes) = network(scenario);
+        let primary = scenario.primary();
+        let full_page_writes = servers[primary].settings().full_page_writes;
+        let workloads: Vec<Workload> = scenario
+            .workloads
+            .iter()
+            .map(|workload| Workload {
+                clients: Clients::new(
+                    clients_config(workload, scenario),
+                    full_page_writes,
+                    scenario.seed,
+                    &workload.name,
+                ),
+                level: workload.synchronous_commit,
+                closed: matches!(workload.load, Load::Closed { .. }),
+            })
+            .collect();
+        let standbys: Vec<usize> = (0..scenario.servers.len())
+            .filter(|&index| scenario.servers[index].upstream.is_some())
+            .collect();
+        let mut world = World {
+            now: SimTime::ZERO,
+            end: SimTime::ZERO + scenario.duration,
+            agenda: Agenda::new(servers.len() + links.len() + 1),
+            digest: Digest::new(scenario.duration),
+            recorder: record.then(|| recorder(scenario, &standbys)),
+            servers,
+            links,
+            routes,
+            workloads,
+            primary,
+            standbys,
+            events: 0,
+            next_look: SimTime::ZERO,
+            held: None,
+            sessions_since: SimTime::ZERO,
+            touched: true,
+            out: Out::default(),
+        };
+        world.begin(scenario);
+        world
+    }
+
+    /// Starts what is up, and connects what streams.
+    fn begin(&mut self, scenario: &Scenario) {
+        let now = self.now;
+        for (index, config) in scenario.servers.iter().enumerate() {
+            if config.state == ServerState::Up {
+                self.servers[index].start_running(now, scenario.pg_version);
+            }
+        }
+        for (index, config) in scenario.servers.iter().enumerate() {
+            let (Some(upstream), ServerState::Up) = (config.upstream, config.state) else {
+                continue;
+            };
+            if scenario.servers[upstream].state != ServerState::Up {
+                continue;
+            }
+            let id = self.servers[index].id();
+            if let Some(connection) = self.servers[index].start_streaming(now) {
+                let (start, timeline) = (scenario.start.lsn, scenario.start.timeline);
+                let what = What::StreamingStarted { upstream: id_of(upstream), start, timeline };
+                self.fact(Some(id), what);
+                self.servers[upstream].serve_streaming(now, id, connection);
+            }
+        }
+        for index in 0..self.servers.len() {
+            self.settle(index);
+            let ready = self.servers[index].is_ready();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.available(index, now, ready);
+            }
+        }
+        self.book_looks();
+    }
+}
+
+fn id_of(index: usize) -> ServerId {
+    ServerId(u8::try_from(index).expect("a scenario has at most 16 servers"))
+}
+
+fn recorder(scenario: &Scenario, standbys: &[usize]) -> Recorder {
+    let name = |index: usize| scenario.servers[index].name.clone();
+    let servers: Vec<String> = (0..scenario.servers.len()).map(name).collect();
+    let standbys: Vec<(String, String)> = standbys
+        .iter()
+        .filter_map(|&index| Some((name(index), name(scenario.servers[index].upstream?))))
+        .collect();
+    Recorder::new(scenario.duration, &servers, &standbys)
+}
+
+fn server(scenario: &Scenario, index: usize) -> Server {
+    let config = &scenario.servers[index];
+    let application_name = |server: &scenario::Server| {
+        let own = &server.settings.cluster_name;
+        if own.is_empty() { server.name.clone() } else { own.clone() }
+    };
+    let mine = |other: &(usize, &scenario::Server)| other.1.upstream == Some(index);
+    let slot =
+        |(standby, other): (usize, &scenario::Server)| Some((other.slot.clone()?, id_of(standby)));
+    Server::new(ServerConfig {
+        id: id_of(index),
+        settings: config.settings.clone(),
+        upstream: config.upstream.map(id_of),
+        replay: config.replay,
+        disk: disk(config, scenario.seed),
+        files: files(scenario, index),
+        timeline: scenario.start.timeline,
+        application_names: scenario.servers.iter().map(application_name).collect(),
+        slots: scenario.servers.iter().enumerate().filter(mine).filter_map(slot).collect(),
+    })
+}
+
+fn disk(config: &scenario::Server, seed: u64) -> Disk {
+    let die = Die::new(seed, "fsync", &config.name);
+    // With fsync = off PostgreSQL never waits for the device.
+    let fsync = match config.settings.fsync {
+        true => config.disk.fsync.clone(),
+        false => Quantiles::constant(0),
+    };
+    Disk::new(fsync, config.disk.write, config.disk.write_call, die)
+}
+
+fn files(scenario: &Scenario, index: usize) -> WalFiles {
+    let settings = &scenario.servers[index].settings;
+    let size = settings.wal_segment_size;
+    let lsn = UsableBytes::from_lsn(scenario.start.lsn, size).end_lsn(size);
+    let oldest = lsn.segment(size);
+    let ahead = match scenario.start.recycled {
+        Recycled::Min => size.segments_in(settings.min_wal_size),
+        Recycled::Max => size.segments_in(settings.max_wal_size),
+        Recycled::None => 1,
+    };
+    let newest = oldest + ahead.max(1) - 1;
+    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo: lsn }
+}
+
+/// Two directed links for each link, and the way from each server to each other.
+fn network(scenario: &Scenario) -> (Vec<Link>, Vec<Option<(usize, usize)>>) {
+    let count = scenario.servers.len();
+    let mut links = Vec::new();
+    for link in &scenario.links {
+        for direction in ["there", "back"] {
+            let owner = format!("{}/{direction}", link.name);
+            let config = LinkConfig {
+                rtt: link.rtt.clone(),
+                bandwidth: link.bandwidth,
+                // A window always takes a message of its own.
+                window: Bytes(link.window.0.max(XLOG_DATA_HEADER + 1)),
+            };
+            links.push(Link::new(config, Die::new(scenario.seed, "delay", &owner)));
+        }
+    }
+    let mut routes = vec![None; count * count];
+    for route in &scenario.routes {
+        for (direction, (from, to)) in
+            [(route.a, route.b), (route.b, route.a)].into_iter().enumerate()
+        {
+            let link = route.link * 2 + direction;
+            let flow = links[link].add_flow(id_of(from), id_of(to));
+            routes[from * count + to] = Some((link, flow));
+        }
+    }
+    (links, routes)
+}
+
+fn clients_config(workload: &workload::Workload, scenario: &Scenario) -> ClientsConfig {
+    let pages = workload.wal.pages.iter().map(|set| clients::PageSet {
+        pages: set.pages,
+        touches_per_thousand: set.touches_per_thousand,
+        image: set.image,
+    });
+    ClientsConfig {
+        load: load(&workload.load),
+        records: workload.wal.records.clone(),
+        pages: pages.collect(),
+        service: workload.service.clone(),
+        end: SimTime::ZERO + scenario.duration,
+    }
+}
+
+fn load(load: &Load) -> clients::Load {
+    match load {
+        Load::Open { gap, arrivals } => {
+            let poisson = *arrivals == workload::Arrivals::Poisson;
+            clients::Load::Open { gap: *gap, poisson }
+        }
+        Load::Closed { clients, think } => {
+            clients::Load::Closed { clients: *clients, think: think.clone() }
+        }
+        Load::Wal { step, profile } => {
+            clients::Load::Wal { step: *step, profile: wal_profile(profile) }
+        }
+        Load::Bulk { at, every, bytes, over } => clients::Load::Bulk {
+            at: SimTime::ZERO + *at,
+            every: *every,
+            bytes: *bytes,
+            over: *over,
+        },
+    }
+}
+
+fn wal_profile(profile: &workload::WalProfile) -> clients::WalProfile {
+    match profile {
+        workload::WalProfile::Constant(rate) => clients::WalProfile::Constant(*rate),
+        workload::WalProfile::Daily(rates) => clients::WalProfile::Daily(rates.clone()),
+        workload::WalProfile::History(points) => clients::WalProfile::History(points.clone()),
+    }
+}

@@ -1,0 +1,576 @@
+//! The data plane: servers, links and clients, and the one loop that plays them.
+//!
+//! A [`World`] is plain data. It knows no madsim, no task, no waker, no clock but its own, and can
+//! be cloned at any moment. [`World::run_until`] plays data events in the order of the
+//! [`agenda`]; between two calls the control plane may [`World::apply`] what befalls the world
+//! from outside. Everything that happens goes into the [`digest`].
+//!
+//! Commits are not events. While the primary flushes, whatever is inserted can only wait, so
+//! arrivals are drawn when the flush ends ("lazily"); only while no flush runs does the next
+//! arrival stand on the agenda, because it may begin one.
+//!
+//! **Not modelled.** A client's retry is one second after its connection failed; transactions of
+//! an open loop that find no primary fail at once and do not come back.
+
+pub mod agenda;
+pub mod build;
+pub mod dice;
+pub mod digest;
+pub mod recorder;
+pub mod summary;
+
+use models::clients::{Arrival, ArrivalKind, Clients};
+use models::network::{Delivery, Link};
+use models::postgres::guc::SynchronousCommit;
+use models::postgres::protocol::{Body, Message};
+use models::postgres::server::{Effect, Input, Out, Server, State};
+use models::trace::fact::{Fact, Scope, ServerId, What};
+use models::units::{Bytes, Duration, Lsn, SimTime};
+
+use agenda::Agenda;
+use digest::Digest;
+use recorder::Recorder;
+
+/// Where [`World::run_until`] stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// At the moment asked for.
+    Until,
+    /// At the close of the first moment at which a watch held.
+    Saw,
+}
+
+/// Something that control code waits for; it holds or it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// The server accepts connections.
+    Ready(ServerId),
+    /// WAL is durable there up to the position.
+    Flushed(ServerId, Lsn),
+    /// No postmaster runs.
+    Down(ServerId),
+}
+
+/// What the control plane does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Processes or host die.
+    Crash {
+        /// Whose.
+        server: ServerId,
+        /// What dies.
+        scope: Scope,
+    },
+    /// The postmaster starts.
+    Start {
+        /// Whose.
+        server: ServerId,
+    },
+    /// Processes or host stop without dying.
+    Freeze {
+        /// Whose.
+        server: ServerId,
+        /// What stops.
+        scope: Scope,
+    },
+    /// They go on.
+    Thaw {
+        /// Whose.
+        server: ServerId,
+    },
+    /// Nothing passes between two servers, and nobody is told.
+    Cut {
+        /// One end.
+        a: ServerId,
+        /// The other end.
+        b: ServerId,
+    },
+    /// The way is free again.
+    HealCut {
+        /// One end.
+        a: ServerId,
+        /// The other end.
+        b: ServerId,
+    },
+    /// Everything between two servers waits.
+    Hold {
+        /// One end.
+        a: ServerId,
+        /// The other end.
+        b: ServerId,
+    },
+    /// It passes at once.
+    Release {
+        /// One end.
+        a: ServerId,
+        /// The other end.
+        b: ServerId,
+    },
+    /// Their connections are reset; both ends notice.
+    Reset {
+        /// One end.
+        a: ServerId,
+        /// The other end.
+        b: ServerId,
+    },
+}
+
+/// A workload and where it runs.
+#[derive(Clone, Debug)]
+struct Workload {
+    clients: Clients,
+    /// Its own `synchronous_commit`.
+    level: Option<SynchronousCommit>,
+    closed: bool,
+}
+
+/// Servers, links and clients.
+#[derive(Clone, Debug)]
+pub struct World {
+    now: SimTime,
+    end: SimTime,
+    servers: Vec<Server>,
+    /// Two for each link of the scenario, one a direction.
+    links: Vec<Link>,
+    /// The link and the flow from one server to another: `from * servers + to`.
+    routes: Vec<Option<(usize, usize)>>,
+    workloads: Vec<Workload>,
+    /// The server that clients write to.
+    primary: usize,
+    /// Servers that stream from another one: what lag is measured for.
+    standbys: Vec<usize>,
+    agenda: Agenda,
+    digest: Digest,
+    events: u64,
+    recorder: Option<Recorder>,
+    /// When the digest or the recorder wants a look.
+    next_look: SimTime,
+    /// A transaction that found wal_buffers full.
+    held: Option<(usize, Arrival)>,
+    /// Sessions went on at this moment at the earliest: the last start or thaw of the primary.
+    sessions_since: SimTime,
+    /// Something happened that a watch may wait for.
+    touched: bool,
+    /// Scratch: effects of the machine in hand.
+    out: Out,
+}
+
+/// A client that lost its connection tries again after this long.
+const RECONNECT: Duration = Duration::s(1);
+
+impl World {
+    /// The moment up to which everything has happened.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// The end of the run.
+    pub fn end(&self) -> SimTime {
+        self.end
+    }
+
+    /// Data events so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The digest of all of them.
+    pub fn digest(&self) -> u64 {
+        self.digest.value()
+    }
+
+    /// The servers, indexed by [`ServerId`].
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// Plays all data events up to and including `until`, or stops at the close of the first
+    /// moment at which one of `watches` holds.
+    pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
+        let any = |world: &World| watches.iter().any(|&watch| world.holds(watch));
+        let positions = watches.iter().any(|watch| matches!(watch, Watch::Flushed(..)));
+        self.touched = true;
+        loop {
+            let (source, at) = self.agenda.first();
+            if (self.touched || positions) && at > self.now {
+                self.touched = false;
+                if any(self) {
+                    return Reached::Saw;
+                }
+            }
+            if at > until {
+                self.now = self.now.max(until);
+                return Reached::Until;
+            }
+            self.step(source, at, until);
+        }
+    }
+
+    /// Whether what a watch waits for is so.
+    pub fn holds(&self, watch: Watch) -> bool {
+        match watch {
+            Watch::Ready(server) => self.servers[server.index()].is_ready(),
+            Watch::Flushed(server, lsn) => self.servers[server.index()].flushed() >= lsn,
+            Watch::Down(server) => {
+                matches!(self.servers[server.index()].state(), State::Down)
+            }
+        }
+    }
+
+    /// Something befalls the world, now.
+    pub fn apply(&mut self, action: Action) {
+        self.look_around(self.now);
+        self.feed(self.now);
+        let now = self.now;
+        match action {
+            Action::Crash { server, scope } => {
+                self.unfreeze_host(server);
+                self.with_server(server, |s, out| s.crash(now, scope, out));
+            }
+            Action::Start { server } => self.with_server(server, |s, out| s.start(now, out)),
+            Action::Freeze { server, scope } => {
+                if scope == Scope::Host && self.servers[server.index()].frozen() != Some(scope) {
+                    self.each_peer(server, |world, peer| world.cut(server, peer));
+                }
+                self.with_server(server, |s, out| s.freeze(scope, out));
+            }
+            Action::Thaw { server } => {
+                self.unfreeze_host(server);
+                self.with_server(server, |s, out| s.thaw(now, out));
+                self.sessions_since = now;
+            }
+            Action::Cut { a, b } => self.cut(a, b),
+            Action::HealCut { a, b } => self.heal(a, b),
+            Action::Hold { a, b } => self.both_ways(a, b, |link, flow| link.hold(flow)),
+            Action::Release { a, b } => self.both_ways(a, b, |link, flow| link.release(now, flow)),
+            Action::Reset { a, b } => self.reset(a, b),
+        }
+        self.digest.fold(now.0);
+        self.book_clients();
+        self.touched = true;
+    }
+
+    /// Something happened outside of all servers, or the control plane did it.
+    pub fn fact(&mut self, server: Option<ServerId>, what: What) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.fact(Fact { at: self.now, server, what });
+        }
+    }
+
+    /// One event of the source that comes next.
+    fn step(&mut self, source: usize, at: SimTime, until: SimTime) {
+        // A thawed server's deadlines may lie in the past: they are due now.
+        self.now = self.now.max(at);
+        if self.now > self.next_look {
+            self.look_around(self.now);
+        }
+        self.events += 1;
+        self.digest.fold(self.now.0 ^ (source as u64) << 56);
+        if source < self.servers.len() {
+            if source == self.primary {
+                self.feed(self.now);
+            }
+            self.handle(source, Input::Deadline);
+        } else if source < self.servers.len() + self.links.len() {
+            self.deliver(source - self.servers.len());
+        } else {
+            self.arrive(until);
+        }
+    }
+
+    /// What a link has brought.
+    fn deliver(&mut self, link: usize) {
+        let delivery = self.links[link].deliver(self.now);
+        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+        match delivery {
+            Some(Delivery::Message { from, to, message }) => {
+                self.digest.fold(fingerprint(&message));
+                if !self.servers[to.index()].host_is_down() {
+                    self.handle(to.index(), Input::Message { from, message });
+                }
+            }
+            Some(Delivery::Room { from, to, bytes }) => {
+                self.handle(from.index(), Input::Room { to, bytes });
+            }
+            None => {}
+        }
+    }
+
+    /// Transactions while no flush runs: one after the other until one begins a flush, or
+    /// something else comes first.
+    fn arrive(&mut self, until: SimTime) {
+        let limit = self.agenda.earliest_of(self.servers.len() + self.links.len()).min(until);
+        loop {
+            self.feed_one();
+            let next = self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at);
+            let server = self.servers[self.primary].next_deadline();
+            let flushing = self.servers[self.primary].primary().is_none_or(|p| p.wal.flushing());
+            if flushing || next > limit || next >= server || next > self.next_look {
+                break;
+            }
+            self.now = self.now.max(next);
+        }
+        self.settle(self.primary);
+    }
+
+    /// Inserts everything that arrived up to `now`.
+    fn feed(&mut self, now: SimTime) {
+        if self.servers[self.primary].primary().is_none() {
+            return;
+        }
+        while self.next_arrival().is_some_and(|(_, at)| at <= now) {
+            if !self.feed_one() {
+                break;
+            }
+        }
+        self.settle(self.primary);
+    }
+
+    /// The workload whose transaction comes next, and when.
+    fn next_arrival(&self) -> Option<(usize, SimTime)> {
+        if let Some((workload, arrival)) = self.held {
+            return Some((workload, arrival.at));
+        }
+        let (mut first, mut earliest) = (0, SimTime::NEVER);
+        for (index, workload) in self.workloads.iter().enumerate() {
+            let at = workload.clients.next_insert();
+            if at < earliest {
+                (first, earliest) = (index, at);
+            }
+        }
+        (earliest <= self.end).then_some((first, earliest))
+    }
+
+    /// Inserts the next transaction; false if there was no room for it.
+    fn feed_one(&mut self) -> bool {
+        let (workload, mut arrival) = match self.held.take() {
+            Some(held) => held,
+            None => {
+                let Some((workload, _)) = self.next_arrival() else { return false };
+                (workload, self.workloads[workload].clients.take())
+            }
+        };
+        arrival.at = arrival.at.max(self.sessions_since);
+        let level = self.workloads[workload].level;
+        let server = &mut self.servers[self.primary];
+        if !server.insert(&arrival, workload as u16, level, &mut self.out) {
+            // It inserts when some of the buffers are written, at the earliest.
+            arrival.at = arrival.at.max(self.now);
+            self.held = Some((workload, arrival));
+            return false;
+        }
+        if !self.out.acknowledged.is_empty() {
+            self.answer_clients();
+        }
+        true
+    }
+
+    fn handle(&mut self, server: usize, input: Input) {
+        let before = self.servers[server].flushed();
+        self.servers[server].handle(self.now, input, &mut self.out);
+        self.settle(server);
+        let flushed = self.servers[server].flushed();
+        if server == self.primary && flushed > before {
+            self.digest.fold(flushed.0);
+            self.note_lag(flushed);
+        }
+    }
+
+    fn with_server(&mut self, server: ServerId, act: impl FnOnce(&mut Server, &mut Out)) {
+        act(&mut self.servers[server.index()], &mut self.out);
+        self.settle(server.index());
+    }
+
+    /// Carries out the effects of a server, and books its next moment.
+    fn settle(&mut self, server: usize) {
+        if !self.out.acknowledged.is_empty() {
+            self.answer_clients();
+        }
+        if !self.out.effects.is_empty() {
+            self.carry_out(server);
+        }
+        self.agenda.set(server, self.servers[server].next_deadline());
+        if server == self.primary {
+            self.book_clients();
+        }
+    }
+
+    fn carry_out(&mut self, server: usize) {
+        let mut effects = std::mem::take(&mut self.out.effects);
+        let id = self.servers[server].id();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(id, to, message),
+                Effect::Read { from, bytes } => {
+                    let now = self.now;
+                    self.on_route(from, id, |link, flow| link.take(now, flow, bytes));
+                }
+                Effect::NeedRoom { to, bytes } => self.ask_for_room(id, to, bytes),
+                Effect::Disconnected { session } => {
+                    let workload = &mut self.workloads[usize::from(session.workload)];
+                    workload.clients.answered(self.now + RECONNECT, session.client);
+                }
+                Effect::RedoMoved => {
+                    self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
+                }
+                Effect::Fact(what) => self.happened(server, what),
+            }
+        }
+        if self.out.effects.is_empty() {
+            self.out.effects = effects;
+        } else {
+            // A socket had room at once: its walsender has gone on.
+            self.carry_out(server);
+        }
+    }
+
+    /// Hands a message to the link; the servers' kernels drop what has no way to go.
+    fn send(&mut self, from: ServerId, to: ServerId, message: Message) {
+        let now = self.now;
+        self.on_route(from, to, |link, flow| {
+            if message.body == Body::CopyBoth {
+                link.forget_window(flow);
+            }
+            link.send(now, flow, message);
+        });
+    }
+
+    fn ask_for_room(&mut self, from: ServerId, to: ServerId, bytes: Bytes) {
+        let (now, mut room) = (self.now, None);
+        self.on_route(from, to, |link, flow| room = link.ask_for_room(now, flow, bytes));
+        if let Some(bytes) = room {
+            self.servers[from.index()].handle(now, Input::Room { to, bytes }, &mut self.out);
+        }
+    }
+
+    fn on_route(&mut self, from: ServerId, to: ServerId, act: impl FnOnce(&mut Link, usize)) {
+        let route = from.index() * self.servers.len() + to.index();
+        if let Some((link, flow)) = self.routes[route] {
+            act(&mut self.links[link], flow);
+            self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+        }
+    }
+
+    fn answer_clients(&mut self) {
+        let mut acknowledged = std::mem::take(&mut self.out.acknowledged);
+        for answer in &acknowledged {
+            self.digest.fold(answer.at.0 - answer.start.0);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.acknowledged(answer);
+            }
+            let workload = &mut self.workloads[usize::from(answer.session.workload)];
+            if workload.closed {
+                workload.clients.answered(answer.at, answer.session.client);
+            }
+        }
+        acknowledged.clear();
+        self.out.acknowledged = acknowledged;
+    }
+
+    fn happened(&mut self, server: usize, what: What) {
+        self.touched = true;
+        if server == self.primary && what == What::Ready {
+            self.sessions_since = self.now;
+            self.refuse_clients();
+        }
+        let ready = self.servers[server].is_ready();
+        if let Some(recorder) = &mut self.recorder {
+            let id = Some(self.servers[server].id());
+            recorder.fact(Fact { at: self.now, server: id, what });
+            recorder.available(server, self.now, ready);
+        }
+    }
+
+    /// Whoever came while there was no primary was refused.
+    fn refuse_clients(&mut self) {
+        self.held = None;
+        while let Some((workload, at)) = self.next_arrival()
+            && at < self.now
+        {
+            let clients = &mut self.workloads[workload].clients;
+            let arrival = clients.take();
+            if arrival.kind == ArrivalKind::Commit {
+                clients.answered(arrival.at + RECONNECT, arrival.client);
+            }
+        }
+    }
+
+    /// The next transaction is on the agenda only while it could begin a flush.
+    fn book_clients(&mut self) {
+        let idle = self.servers[self.primary].primary().is_some_and(|p| !p.wal.flushing());
+        let next = match idle {
+            true => self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at),
+            false => SimTime::NEVER,
+        };
+        self.agenda.set(self.servers.len() + self.links.len(), next);
+    }
+
+    fn note_lag(&mut self, flushed: Lsn) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for (index, &standby) in self.standbys.iter().enumerate() {
+            recorder.lag(index, flushed.since(self.servers[standby].replayed()));
+        }
+    }
+
+    fn cut(&mut self, a: ServerId, b: ServerId) {
+        self.both_ways(a, b, Link::cut);
+    }
+
+    fn heal(&mut self, a: ServerId, b: ServerId) {
+        let now = self.now;
+        self.both_ways(a, b, |link, flow| link.heal(now, flow));
+    }
+
+    fn both_ways(&mut self, a: ServerId, b: ServerId, act: impl Fn(&mut Link, usize)) {
+        self.on_route(a, b, &act);
+        self.on_route(b, a, &act);
+    }
+
+    fn each_peer(&mut self, server: ServerId, act: impl Fn(&mut World, ServerId)) {
+        for index in 0..self.servers.len() {
+            let peer = self.servers[index].id();
+            if peer != server {
+                act(self, peer);
+            }
+        }
+    }
+
+    fn unfreeze_host(&mut self, server: ServerId) {
+        if self.servers[server.index()].frozen() == Some(Scope::Host) {
+            self.each_peer(server, |world, peer| world.heal(server, peer));
+        }
+    }
+
+    /// Both ends of the streams between two servers see their connection reset.
+    fn reset(&mut self, a: ServerId, b: ServerId) {
+        for (standby, upstream) in [(a, b), (b, a)] {
+            let State::Standby(state) = self.servers[standby.index()].state() else { continue };
+            if state.receiver.upstream() != upstream || state.receiver.is_off() {
+                continue;
+            }
+            let connection = state.receiver.connection();
+            let message = Message { connection, body: Body::Close };
+            self.handle(standby.index(), Input::Message { from: upstream, message });
+            self.handle(upstream.index(), Input::Message { from: standby, message });
+        }
+    }
+}
+
+/// What of a message goes into the digest.
+fn fingerprint(message: &Message) -> u64 {
+    match message.body {
+        Body::XLogData { end, .. } => end.0,
+        Body::StatusUpdate { write, flush, apply, .. } => {
+            write.0 ^ flush.0.rotate_left(16) ^ apply.0.rotate_left(32)
+        }
+        Body::Connect
+        | Body::Accepted
+        | Body::Refused(_)
+        | Body::IdentifySystem
+        | Body::System { .. }
+        | Body::StartReplication { .. }
+        | Body::CopyBoth
+        | Body::Keepalive { .. }
+        | Body::Close => u64::from(message.connection.0),
+    }
+}

@@ -1,0 +1,154 @@
+//! What a run leaves behind, written down as it happens; never feeds anything back.
+//!
+//! The recorder is told what was acknowledged and what happened, and looks at the world at the
+//! moments of its series. It owns no die and no entry on the agenda: switching it off changes no
+//! bit of the digest.
+
+use models::postgres::backend::Acknowledged;
+use models::trace::fact::{Fact, Facts};
+use models::trace::histogram::Histogram;
+use models::trace::sample::Samples;
+use models::units::{Bytes, Duration, SimTime};
+
+/// What is written down.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// Facts in order.
+    pub facts: Facts,
+    /// Latencies of all commits.
+    pub latency: Histogram,
+    /// Series over time.
+    pub samples: Samples,
+    /// Every server's downtime and largest pg_wal.
+    pub servers: Vec<ServerRecord>,
+    /// Every standby's largest lags, in the order of [`Samples::standbys`].
+    pub standbys: Vec<StandbyRecord>,
+    /// When the series want a look next.
+    next_look: SimTime,
+    /// The bucket of the series that acknowledgements fall into now.
+    bucket: Bucket,
+}
+
+/// A server's extremes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerRecord {
+    /// Largest pg_wal.
+    pub pg_wal: Bytes,
+    /// Time without accepting connections, until `down_since`.
+    pub downtime: Duration,
+    /// Since when it accepts none.
+    pub down_since: Option<SimTime>,
+}
+
+/// A standby's extremes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StandbyRecord {
+    /// Largest lag in bytes.
+    pub lag_bytes: u64,
+    /// Largest `replay_lag`.
+    pub replay_lag: Duration,
+    /// Largest lag in bytes since the series looked last.
+    recent_lag_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    start: SimTime,
+    end: SimTime,
+    commits: u64,
+    latency_sum: u64,
+    latency_max: u64,
+}
+
+impl Recorder {
+    /// An empty record of a run of `duration`.
+    pub fn new(duration: Duration, servers: &[String], standbys: &[(String, String)]) -> Recorder {
+        let samples = Samples::new(duration, servers, standbys);
+        let end = SimTime::ZERO + samples.commits.period();
+        Recorder {
+            facts: Facts::default(),
+            latency: Histogram::default(),
+            samples,
+            servers: vec![ServerRecord::default(); servers.len()],
+            standbys: vec![StandbyRecord::default(); standbys.len()],
+            next_look: SimTime::ZERO,
+            bucket: Bucket { end, ..Bucket::default() },
+        }
+    }
+
+    /// When the series want a look at the world.
+    pub fn next_look(&self) -> SimTime {
+        self.next_look
+    }
+
+    /// The world has been looked at.
+    pub fn looked(&mut self) {
+        self.next_look += self.samples.commits.period();
+    }
+
+    /// Something happened.
+    pub fn fact(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// A client has its answer.
+    #[inline]
+    pub fn acknowledged(&mut self, acknowledged: &Acknowledged) {
+        let latency = acknowledged.at.since(acknowledged.start);
+        self.latency.record(latency);
+        if acknowledged.at >= self.bucket.end {
+            self.next_bucket(acknowledged.at);
+        }
+        self.bucket.commits += 1;
+        self.bucket.latency_sum += latency.0;
+        self.bucket.latency_max = self.bucket.latency_max.max(latency.0);
+    }
+
+    /// The primary has flushed: a standby is so many bytes behind.
+    #[inline]
+    pub fn lag(&mut self, standby: usize, bytes: Bytes) {
+        let record = &mut self.standbys[standby];
+        record.recent_lag_bytes = record.recent_lag_bytes.max(bytes.0);
+    }
+
+    /// The largest lag of a standby since this was asked last, with `now_bytes` its lag now.
+    pub fn recent_lag(&mut self, standby: usize, now_bytes: Bytes) -> u64 {
+        let record = &mut self.standbys[standby];
+        let recent = record.recent_lag_bytes.max(now_bytes.0);
+        record.lag_bytes = record.lag_bytes.max(recent);
+        record.recent_lag_bytes = 0;
+        recent
+    }
+
+    /// Whether a server accepts connections from now on.
+    pub fn available(&mut self, server: usize, now: SimTime, ready: bool) {
+        let record = &mut self.servers[server];
+        match (record.down_since, ready) {
+            (Some(since), true) => {
+                record.downtime += now.since(since);
+                record.down_since = None;
+            }
+            (None, false) => record.down_since = Some(now),
+            (Some(_), false) | (None, true) => {}
+        }
+    }
+
+    /// Writes the bucket in hand and begins the one that holds `at`.
+    fn next_bucket(&mut self, at: SimTime) {
+        self.close_bucket();
+        let period = self.samples.commits.period();
+        let start = SimTime(at.0 - at.0 % period.0);
+        self.bucket = Bucket { start, end: start + period, ..Bucket::default() };
+    }
+
+    /// Writes the bucket in hand.
+    pub fn close_bucket(&mut self) {
+        let Bucket { start, commits, latency_sum, latency_max, .. } = self.bucket;
+        if commits > 0 {
+            self.samples.commits.add(start, commits);
+            self.samples.latency_sum.add(start, latency_sum);
+            self.samples.latency_max.add(start, latency_max);
+        }
+        self.bucket = Bucket { start, end: self.bucket.end, ..Bucket::default() };
+    }
+}

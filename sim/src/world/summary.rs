@@ -1,0 +1,311 @@
+//! The end of a run: the world's state and its record become a [`Run`].
+//!
+//! Also the regular looks at the world that fill the series: what each server's and each
+//! standby's row of the views would show.
+
+use std::collections::BTreeMap;
+
+use models::postgres::lag::LagColumns;
+use models::postgres::server::{Server, Slot, State};
+use models::postgres::walsender::WalSender;
+use models::trace::sample::StandbySamples;
+use models::trace::summary::{
+    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
+};
+use models::trace::{FaultSpan, Run};
+use models::units::{Bytes, Duration, Lsn, SimTime};
+use scenarios::scenario::Scenario;
+
+use super::World;
+use super::recorder::Recorder;
+
+impl World {
+    /// Everything before `now` has happened: looks that are due are taken.
+    pub(super) fn look_around(&mut self, now: SimTime) {
+        self.digest.pass(now);
+        if let Some(mut recorder) = self.recorder.take() {
+            while recorder.next_look() < now && recorder.next_look() <= self.end {
+                self.look(&mut recorder);
+                recorder.looked();
+            }
+            self.recorder = Some(recorder);
+        }
+        self.book_looks();
+    }
+
+    pub(super) fn book_looks(&mut self) {
+        let recorder = self.recorder.as_ref().map_or(SimTime::NEVER, Recorder::next_look);
+        self.next_look = recorder.min(self.digest.next_moment());
+    }
+
+    /// One row of every series.
+    fn look(&self, recorder: &mut Recorder) {
+        let at = recorder.next_look();
+        for (server, samples) in self.servers.iter().zip(&mut recorder.samples.servers) {
+            if let State::Primary(primary) = server.state() {
+                samples.insert_lsn.add(at, primary.wal.insert_lsn().0);
+            }
+            samples.flush_lsn.add(at, server.flushed().0);
+            samples.pg_wal_bytes.add(at, server.host.files.bytes().0);
+        }
+        for (server, record) in self.servers.iter().zip(&mut recorder.servers) {
+            record.pg_wal = record.pg_wal.max(server.host.files.bytes());
+        }
+        for index in 0..self.standbys.len() {
+            let recent = recorder.recent_lag(index, self.lag_bytes(index));
+            let row = self.row(index);
+            let samples = &mut recorder.samples.standbys[index];
+            samples.lag_bytes.add(at, recent);
+            if let Some(row) = row {
+                row.add_to(samples, at);
+                let seen = &mut recorder.standbys[index].replay_lag;
+                *seen = (*seen).max(row.lags.replay_lag.unwrap_or(Duration::ZERO));
+            }
+        }
+    }
+
+    /// The truth in bytes: what the primary has flushed and a standby has not replayed.
+    fn lag_bytes(&self, standby: usize) -> Bytes {
+        let replayed = self.servers[self.standbys[standby]].replayed();
+        self.servers[self.primary].flushed().since(replayed)
+    }
+
+    /// A standby's row of its upstream's pg_stat_replication, if it has one.
+    fn row(&self, standby: usize) -> Option<Row<'_>> {
+        let id = self.servers[self.standbys[standby]].id();
+        self.servers.iter().find_map(|server| {
+            let State::Primary(primary) = server.state() else { return None };
+            let (index, sender) = primary.senders().find(|(_, s)| s.standby() == id)?;
+            let known = &primary.standbys()[index];
+            let (sync_state, _) = primary.syncrep().sync_state(primary.standbys(), index);
+            Some(Row {
+                sender,
+                write: known.write,
+                flush: known.flush,
+                replay: known.apply,
+                lags: sender.columns(),
+                sync_state: sync_state.name(),
+            })
+        })
+    }
+
+    /// The run is over.
+    pub fn finish(mut self, scenario: &Scenario) -> Run {
+        self.now = self.end;
+        self.feed(self.end);
+        self.look_around(SimTime(self.end.0 + 1));
+        let mut recorder =
+            self.recorder.take().unwrap_or_else(|| Recorder::new(scenario.duration, &[], &[]));
+        recorder.close_bucket();
+        let summary = self.summary(scenario, &mut recorder);
+        let (digest, moments) = self.digest.finish();
+        Run {
+            scenario: scenario.name.clone(),
+            title: scenario.title.clone(),
+            question: scenario.question.clone(),
+            variant: scenario.variant.clone(),
+            seed: scenario.seed,
+            walden: crate::VERSION.to_owned(),
+            pg_version: scenario.pg_version,
+            duration: scenario.duration,
+            servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
+            summary,
+            digest,
+            moments,
+            latency: recorder.latency,
+            facts: recorder.facts,
+            samples: recorder.samples,
+        }
+    }
+
+    fn summary(&mut self, scenario: &Scenario, recorder: &mut Recorder) -> Summary {
+        let latency = &recorder.latency;
+        let at = |share| latency.percentile(share).map_or(0.0, Duration::as_millis);
+        let seconds = scenario.duration.as_seconds();
+        let commits = self.commits(latency.count());
+        Summary {
+            name: scenario.variant.clone(),
+            settings: scenario.variant_settings.iter().cloned().collect::<BTreeMap<_, _>>(),
+            digest: format!("{:016x}", self.digest.value()),
+            simulated_seconds: seconds,
+            events: self.events,
+            commits,
+            tps: commits.acknowledged as f64 / seconds,
+            latency_ms: LatencyMs {
+                mean: latency.mean().map_or(0.0, Duration::as_millis),
+                p50: at(500_000),
+                p90: at(900_000),
+                p99: at(990_000),
+                p999: at(999_000),
+                max: latency.max().map_or(0.0, Duration::as_millis),
+            },
+            servers: self.server_summaries(scenario, recorder),
+            standbys: self.standby_summaries(scenario, recorder),
+            slots: self.slot_summaries(scenario),
+            failovers: Vec::new(),
+            expectations: Vec::new(),
+            laws: Vec::new(),
+        }
+    }
+
+    /// What became of all commits; those that came while there was no primary were attempted too.
+    fn commits(&mut self, acknowledged: u64) -> Commits {
+        if self.servers[self.primary].primary().is_none() {
+            while let Some((workload, at)) = self.next_arrival()
+                && at < self.end
+                && !self.workloads[workload].closed
+            {
+                self.workloads[workload].clients.take();
+            }
+        }
+        let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();
+        let tolls = self.servers.iter().map(Server::toll);
+        let (lost, unknown) = tolls.fold((0, 0), |sum, toll| (sum.0 + toll.0, sum.1 + toll.1));
+        Commits { attempted, acknowledged, lost, unknown }
+    }
+
+    fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {
+        let records = recorder.servers.iter().copied().chain(std::iter::repeat(Default::default()));
+        let summary = |((server, config), record): (
+            (&Server, &scenarios::scenario::Server),
+            super::recorder::ServerRecord,
+        )| {
+            let role = match server.state() {
+                State::Primary(_) => "primary",
+                State::Standby(_) => "standby",
+                State::Down | State::Recovering { .. } => "down",
+            };
+            let down = record.down_since.map_or(Duration::ZERO, |since| self.end.since(since));
+            let pg_wal = server.host.files.bytes().0;
+            ServerSummary {
+                name: config.name.clone(),
+                role,
+                timeline: server.host.timeline,
+                insert_lsn: server.replayed(),
+                flush_lsn: server.flushed(),
+                pg_wal_bytes: MaxEnd { max: record.pg_wal.0.max(pg_wal), end: pg_wal },
+                checkpoints: server.checkpoints(),
+                downtime_seconds: (record.downtime + down).as_seconds(),
+            }
+        };
+        self.servers.iter().zip(&scenario.servers).zip(records).map(summary).collect()
+    }
+
+    fn standby_summaries(
+        &self,
+        scenario: &Scenario,
+        recorder: &mut Recorder,
+    ) -> Vec<StandbySummary> {
+        let mut summaries = Vec::new();
+        for index in 0..self.standbys.len() {
+            let server = &self.servers[self.standbys[index]];
+            let config = &scenario.servers[self.standbys[index]];
+            let lag = self.lag_bytes(index).0;
+            let record = recorder.standbys.get(index).copied().unwrap_or_default();
+            let row = self.row(index);
+            let replay_lag = row.as_ref().and_then(|row| row.lags.replay_lag).unwrap_or_default();
+            let (connected, lost) = match server.state() {
+                State::Standby(standby) => (standby.receiver.is_streaming(), standby.lost),
+                State::Down | State::Recovering { .. } | State::Primary(_) => (false, false),
+            };
+            let upstream = config.upstream.map(|u| scenario.servers[u].name.clone());
+            let position = |at: fn(&Row) -> Lsn| row.as_ref().map_or(Lsn::INVALID, at);
+            summaries.push(StandbySummary {
+                name: config.name.clone(),
+                upstream: upstream.unwrap_or_default(),
+                connected: connected && row.is_some(),
+                lost,
+                sent_lsn: position(|row| row.sender.sent()),
+                write_lsn: position(|row| row.write),
+                flush_lsn: position(|row| row.flush),
+                replay_lsn: position(|row| row.replay),
+                lag_bytes: MaxEnd { max: record.lag_bytes.max(lag), end: lag },
+                replay_lag_seconds: MaxEnd {
+                    max: record.replay_lag.max(replay_lag).as_seconds(),
+                    end: replay_lag.as_seconds(),
+                },
+                sync_state: row.map_or("", |row| row.sync_state),
+            });
+        }
+        summaries
+    }
+
+    fn slot_summaries(&self, scenario: &Scenario) -> Vec<SlotSummary> {
+        let of_server = |(server, config): (&Server, &scenarios::scenario::Server)| {
+            let name = config.name.clone();
+            let summaries = server.host.slots.iter().map(|slot| slot_summary(server, slot, &name));
+            summaries.collect::<Vec<_>>()
+        };
+        self.servers.iter().zip(&scenario.servers).flat_map(of_server).collect()
+    }
+}
+
+/// What pg_stat_replication shows of a standby.
+struct Row<'a> {
+    sender: &'a WalSender,
+    write: Lsn,
+    flush: Lsn,
+    replay: Lsn,
+    lags: &'a LagColumns,
+    sync_state: &'static str,
+}
+
+impl Row<'_> {
+    fn add_to(&self, samples: &mut StandbySamples, at: SimTime) {
+        samples.sent_lsn.add(at, self.sender.sent().0);
+        samples.write_lsn.add(at, self.write.0);
+        samples.flush_lsn.add(at, self.flush.0);
+        samples.replay_lsn.add(at, self.replay.0);
+        let lags = [
+            (&mut samples.write_lag, self.lags.write_lag),
+            (&mut samples.flush_lag, self.lags.flush_lag),
+            (&mut samples.replay_lag, self.lags.replay_lag),
+        ];
+        for (series, lag) in lags {
+            if let Some(lag) = lag {
+                series.add(at, lag.0);
+            }
+        }
+    }
+}
+
+/// The end of a slot; how it went on the way comes with the views.
+fn slot_summary(server: &Server, slot: &Slot, name: &str) -> SlotSummary {
+    let files = &server.host.files;
+    let settings = server.settings();
+    let current = files.written.segment(files.size);
+    let status = slot.restart.map(|restart| {
+        let behind = current.saturating_sub(restart.segment(files.size));
+        let cap = settings.max_slot_wal_keep_size.map(|cap| files.size.segments_in(cap));
+        let keep = files.size.segments_in(settings.wal_keep_size);
+        match cap {
+            Some(cap) if behind > cap.max(keep) => "unreserved",
+            _ if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
+            _ => "reserved",
+        }
+    });
+    let retained = slot.restart.map_or(0, |restart| server.replayed().since(restart).0);
+    SlotSummary {
+        server: name.to_owned(),
+        slot_name: slot.name.clone(),
+        active: slot.owner.is_some(),
+        restart_lsn: slot.restart,
+        wal_status: status,
+        wal_status_seen: status.into_iter().collect(),
+        safe_wal_size: None,
+        retained_bytes: MaxEnd { max: retained, end: retained },
+    }
+}
+
+fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
+    let from = SimTime::ZERO + fault.at;
+    let until = fault.lasts.map(|lasts| from + lasts);
+    FaultSpan {
+        name: fault.name.clone(),
+        kind: fault.kind.name(),
+        from,
+        until: until.filter(|&until| until < SimTime::ZERO + duration),
+        momentary: fault.kind.momentary(),
+    }
+}
