@@ -5,29 +5,62 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
     SourceSpan,
 };
+use scenarios::{Problem, Problems};
 
 use crate::exit::Exit;
-use crate::standin::{Problem, Problems};
 use crate::terminal::{ColorChoice, plain};
+
+/// Where a scenario comes from, so that a place in it can be named as the user would.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// What the scenario's own text is called in its problems.
+    pub name: String,
+    /// The file as it was typed; empty if there is none. What it includes lies beside it.
+    pub path: PathBuf,
+}
+
+impl Origin {
+    fn shown(&self, file: &str) -> String {
+        if self.path.as_os_str().is_empty() || file.starts_with("--") {
+            file.to_owned()
+        } else if file == self.name {
+            self.path.display().to_string()
+        } else {
+            self.path.with_file_name(file).display().to_string()
+        }
+    }
+}
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// What is wrong with a scenario.
     #[error("the scenario has mistakes")]
-    Scenario(Problems),
+    Scenario {
+        /// All of them.
+        problems: Problems,
+        /// What they are mistakes in.
+        origin: Origin,
+    },
+    /// A command line that clap could not know to be wrong.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with it.
+        message: String,
+    },
     /// No such file, and no such name in the catalogue.
     #[error("{name}: no such file, and the catalogue has no scenario of that name")]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The nearest names there are.
-        nearest: Vec<String>,
+        /// The nearest name there is.
+        nearest: Option<String>,
     },
     /// A file that cannot be read.
     #[error("{path}: {why}")]
@@ -81,11 +114,12 @@ impl Failure {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Failure::Scenario(_)
+            Failure::Scenario { .. }
             | Failure::Unknown { .. }
             | Failure::Unreadable { .. }
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
+            Failure::Usage { .. } => Exit::Usage,
             Failure::Unwritable { .. } => Exit::Unwritable,
             Failure::Stopped { signal } => Exit::Signal(*signal),
             Failure::Internal { .. } => Exit::Internal,
@@ -94,12 +128,15 @@ impl Failure {
 
     fn help(&self) -> Option<String> {
         match self {
-            Failure::Scenario(_) | Failure::Unreadable { .. } | Failure::Stopped { .. } => None,
-            Failure::Unknown { nearest, .. } if nearest.is_empty() => {
+            Failure::Scenario { .. }
+            | Failure::Usage { .. }
+            | Failure::Unreadable { .. }
+            | Failure::Stopped { .. } => None,
+            Failure::Unknown { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())
             }
-            Failure::Unknown { nearest, .. } => {
-                Some(format!("did you mean {}? `walden list` shows all", nearest.join(" or ")))
+            Failure::Unknown { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean {nearest}? `walden list` shows all"))
             }
             Failure::Damaged { .. } => {
                 Some("a stored run is never edited; make it again with `walden run`".into())
@@ -119,7 +156,7 @@ impl Failure {
     pub fn print(&self, choice: ColorChoice) {
         let colour = choice.colours(io::stderr().is_terminal());
         let text = match self {
-            Failure::Scenario(problems) => draw(problems, colour),
+            Failure::Scenario { problems, origin } => draw(problems, origin, colour),
             other => {
                 let error = if colour { "\x1b[31merror\x1b[0m" } else { "error" };
                 let help = other.help().map(|help| format!("\n  help: {help}"));
@@ -132,13 +169,13 @@ impl Failure {
 }
 
 /// All mistakes of a scenario, drawn.
-fn draw(problems: &Problems, colour: bool) -> String {
+fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut drawn = String::new();
     let list = problems.report();
     for problem in &list {
-        let mistake = Mistake::new(problem, problems);
+        let mistake = Mistake::new(problem, problems, origin);
         if handler.render_report(&mut drawn, &mistake).is_err() {
             drawn.push_str(&plain(&mistake.to_string()));
         }
@@ -162,7 +199,10 @@ struct Mistake {
 }
 
 impl Mistake {
-    fn new(problem: &Problem, problems: &Problems) -> Mistake {
+    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> Mistake {
+        let place = |file: &str, line: usize, column: usize| {
+            format!("{}:{line}:{column}", origin.shown(file))
+        };
         let mut labels = vec![LabeledSpan::new_primary_with_span(
             Some("here".to_owned()),
             SourceSpan::from(problem.span.clone()),
@@ -177,28 +217,28 @@ impl Mistake {
                 labels.push(span);
             } else {
                 elsewhere.push(Mistake {
-                    place: format!("{}:{}:{}", label.file, label.line, label.column),
+                    place: place(&label.file, label.line, label.column),
                     message: label.text.clone(),
                     help: None,
-                    source: named(&label.file, problems),
+                    source: named(&label.file, problems, origin),
                     labels: vec![span],
                     elsewhere: Vec::new(),
                 });
             }
         }
         Mistake {
-            place: format!("{}:{}:{}", problem.file, problem.line, problem.column),
+            place: place(&problem.file, problem.line, problem.column),
             message: problem.message.clone(),
             help: problem.help.as_deref().map(plain),
-            source: named(&problem.file, problems),
+            source: named(&problem.file, problems, origin),
             labels,
             elsewhere,
         }
     }
 }
 
-fn named(file: &str, problems: &Problems) -> Option<NamedSource<String>> {
-    problems.source(file).map(|text| NamedSource::new(file, text.to_owned()))
+fn named(file: &str, problems: &Problems, origin: &Origin) -> Option<NamedSource<String>> {
+    problems.source(file).map(|text| NamedSource::new(origin.shown(file), text.to_owned()))
 }
 
 impl fmt::Display for Mistake {

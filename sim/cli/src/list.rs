@@ -1,10 +1,10 @@
 //! `walden list`: what there is to run and to write in a scenario.
 
 use clap::{Args, ValueEnum};
+use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::standin::catalog;
 use crate::terminal::{ColorChoice, Style, Terminal, plain};
 
 /// What to list.
@@ -32,7 +32,8 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let mut terminal = Terminal::new(color);
     match args.what {
         Listed::Scenarios => scenarios(&mut terminal),
-        Listed::Faults | Listed::Presets => {}
+        Listed::Faults => faults(&mut terminal),
+        Listed::Presets => presets(&mut terminal),
     }
     terminal.finish()?;
     Ok(Exit::Met)
@@ -40,8 +41,44 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
 
 fn scenarios(terminal: &mut Terminal) {
     for entry in catalog::all() {
-        terminal.line(terminal.paint(Style::Bold, entry.name));
-        for line in wrap(&plain(entry.question), terminal.width().saturating_sub(4)) {
+        let question = entry.question();
+        let text = if question.is_empty() { entry.title() } else { question };
+        item(terminal, entry.name, &[&text]);
+    }
+}
+
+fn faults(terminal: &mut Terminal) {
+    terminal.line(terminal.paint(Style::Bold, keys::FAULT.title));
+    terminal.line(format!("    {}", keys::FAULT.doc));
+    terminal.line(format!("    kinds: {}", keys::FAULT_KINDS.join(", ")));
+    for key in keys::FAULT.keys {
+        let default = match key.default {
+            "" => String::new(),
+            default => format!("Default: {default}."),
+        };
+        item(terminal, key.name, &[key.doc, &default]);
+    }
+}
+
+fn presets(terminal: &mut Terminal) {
+    for disk in &presets::DISKS {
+        item(terminal, &format!("disk {}", disk.name), &[disk.doc, &source(disk.source)]);
+    }
+    for workload in &presets::WORKLOADS {
+        let name = format!("workload wal {}", workload.name);
+        item(terminal, &name, &[workload.doc, &source(workload.source)]);
+    }
+}
+
+fn source(text: &str) -> String {
+    format!("Source: {text}.")
+}
+
+/// A name, and what there is to say about it.
+fn item(terminal: &mut Terminal, name: &str, paragraphs: &[&str]) {
+    terminal.line(terminal.paint(Style::Bold, name));
+    for paragraph in paragraphs {
+        for line in wrap(&plain(paragraph), terminal.width().saturating_sub(4)) {
             terminal.line(format!("    {line}"));
         }
     }

@@ -4,12 +4,11 @@
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]. [`results`]: what is written.
-//!   [`archive`]: `run.toml`.
+//!   [`stored`]: `run.toml`.
 //! * [`errors`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
 
-mod archive;
 mod errors;
 mod exit;
 mod input;
@@ -20,8 +19,8 @@ mod replay;
 mod results;
 mod run;
 mod screen;
-mod standin;
 mod stop;
+mod stored;
 mod terminal;
 
 use std::process::ExitCode;

@@ -4,12 +4,14 @@ use std::thread;
 
 use models::trace::Run;
 use models::units::Duration;
+use scenarios::Problems;
+use scenarios::ScenarioFile;
 use scenarios::scenario::Scenario;
+use sim::sweep::run_all;
 use sim::{Options, Outside, RunError};
 
 use crate::errors::Failure;
 use crate::progress::{self, Shown};
-use crate::standin::{ScenarioFile, run_all};
 use crate::stop::Stop;
 
 /// All that is to be played, in the order in which it is reported.
@@ -21,23 +23,29 @@ pub struct Plan {
     pub seed: u64,
     /// Every variant of every file.
     pub scenarios: Vec<Scenario>,
-    /// Whether more than one file was named: variants then carry their scenario's name.
-    pub several: bool,
 }
 
 impl Plan {
-    /// The variants of all files. They share a seed, so that they throw the same dice.
-    pub fn new(files: &[ScenarioFile]) -> Result<Plan, Failure> {
+    /// The variants of all files.
+    pub fn new(files: &[ScenarioFile]) -> Result<Plan, Problems> {
         let mut scenarios = Vec::new();
         for file in files {
-            scenarios.extend(file.variants().map_err(Failure::Scenario)?);
+            scenarios.extend(file.variants()?);
         }
         let names: Vec<&str> = files.iter().map(ScenarioFile::name).collect();
         let seed = scenarios.first().map_or(1, |scenario| scenario.seed);
-        for scenario in &mut scenarios {
-            scenario.seed = seed;
+        Ok(Plan { name: names.join("+"), seed, scenarios })
+    }
+
+    /// Settings that are accepted and that no model reads, each once.
+    pub fn not_modelled(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for setting in self.scenarios.iter().flat_map(|scenario| &scenario.not_modelled) {
+            if !all.contains(setting) {
+                all.push(setting.clone());
+            }
         }
-        Ok(Plan { name: names.join("+"), seed, scenarios, several: files.len() > 1 })
+        all
     }
 
     /// Simulated time of all variants together.
@@ -65,16 +73,7 @@ pub fn play(plan: &Plan, how: How, stop: &Stop) -> Result<Vec<Run>, Failure> {
         run_all(&plan.scenarios, threads, Options::default(), &outside)
     })?;
     stop.check()?;
-    let mut runs = Vec::with_capacity(played.len());
-    for run in played {
-        let mut run = run.map_err(|error| failure(&error, stop))?;
-        if plan.several {
-            run.variant = format!("{}/{}", run.scenario, run.variant);
-            run.summary.name.clone_from(&run.variant);
-        }
-        runs.push(run);
-    }
-    Ok(runs)
+    played.into_iter().map(|run| run.map_err(|error| failure(&error, stop))).collect()
 }
 
 fn failure(error: &RunError, stop: &Stop) -> Failure {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use models::trace::Run;
+use scenarios::ScenarioFile;
 
-use crate::archive::{Archive, StoredVariant, hex};
-use crate::errors::Failure;
+use crate::errors::{Failure, Origin};
 use crate::exit::Exit;
 use crate::play::{self, How, Plan};
-use crate::standin::ScenarioFile;
 use crate::stop::Stop;
+use crate::stored::{StoredRun, StoredVariant, hex};
 use crate::terminal::{ColorChoice, Style, Terminal, plain};
 
 /// `--help` closes with these.
@@ -46,61 +46,57 @@ pub struct ReplayArgs {
 /// Does it.
 pub fn replay(args: &ReplayArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
-    let archive = Archive::read(&args.run, &args.out)?;
-    let mut files = Vec::with_capacity(archive.files.len());
-    for stored in &archive.files {
-        let none = |_: &str| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-        let file =
-            ScenarioFile::parse(&stored.name, &stored.text, none).map_err(Failure::Scenario)?;
-        files.push(file.with(&[], Some(archive.seed)).map_err(Failure::Scenario)?);
-    }
-    let plan = Plan::new(&files)?;
+    let stored = StoredRun::read(&args.run, &args.out)?;
+    let files: Result<Vec<_>, _> = stored.files.iter().map(ScenarioFile::from_archive).collect();
+    let plan = files
+        .and_then(|files| Plan::new(&files))
+        .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
     let how = How { threads: args.threads.map(usize::from), quiet: args.quiet };
     let runs = play::play(&plan, how, &stop)?;
 
     let mut terminal = Terminal::new(color);
-    let repeats = compare(&archive, &runs, &mut terminal, args.quiet);
+    let repeats = compare(&stored, &runs, &mut terminal, args.quiet);
     terminal.finish()?;
     Ok(if repeats { Exit::Met } else { Exit::NotMet })
 }
 
 /// Says of every variant whether it repeats; returns whether all do.
-fn compare(archive: &Archive, runs: &[Run], terminal: &mut Terminal, quiet: bool) -> bool {
+fn compare(stored: &StoredRun, runs: &[Run], terminal: &mut Terminal, quiet: bool) -> bool {
     let mut lines = Vec::new();
-    let mut repeats = archive.variants.len() == runs.len();
+    let mut repeats = stored.variants.len() == runs.len();
     if !repeats {
-        let (stored, played) = (archive.variants.len(), runs.len());
-        lines.push(format!("✗ the stored run has {stored} variants, the scenario {played}"));
+        let (then, now) = (stored.variants.len(), runs.len());
+        lines.push(format!("✗ the stored run has {then} variants, the scenario now has {now}"));
     }
-    for (stored, run) in archive.variants.iter().zip(runs) {
-        match difference(stored, run) {
-            None => lines.push(format!("✓ {}  {}", plain(&stored.name), stored.digest)),
-            Some(where_) => {
+    for ((then, run), name) in stored.variants.iter().zip(runs).zip(reports::variant_names(runs)) {
+        match difference(then, run, &name) {
+            None => lines.push(format!("✓ {}  {}", plain(&then.name), then.digest)),
+            Some(place) => {
                 repeats = false;
-                lines.push(format!("✗ {}: {where_}", plain(&stored.name)));
+                lines.push(format!("✗ {}: {place}", plain(&then.name)));
             }
         }
     }
     if !quiet {
-        let name = plain(&archive.scenario);
-        terminal.line(format!("{name}, seed {}, Walden {}", archive.seed, archive.walden));
+        let name = plain(&stored.scenario);
+        terminal.line(format!("{name}, seed {}, Walden {}", stored.seed, stored.walden));
         for line in lines {
             let style = if line.starts_with('✓') { Style::Good } else { Style::Bad };
             terminal.line(terminal.paint(style, &line));
         }
         terminal.line(if repeats {
-            format!("the run repeats, digest {}", archive.digest)
+            format!("the run repeats, digest {}", stored.digest)
         } else {
-            format!("the run does not repeat: stored digest {}", archive.digest)
+            format!("the run does not repeat: stored digest {}", stored.digest)
         });
     }
     repeats
 }
 
 /// Where a variant first differs from what was stored.
-fn difference(stored: &StoredVariant, run: &Run) -> Option<String> {
-    if stored.name != run.variant {
-        return Some(format!("the scenario now has {} in its place", plain(&run.variant)));
+fn difference(stored: &StoredVariant, run: &Run, name: &str) -> Option<String> {
+    if stored.name != name {
+        return Some(format!("the scenario now has {} in its place", plain(name)));
     }
     let moments = run.moments.len().max(stored.moments.len());
     let at = |moment: usize| stored.moments.get(moment).cloned();

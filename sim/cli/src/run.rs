@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use models::trace::Run;
+use reports::{Context, ReportError, Verdict};
+use scenarios::{Problems, ScenarioFile};
 
-use crate::archive::{self, Archive, StoredFile};
-use crate::errors::Failure;
+use crate::errors::{Failure, Origin};
 use crate::exit::Exit;
 use crate::input;
 use crate::play::{self, How, Plan};
 use crate::results::{self, Results};
 use crate::screen::{Screen, quoted};
-use crate::standin::{ScenarioFile, reports};
 use crate::stop::Stop;
+use crate::stored::{self, StoredRun};
 use crate::terminal::{ColorChoice, Terminal};
 
 /// `--help` closes with these.
@@ -75,53 +76,62 @@ fn set(argument: &str) -> Result<(String, String), String> {
 /// Does it.
 pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
-    let files = read_all(args)?;
-    let plan = Plan::new(&files)?;
+    let files = input::read_all(&args.scenarios, &args.set, args.seed)?;
+    let plan = Plan::new(&files).map_err(inconsistent)?;
     let results = Results::begin(&args.out, &plan.name)?;
     let how = How { threads: args.threads.map(usize::from), quiet: args.quiet };
     let runs = play::play(&plan, how, &stop)?;
 
     let repeat = repeat(args, plan.seed);
-    let stored = files
-        .iter()
-        .map(|file| StoredFile { name: file.name().to_owned(), text: file.archive() })
-        .collect();
-    let archive = Archive::new(&plan.name, plan.seed, stored, &runs);
-    write(results.folder(), &runs, &archive, &repeat)?;
+    write(results.folder(), &plan, &files, &runs, &repeat)?;
     stop.check()?;
-    let folder = results.publish(plan.seed, archive::digest_of(&runs))?;
+    let folder = results.publish(plan.seed, stored::digest_of(&runs))?;
 
     let mut terminal = Terminal::new(color);
-    let screen = Screen { plan: &plan, runs: &runs, repeat: &repeat, folder: &folder };
     if args.json {
-        terminal.line(reports::summary_json(&runs).trim_end());
+        terminal.line(reports::summary_json(&runs).map_err(unreportable)?.trim_end());
     } else if !args.quiet {
+        let screen = Screen { plan: &plan, runs: &runs, repeat: &repeat, folder: &folder };
         screen.print(&mut terminal);
     }
     terminal.finish()?;
-    Ok(if runs.iter().all(met) { Exit::Met } else { Exit::NotMet })
-}
-
-fn read_all(args: &RunArgs) -> Result<Vec<ScenarioFile>, Failure> {
-    let mut files: Vec<ScenarioFile> = Vec::with_capacity(args.scenarios.len());
-    for argument in &args.scenarios {
-        let file = input::read(argument)?;
-        files.push(file.with(&args.set, args.seed).map_err(Failure::Scenario)?);
-    }
-    Ok(files)
-}
-
-/// Whether every expectation and every law held.
-fn met(run: &Run) -> bool {
-    run.summary.expectations.iter().all(|expectation| expectation.met)
-        && run.summary.laws.iter().all(|law| law.held)
+    Ok(match reports::verdict(&runs) {
+        Verdict::Met => Exit::Met,
+        Verdict::Failed => Exit::NotMet,
+    })
 }
 
 /// Fills the folder.
-fn write(folder: &Path, runs: &[Run], archive: &Archive, repeat: &str) -> Result<(), Failure> {
-    reports::render(runs, folder, repeat).map_err(|e| results::unwritable(folder, &e))?;
+fn write(
+    folder: &Path,
+    plan: &Plan,
+    files: &[ScenarioFile],
+    runs: &[Run],
+    repeat: &str,
+) -> Result<(), Failure> {
+    let digest = stored::hex(stored::digest_of(runs));
+    let not_modelled = plan.not_modelled();
+    let context = Context { command: repeat, digest: &digest, not_modelled: &not_modelled };
+    reports::render(runs, folder, &context).map_err(unreportable)?;
+    let archives = files.iter().map(ScenarioFile::archive).collect::<Result<_, _>>();
+    let archives = archives.map_err(inconsistent)?;
+    let stored = StoredRun::new(&plan.name, plan.seed, archives, runs);
     let path = folder.join("run.toml");
-    std::fs::write(&path, archive.to_text()?).map_err(|e| results::unwritable(&path, &e))
+    std::fs::write(&path, stored.to_text()?).map_err(|e| results::unwritable(&path, &e))
+}
+
+fn unreportable(error: ReportError) -> Failure {
+    match error {
+        ReportError::Write { path, source } => results::unwritable(&path, &source),
+        ReportError::Drawing(_) | ReportError::Json(_) | ReportError::Csv(_) => {
+            Failure::Internal { message: error.to_string() }
+        }
+    }
+}
+
+/// A file that was parsed has no mistakes; should it have one after all, it is shown.
+fn inconsistent(problems: Problems) -> Failure {
+    Failure::Scenario { problems, origin: Origin::default() }
 }
 
 /// The command that plays the same again, as a shell takes it.

@@ -4,15 +4,14 @@
 //! with what was measured, the digest, and the commands that go on from here. Where the table is
 //! wider than the terminal, each variant gets a block of its own instead.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use models::trace::Run;
+use reports::tables::{self, Cell, Entry};
 
-use crate::archive::{digest_of, hex};
 use crate::play::Plan;
-use crate::standin::reports::{self, Comparison};
+use crate::stored::{digest_of, hex};
 use crate::terminal::{Style, Terminal, plain};
 
 /// Events shown; the rest is in `facts.jsonl`.
@@ -36,8 +35,7 @@ impl Screen<'_> {
     pub fn print(&self, terminal: &mut Terminal) {
         self.heading(terminal);
         terminal.line("");
-        let comparison = reports::comparison(self.runs);
-        for line in table(&comparison, terminal.width()) {
+        for line in table(&tables::comparison(self.runs), terminal.width()) {
             terminal.line(line);
         }
         self.events(terminal);
@@ -47,12 +45,13 @@ impl Screen<'_> {
 
     fn heading(&self, terminal: &mut Terminal) {
         let Some(first) = self.runs.first() else { return };
-        let title = if self.plan.several { "" } else { &first.title };
-        let colon = if title.is_empty() || title == self.plan.name { "" } else { ": " };
-        let title = if colon.is_empty() { "" } else { title };
-        let heading = plain(&format!("{}{colon}{title}", self.plan.name));
+        // Several scenarios have no title and no question in common.
+        let one = first.scenario == self.plan.name;
+        let name = plain(&self.plan.name);
+        let titled = one && !first.title.is_empty() && first.title != self.plan.name;
+        let heading = if titled { format!("{name}: {}", plain(&first.title)) } else { name };
         terminal.line(terminal.paint(Style::Bold, &heading));
-        if !self.plan.several && !first.question.is_empty() {
+        if one && !first.question.is_empty() {
             terminal.line(plain(&first.question));
         }
         terminal.line(terminal.paint(
@@ -67,16 +66,17 @@ impl Screen<'_> {
     fn events(&self, terminal: &mut Terminal) {
         let mut lines = Vec::new();
         let mut more = 0;
-        let share = (EVENTS / self.runs.len().max(1)).max(1);
-        for run in self.runs {
-            let events = reports::events(run, share);
-            let room = EVENTS.saturating_sub(lines.len());
-            let shown = events.lines.len().min(room);
-            more += events.more + (events.lines.len() - shown);
-            for event in &events.lines[..shown] {
-                let variant =
-                    if self.runs.len() > 1 { format!("{}  ", run.variant) } else { String::new() };
-                lines.push(plain(&format!("{variant}{event}")));
+        let share = EVENTS.div_ceil(self.runs.len().max(1));
+        for (run, name) in self.runs.iter().zip(reports::variant_names(self.runs)) {
+            let timeline = tables::timeline(run, share);
+            more += timeline.left_out + timeline.minor;
+            for entry in &timeline.entries {
+                if lines.len() == EVENTS {
+                    more += entry.times;
+                    continue;
+                }
+                let variant = if self.runs.len() > 1 { format!("{name}  ") } else { String::new() };
+                lines.push(plain(&format!("{variant}{}", event(entry))));
             }
         }
         if lines.is_empty() && more == 0 {
@@ -93,19 +93,24 @@ impl Screen<'_> {
     }
 
     fn expectations(&self, terminal: &mut Terminal) {
-        let lines: Vec<(bool, String)> = self.runs.iter().flat_map(verdicts).collect();
-        terminal.line("");
-        let (met, all) = (lines.iter().filter(|(met, _)| *met).count(), lines.len());
-        let laws = self.runs.iter().flat_map(|run| &run.summary.laws).count();
-        let heading = if all == 0 {
-            format!("No expectations; all {laws} laws held")
-        } else {
-            format!("Expectations: {met} of {all} met")
+        let expected = tables::expectations(self.runs);
+        let met = expected.iter().filter(|outcome| outcome.met).count();
+        let heading = match expected.len() {
+            0 => "No expectations".to_owned(),
+            all => format!("Expectations: {met} of {all} met"),
         };
+        terminal.line("");
         terminal.line(terminal.paint(Style::Bold, &heading));
-        for (met, line) in lines {
-            let (mark, style) = if met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
+        for outcome in expected {
+            let (mark, style) = if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
+            let wanted = format!("{}  {} {}", outcome.variant, outcome.what, outcome.wanted);
+            let line = plain(&format!("{wanted}  (measured {})", outcome.measured));
             terminal.line(format!("  {} {line}", terminal.paint(style, mark)));
+        }
+        for law in tables::laws(self.runs) {
+            let broken = format!("{}  law {}: {}", law.variant, law.what, law.measured);
+            let mark = terminal.paint(Style::Bad, "✗");
+            terminal.line(format!("  {mark} {}, a bug in Walden", plain(&broken)));
         }
     }
 
@@ -120,50 +125,59 @@ impl Screen<'_> {
     }
 }
 
-/// The expectations of a run, and those laws that it broke.
-fn verdicts(run: &Run) -> Vec<(bool, String)> {
-    let mut lines = Vec::new();
-    for e in &run.summary.expectations {
-        let wanted = format!("{}  {} {}", run.variant, e.metric, e.wanted);
-        let measured = if e.measured.is_empty() { "nothing" } else { &e.measured };
-        lines.push((e.met, plain(&format!("{wanted}  (measured {measured})"))));
+/// One line of what happened: when, in plain words, and PostgreSQL's own.
+fn event(entry: &Entry) -> String {
+    let mut line = format!("{:>12}  {}", entry.at.to_string(), entry.plain);
+    if entry.times > 1 {
+        line.push_str(&format!(", {} times until {}", entry.times, entry.until));
     }
-    for law in run.summary.laws.iter().filter(|law| !law.held) {
-        let times = if law.violations == 1 { "time" } else { "times" };
-        let broken = format!("broken {} {times}: a bug in Walden", law.violations);
-        lines.push((false, plain(&format!("{}  law {}  {broken}", run.variant, law.name))));
+    if let Some(quote) = &entry.quote {
+        line.push_str(&format!(" ({quote})"));
     }
-    lines
+    line
 }
 
-/// The comparison as lines, in the form that fits.
-fn table(comparison: &Comparison, width: usize) -> Vec<String> {
+/// The comparison as lines, in the first form that fits: a row a variant, a column a variant, or
+/// a block a variant.
+fn table(comparison: &tables::Table, width: usize) -> Vec<String> {
+    let mut rows = vec![comparison.columns.clone()];
+    rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
+    let turned: Vec<Vec<String>> = (0..comparison.columns.len())
+        .map(|column| rows.iter().map(|row| row.get(column).cloned().unwrap_or_default()).collect())
+        .collect();
+    let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= width);
+    [grid(&rows), grid(&turned)].into_iter().find(fits).unwrap_or_else(|| blocks(&rows))
+}
+
+fn cell(cell: &Cell) -> String {
+    match &cell.note {
+        Some(note) => plain(&format!("{} ({note})", cell.text)),
+        None => plain(&cell.text),
+    }
+}
+
+/// Lines of aligned columns, the first one to the left.
+fn grid(rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(&comparison.columns);
-    for row in &comparison.rows {
-        table.add_row(row.iter().map(|cell| plain(cell)));
-    }
+    table.add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    if lines.iter().all(|line| line.chars().count() <= width) { lines } else { blocks(comparison) }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// A block a variant, a line a number: fits any terminal.
-fn blocks(comparison: &Comparison) -> Vec<String> {
-    let widest = comparison.columns.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+fn blocks(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((columns, rows)) = rows.split_first() else { return Vec::new() };
+    let widest = columns.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut lines = Vec::new();
-    for row in &comparison.rows {
-        for (index, (column, cell)) in comparison.columns.iter().zip(row).enumerate() {
-            let mut line = String::new();
-            // Writing to a string cannot fail.
-            let _ = match index {
-                0 => write!(line, "{}", plain(cell)),
-                _ => write!(line, "  {column:widest$}  {}", plain(cell)),
-            };
-            lines.push(line);
+    for row in rows {
+        for (index, (column, cell)) in columns.iter().zip(row).enumerate() {
+            lines.push(match index {
+                0 => cell.clone(),
+                _ => format!("  {column:widest$}  {cell}"),
+            });
         }
     }
     lines
@@ -201,13 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_too_wide_becomes_blocks() {
-        let comparison = Comparison {
-            columns: vec!["variant".into(), "tps".into()],
-            rows: vec![vec!["base".into(), "1,000".into()]],
+    fn a_table_takes_the_form_that_fits() {
+        let comparison = tables::Table {
+            columns: vec!["variant".into(), "commits/s".into()],
+            rows: vec![vec![Cell::new("base"), Cell::new("1,000")]],
         };
-        assert_eq!(table(&comparison, 80).len(), 2);
-        assert_eq!(table(&comparison, 10), ["base", "  tps      1,000"]);
+        assert_eq!(table(&comparison, 80), [" variant  commits/s", " base         1,000"]);
+        assert_eq!(table(&comparison, 18), [" variant     base", " commits/s  1,000"]);
+        assert_eq!(table(&comparison, 17), ["base", "  commits/s  1,000"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `run.toml`: all that it takes to repeat a run, and to notice that it does not repeat.
 //!
-//! Self-contained: the scenarios with everything they include and every `--set` applied, the
-//! seed, the version, the fault schedule as it was played, and each variant's digest at 64
-//! moments. The first line is a checksum over all the lines below it, so that a file that was
-//! edited, cut short or damaged is told from a run that does not repeat.
+//! Self-contained: the scenarios with everything they include, what was set on the command line,
+//! the seed, the version, the fault schedule, and each variant's digest at 64 moments. The first
+//! line is a checksum over all the lines below it, so that a file that was edited, cut short or
+//! damaged is told from a run that does not repeat.
 //!
 //! **Source.** The checksum is the CRC-32 of zip and PNG: it finds every change of up to 32
 //! neighbouring bits. It guards against accidents, not against somebody who means harm.
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use models::trace::Run;
-use models::units::Duration;
+use scenarios::Archive;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::Failure;
@@ -26,7 +26,7 @@ const LARGEST: u64 = 64 << 20;
 /// A run as stored. Fields are in the order of the file: TOML wants tables last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Archive {
+pub struct StoredRun {
     /// The form of this file.
     pub schema: String,
     /// The version of Walden that played it.
@@ -38,21 +38,11 @@ pub struct Archive {
     /// The digest of the variants' digests, 16 hexadecimal digits.
     pub digest: String,
     /// The scenarios, self-contained.
-    #[serde(rename = "file")]
-    pub files: Vec<StoredFile>,
+    #[serde(rename = "scenario_file")]
+    pub files: Vec<Archive>,
     /// The variants in the order in which they are reported.
     #[serde(rename = "variant")]
     pub variants: Vec<StoredVariant>,
-}
-
-/// One scenario file, with all it includes and all that was set on the command line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredFile {
-    /// Its name.
-    pub name: String,
-    /// Its text.
-    pub text: String,
 }
 
 /// What one variant did.
@@ -63,54 +53,40 @@ pub struct StoredVariant {
     pub name: String,
     /// Its digest at the end.
     pub digest: String,
-    /// Simulated seconds that were played.
+    /// Simulated time that was asked for.
     pub simulated: String,
     /// The digest at 64 moments, evenly spread; the last one is at the end.
     pub moments: Vec<String>,
-    /// The faults as they were played.
-    #[serde(rename = "fault", default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<StoredFault>,
 }
 
-/// One fault as it was played.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredFault {
-    /// Its name in the file.
-    pub name: String,
-    /// Its kind.
-    pub kind: String,
-    /// When it began.
-    pub from: String,
-    /// When it healed, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-}
-
-impl Archive {
+impl StoredRun {
     /// Takes down what was played.
-    pub fn new(scenario: &str, seed: u64, files: Vec<StoredFile>, runs: &[Run]) -> Archive {
-        Archive {
+    pub fn new(scenario: &str, seed: u64, files: Vec<Archive>, runs: &[Run]) -> StoredRun {
+        StoredRun {
             schema: SCHEMA.to_owned(),
             walden: sim::VERSION.to_owned(),
             scenario: scenario.to_owned(),
             seed,
             digest: hex(digest_of(runs)),
             files,
-            variants: runs.iter().map(StoredVariant::new).collect(),
+            variants: runs
+                .iter()
+                .zip(reports::variant_names(runs))
+                .map(|(run, name)| StoredVariant::new(run, name))
+                .collect(),
         }
     }
 
     /// The file's bytes.
     pub fn to_text(&self) -> Result<String, Failure> {
-        let body = toml::to_string(self).map_err(|e| Failure::Internal {
+        let body = toml::to_string_pretty(self).map_err(|e| Failure::Internal {
             message: format!("run.toml of {} cannot be written: {e}", self.scenario),
         })?;
         Ok(format!("{}{body}", checksum_line(body.as_bytes())))
     }
 
     /// Reads a stored run: its folder, its `run.toml`, or `latest` for the last one below `out`.
-    pub fn read(run: &Path, out: &Path) -> Result<Archive, Failure> {
+    pub fn read(run: &Path, out: &Path) -> Result<StoredRun, Failure> {
         let path = locate(run, out);
         let shown = path.display().to_string();
         let unreadable = |why: String| Failure::Unreadable { path: shown.clone(), why };
@@ -119,11 +95,11 @@ impl Archive {
             return Err(unreadable(format!("{length} bytes are too many for a run.toml")));
         }
         let bytes = fs::read(&path).map_err(|e| unreadable(e.to_string()))?;
-        Archive::from_bytes(&bytes, &shown)
+        StoredRun::from_bytes(&bytes, &shown)
     }
 
     /// Checks the checksum, then the version, then reads the rest.
-    pub fn from_bytes(bytes: &[u8], path: &str) -> Result<Archive, Failure> {
+    pub fn from_bytes(bytes: &[u8], path: &str) -> Result<StoredRun, Failure> {
         let damaged = |why: String| Failure::Damaged { path: path.to_owned(), why };
         let wrong =
             || damaged("the checksum does not match: the file was changed or damaged".into());
@@ -142,11 +118,11 @@ impl Archive {
                 ours: sim::VERSION.to_owned(),
             });
         }
-        let archive: Archive = toml::from_str(text).map_err(|e| damaged(e.to_string()))?;
-        if archive.schema != SCHEMA {
-            return Err(damaged(format!("its form is {}, wanted {SCHEMA}", archive.schema)));
+        let stored: StoredRun = toml::from_str(text).map_err(|e| damaged(e.to_string()))?;
+        if stored.schema != SCHEMA {
+            return Err(damaged(format!("its form is {}, wanted {SCHEMA}", stored.schema)));
         }
-        Ok(archive)
+        Ok(stored)
     }
 }
 
@@ -157,22 +133,12 @@ struct Header {
 }
 
 impl StoredVariant {
-    fn new(run: &Run) -> StoredVariant {
+    fn new(run: &Run, name: String) -> StoredVariant {
         StoredVariant {
-            name: run.variant.clone(),
+            name,
             digest: hex(run.digest),
             simulated: run.duration.to_string(),
             moments: run.moments.iter().copied().map(hex).collect(),
-            faults: run
-                .faults
-                .iter()
-                .map(|fault| StoredFault {
-                    name: fault.name.clone(),
-                    kind: fault.kind.to_owned(),
-                    from: Duration(fault.from.0).to_string(),
-                    until: fault.until.map(|until| Duration(until.0).to_string()),
-                })
-                .collect(),
         }
     }
 }
@@ -204,46 +170,45 @@ fn locate(run: &Path, out: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn archive() -> Archive {
-        Archive {
+    fn run() -> StoredRun {
+        StoredRun {
             schema: SCHEMA.to_owned(),
             walden: sim::VERSION.to_owned(),
             scenario: "basics/one_standby".to_owned(),
             seed: 42,
             digest: hex(1),
-            files: vec![StoredFile {
+            files: vec![Archive {
+                format: Archive::FORMAT.to_owned(),
                 name: "basics/one_standby".to_owned(),
-                text: "duration = '1s'\n'''quoted'''\n[server.pg1]\n".to_owned(),
+                seed: Some(42),
+                set: vec![("duration".to_owned(), "1s".to_owned())],
+                text: "# 'Why'?\nduration = \"2s\"\n'''quoted'''\n[server.pg1]\n".to_owned(),
+                files: [("a b.csv".to_owned(), "x,\ty\r\n\u{7f}\n".to_owned())].into(),
+                faults: Vec::new(),
             }],
             variants: vec![StoredVariant {
                 name: "base".to_owned(),
                 digest: hex(2),
                 simulated: "1s".to_owned(),
                 moments: vec![hex(3); 64],
-                faults: vec![StoredFault {
-                    name: "outage".to_owned(),
-                    kind: "crash".to_owned(),
-                    from: "0.5s".to_owned(),
-                    until: None,
-                }],
             }],
         }
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let text = archive().to_text().expect("it can be written");
-        assert_eq!(Archive::from_bytes(text.as_bytes(), "x").expect("it can be read"), archive());
+        let text = run().to_text().expect("it can be written");
+        assert_eq!(StoredRun::from_bytes(text.as_bytes(), "x").expect("it can be read"), run());
     }
 
     #[test]
     fn every_changed_bit_is_noticed() {
-        let text = archive().to_text().expect("it can be written");
+        let text = run().to_text().expect("it can be written");
         for place in 0..text.len() {
             for bit in 0..8 {
                 let mut bytes = text.clone().into_bytes();
                 bytes[place] ^= 1 << bit;
-                let read = Archive::from_bytes(&bytes, "x");
+                let read = StoredRun::from_bytes(&bytes, "x");
                 let told = read.expect_err("a changed bit is noticed").to_string();
                 assert!(told.contains("the checksum does not match"), "byte {place}: {told}");
             }
@@ -252,9 +217,9 @@ mod tests {
 
     #[test]
     fn a_file_cut_short_is_noticed() {
-        let text = archive().to_text().expect("it can be written");
+        let text = run().to_text().expect("it can be written");
         for length in 0..text.len() {
-            assert!(Archive::from_bytes(&text.as_bytes()[..length], "x").is_err());
+            assert!(StoredRun::from_bytes(&text.as_bytes()[..length], "x").is_err());
         }
     }
 
@@ -262,7 +227,7 @@ mod tests {
     fn another_version_is_named_whatever_else_its_file_says() {
         let body = "walden = '9.9.9'\nwhat_we_do_not_know = true\n";
         let text = format!("{}{body}", checksum_line(body.as_bytes()));
-        let told = Archive::from_bytes(text.as_bytes(), "x").expect_err("another version");
+        let told = StoredRun::from_bytes(text.as_bytes(), "x").expect_err("another version");
         assert!(matches!(told, Failure::OtherVersion { .. }), "{told}");
     }
 }
