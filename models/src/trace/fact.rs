@@ -5,10 +5,12 @@
 //! connections and checkpoints, never of commits: a run keeps at most [`Facts::LIMIT`] and counts
 //! the rest.
 
+use serde::Serialize;
+
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId};
 
 /// A server of the run: an index into [`super::Run::servers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ServerId(pub u8);
 
 impl ServerId {
@@ -30,7 +32,8 @@ pub struct Fact {
 }
 
 /// Whether a fault strikes PostgreSQL's processes or the whole host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The processes: the kernel, its page cache and its sockets live on.
     Processes,
@@ -39,7 +42,8 @@ pub enum Scope {
 }
 
 /// Why a walsender's or walreceiver's connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConnectionEnd {
     /// The peer closed it: end of file or a reset.
     PeerClosed,
@@ -50,7 +54,8 @@ pub enum ConnectionEnd {
 }
 
 /// Why a connection attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Nothing listens there.
     ConnectionRefused,
@@ -76,7 +81,8 @@ pub enum Refusal {
 }
 
 /// Why a checkpoint started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CheckpointCause {
     /// `checkpoint_timeout` elapsed.
     Time,
@@ -87,7 +93,8 @@ pub enum CheckpointCause {
 }
 
 /// Everything that can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
 pub enum What {
     /// A fault of the schedule began; an index into [`super::Run::faults`].
     FaultBegan {

@@ -1,1 +1,518 @@
-//! PostgreSQL's log lines, made from (fact, version).
+//! PostgreSQL's log lines from (fact, run): what a DBA would find in the servers' logs.
+//!
+//! [`log_lines`] gives the messages of one fact, [`format_log`] a server's whole log in the form
+//! of the default `log_line_prefix` (`%m [%p] `). A message belongs to the server that would
+//! write it, which is not always the fact's own: a standby that is turned away leaves a line in
+//! its upstream's log too. Process ids are fixed per process, so that a log can be filtered by
+//! them. Time 0 is midnight of 2000-01-01 UTC: a date that nobody takes for a measurement.
+//! [`super::describe`] has the same facts in plain words.
+//!
+//! **Source.** `xlog.c`, `xlogrecovery.c`, `walreceiver.c`, `walsender.c`, `syncrep.c`, `proc.c`,
+//! `slot.c`, libpq's `fe-connect.c`, versions 13 to 18; checkpoint lines from
+//! `xlog.c:LogCheckpointStart` and `LogCheckpointEnd`.
+//!
+//! **Not modelled.** Buffers, SLRU buffers, files added, and the phases of a checkpoint: their
+//! fields are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
+//! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
+//! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
+//! sockets, and the address that libpq adds to a host name; the port is always 5432. A slot is
+//! named where a standby's upstream has only one; else it is taken to bear the standby's name.
+
+use std::fmt::Write;
+
+use super::Run;
+use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
+use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
+
+/// The severity of a message, in PostgreSQL's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// `LOG`.
+    Log,
+    /// `ERROR`.
+    Error,
+    /// `FATAL`.
+    Fatal,
+}
+
+impl Level {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Log => "LOG",
+            Level::Error => "ERROR",
+            Level::Fatal => "FATAL",
+        }
+    }
+}
+
+/// The process that writes a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// The postmaster.
+    Postmaster,
+    /// The checkpointer.
+    Checkpointer,
+    /// The startup process.
+    Startup,
+    /// The walreceiver.
+    WalReceiver,
+    /// The walsender of a standby.
+    WalSender(ServerId),
+}
+
+impl Process {
+    /// As PostgreSQL's `backend_type` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Process::Postmaster => "postmaster",
+            Process::Checkpointer => "checkpointer",
+            Process::Startup => "startup",
+            Process::WalReceiver => "walreceiver",
+            Process::WalSender(_) => "walsender",
+        }
+    }
+
+    /// The process id in the logs: the same whenever this process of this server writes.
+    pub fn pid(self, server: ServerId) -> u32 {
+        let first = 1_000 * (u32::from(server.0) + 1);
+        match self {
+            Process::Postmaster => first,
+            Process::Checkpointer => first + 1,
+            Process::Startup => first + 3,
+            Process::WalReceiver => first + 4,
+            Process::WalSender(standby) => first + 100 + u32::from(standby.0),
+        }
+    }
+}
+
+/// One message, with the lines that belong to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The server in whose log it stands.
+    pub server: ServerId,
+    /// Its severity.
+    pub level: Level,
+    /// Who wrote it.
+    pub process: Process,
+    /// The message; may have several lines.
+    pub text: String,
+    /// The `DETAIL`, if it has one.
+    pub detail: Option<String>,
+    /// The `HINT`, if it has one.
+    pub hint: Option<String>,
+}
+
+/// What the messages of a run need to know about its other facts, looked up once.
+#[derive(Debug)]
+pub struct Words<'a> {
+    run: &'a Run,
+    /// For each server: from when on it was a standby (or was not).
+    standby: Vec<Vec<(SimTime, bool)>>,
+    /// For each server: when a checkpoint completed, and the estimate that its line prints.
+    checkpoints: Vec<Vec<(SimTime, u64)>>,
+}
+
+impl<'a> Words<'a> {
+    /// Reads the facts of `run` once.
+    pub fn new(run: &'a Run) -> Words<'a> {
+        let is_standby = |name| run.samples.standbys.iter().any(|s| &s.name == name);
+        let mut words = Words {
+            run,
+            standby: run.servers.iter().map(|s| vec![(SimTime::ZERO, is_standby(s))]).collect(),
+            checkpoints: vec![Vec::new(); run.servers.len()],
+        };
+        for fact in run.facts.iter() {
+            let Some(server) = fact.server.map(ServerId::index) else { continue };
+            let Some(roles) = words.standby.get_mut(server) else { continue };
+            match fact.what {
+                What::Ready => roles.push((fact.at, false)),
+                What::StandbyMode { .. } => roles.push((fact.at, true)),
+                What::CheckpointDone { distance, .. } => {
+                    let past = &mut words.checkpoints[server];
+                    let before = past.last().map_or(0, |&(_, estimate)| estimate);
+                    past.push((fact.at, estimate(before, distance.0)));
+                }
+                _ => {}
+            }
+        }
+        words
+    }
+
+    /// A server's name.
+    pub fn name(&self, server: ServerId) -> &'a str {
+        self.run.servers.get(server.index()).map_or("?", String::as_str)
+    }
+
+    /// The run whose words these are.
+    pub fn run(&self) -> &'a Run {
+        self.run
+    }
+
+    /// Whether `server` was a standby at `at`.
+    pub fn is_standby(&self, server: ServerId, at: SimTime) -> bool {
+        let Some(roles) = self.standby.get(server.index()) else { return false };
+        let after = roles.partition_point(|&(from, _)| from <= at);
+        after > 0 && roles[after - 1].1
+    }
+
+    /// The completed checkpoint that a server in trouble at `at` goes back to: when it ended.
+    fn last_checkpoint(&self, server: ServerId, at: SimTime) -> SimTime {
+        let past = self.checkpoints.get(server.index()).map_or(&[][..], Vec::as_slice);
+        let after = past.partition_point(|&(end, _)| end <= at);
+        if after == 0 { SimTime::ZERO } else { past[after - 1].0 }
+    }
+
+    fn estimate_at(&self, server: ServerId, at: SimTime) -> u64 {
+        let past = self.checkpoints.get(server.index()).map_or(&[][..], Vec::as_slice);
+        let here = past.partition_point(|&(end, _)| end < at);
+        past.get(here).map_or(0, |&(_, estimate)| estimate)
+    }
+
+    /// The slot that `standby` uses on `upstream`: the only one there, else one of its own name.
+    fn slot(&self, upstream: ServerId, standby: ServerId) -> String {
+        let there = self.name(upstream);
+        let mut slots = self.run.summary.slots.iter().filter(|s| s.server == there);
+        match (slots.next(), slots.next()) {
+            (Some(only), None) => only.slot_name.clone(),
+            _ => self.name(standby).to_owned(),
+        }
+    }
+
+    /// What the servers' logs have about `fact`, in order.
+    pub fn log_lines(&self, fact: &Fact) -> Vec<LogLine> {
+        let mut log = Lines { words: self, major: self.run.pg_version.major(), lines: Vec::new() };
+        if let Some(server) = fact.server {
+            log.fact(server, fact);
+        }
+        log.lines
+    }
+}
+
+/// `UpdateCheckPointDistanceEstimate`: up at once, down by a tenth of the way.
+fn estimate(before: u64, distance: u64) -> u64 {
+    if distance >= before {
+        distance
+    } else {
+        (before / 10) * 9 + (before % 10) * 9 / 10 + distance / 10
+    }
+}
+
+/// What the servers' logs have about `fact`, in order. [`Words`] does it faster for many facts.
+pub fn log_lines(fact: &Fact, run: &Run) -> Vec<LogLine> {
+    Words::new(run).log_lines(fact)
+}
+
+/// The log of the server named `server`, as PostgreSQL writes it, with simulated time.
+pub fn format_log(run: &Run, server: &str) -> String {
+    let words = Words::new(run);
+    let mut log = String::new();
+    for fact in run.facts.iter() {
+        for line in words.log_lines(fact) {
+            if words.name(line.server) == server {
+                write_line(&mut log, fact.at, &line);
+            }
+        }
+    }
+    log
+}
+
+fn write_line(log: &mut String, at: SimTime, line: &LogLine) {
+    let prefix = format!("{} [{}]", timestamp(at, true), line.process.pid(line.server));
+    let parts = [
+        (line.level.name(), Some(&line.text)),
+        ("DETAIL", line.detail.as_ref()),
+        ("HINT", line.hint.as_ref()),
+    ];
+    for (what, text) in parts {
+        let Some(text) = text else { continue };
+        // A message of several lines goes on behind a tab (elog.c:append_with_tabs).
+        let text = text.replace('\n', "\n\t");
+        // Writing to a String does not fail.
+        let _ = writeln!(log, "{prefix} {what}:  {text}");
+    }
+}
+
+/// A moment as `%m` (with milliseconds) or `%t` prints it; day 0 is 2000-01-01.
+pub fn timestamp(at: SimTime, millis: bool) -> String {
+    let seconds = at.0 / 1_000_000_000;
+    let (year, month, day) = date(seconds / 86_400);
+    let (h, m, s) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let fraction = if millis { format!(".{:03}", at.0 / 1_000_000 % 1_000) } else { String::new() };
+    format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}{fraction} UTC")
+}
+
+/// The Gregorian date `days` after 2000-01-01.
+fn date(mut days: u64) -> (u64, usize, u64) {
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 2000 + 400 * (days / 146_097);
+    days %= 146_097;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    (year, month + 1, days + 1)
+}
+
+/// The lines of one fact, being collected.
+struct Lines<'w, 'a> {
+    words: &'w Words<'a>,
+    major: u8,
+    lines: Vec<LogLine>,
+}
+
+impl Lines<'_, '_> {
+    fn add(&mut self, server: ServerId, process: Process, level: Level, text: String) {
+        let (detail, hint) = (None, None);
+        self.lines.push(LogLine { server, level, process, text, detail, hint });
+    }
+
+    fn log(&mut self, server: ServerId, process: Process, text: impl Into<String>) {
+        self.add(server, process, Level::Log, text.into());
+    }
+
+    fn fact(&mut self, server: ServerId, fact: &Fact) {
+        use Process::{Postmaster, Startup, WalReceiver, WalSender};
+        let major = self.major;
+        match fact.what {
+            What::FaultBegan { .. }
+            | What::FaultHealed { .. }
+            | What::Crashed { .. }
+            | What::Frozen { .. }
+            | What::Thawed
+            | What::SenderStarted { .. }
+            | What::SenderStreaming { .. }
+            | What::QueueFull { .. } => {}
+            What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
+            What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
+            What::RecoveryDone { end, took } => self.recovery_done(server, end, took),
+            What::Ready => {
+                self.log(server, Postmaster, "database system is ready to accept connections");
+            }
+            What::StandbyMode { redo } => {
+                self.log(server, Startup, "entering standby mode");
+                self.log(server, Startup, format!("redo starts at {redo}"));
+            }
+            What::ReadyReadOnly { at } => {
+                self.log(server, Startup, format!("consistent recovery state reached at {at}"));
+                let kind = if major >= 14 { "read-only" } else { "read only" };
+                let text = format!("database system is ready to accept {kind} connections");
+                self.log(server, Postmaster, text);
+            }
+            What::StreamingStarted { upstream: _, start, timeline } => self.log(
+                server,
+                WalReceiver,
+                format!("started streaming WAL from primary at {start} on timeline {timeline}"),
+            ),
+            What::ConnectFailed { upstream, why } => self.connect_failed(server, upstream, why),
+            What::ReceiverEnded { upstream: _, why } => self.receiver_ended(server, why),
+            What::SenderEnded { standby, why } => match why {
+                ConnectionEnd::PeerClosed => {
+                    self.log(server, WalSender(standby), "unexpected EOF on standby connection");
+                }
+                ConnectionEnd::Timeout => {
+                    let text = "terminating walsender process due to replication timeout";
+                    self.log(server, WalSender(standby), text);
+                }
+                // A walsender that is told to stop says nothing.
+                ConnectionEnd::Shutdown => {}
+            },
+            What::SyncStandby { standby, priority } => {
+                let name = self.words.name(standby);
+                let text = match priority {
+                    Some(priority) => format!(
+                        "standby \"{name}\" is now a synchronous standby with priority {priority}"
+                    ),
+                    None => format!(
+                        "standby \"{name}\" is now a candidate for quorum synchronous standby"
+                    ),
+                };
+                self.log(server, WalSender(standby), text);
+            }
+            What::WaitingForWal { at } => {
+                if major >= 15 {
+                    let text = format!("waiting for WAL to become available at {at}");
+                    self.log(server, Startup, text);
+                }
+            }
+            What::CheckpointStarted { cause, redo: _ } => {
+                self.checkpoint_started(server, fact.at, cause);
+            }
+            What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
+        }
+    }
+
+    fn recovery_started(&mut self, server: ServerId, at: SimTime, redo: Lsn) {
+        let known = timestamp(self.words.last_checkpoint(server, at), false);
+        let text = format!("database system was interrupted; last known up at {known}");
+        self.log(server, Process::Startup, text);
+        let text = "database system was not properly shut down; automatic recovery in progress";
+        self.log(server, Process::Startup, text);
+        self.log(server, Process::Startup, format!("redo starts at {redo}"));
+    }
+
+    fn recovery_done(&mut self, server: ServerId, end: Lsn, took: Duration) {
+        let wanted = if self.major >= 16 { "expected at least" } else { "wanted" };
+        let text = format!("invalid record length at {end}: {wanted} 24, got 0");
+        self.log(server, Process::Startup, text);
+        let mut text = format!("redo done at {end}");
+        if self.major >= 14 {
+            let (s, hundredths) = (took.0 / 1_000_000_000, took.0 / 10_000_000 % 100);
+            let _ = write!(
+                text,
+                " system usage: CPU: user: 0.00 s, system: 0.00 s, elapsed: {s}.{hundredths:02} s"
+            );
+        }
+        self.log(server, Process::Startup, text);
+    }
+
+    fn receiver_ended(&mut self, server: ServerId, why: ConnectionEnd) {
+        let text = match why {
+            ConnectionEnd::PeerClosed => {
+                "could not receive data from WAL stream: server closed the connection \
+                 unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
+                 while processing the request."
+            }
+            ConnectionEnd::Timeout => "terminating walreceiver due to timeout",
+            ConnectionEnd::Shutdown => {
+                "terminating walreceiver process due to administrator command"
+            }
+        };
+        self.add(server, Process::WalReceiver, Level::Fatal, text.to_owned());
+    }
+
+    fn connect_failed(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
+        let host = self.words.name(upstream).to_owned();
+        // libpq says where it tried first from 14 on, and last before.
+        let tried = if self.major >= 14 {
+            format!("connection to server at \"{host}\", port 5432 failed: ")
+        } else {
+            String::new()
+        };
+        let unheard = |error: &str| {
+            if self.major >= 14 {
+                format!(
+                    "{tried}{error}\n\tIs the server running on that host and accepting TCP/IP \
+                     connections?"
+                )
+            } else {
+                format!(
+                    "could not connect to server: {error}\n\tIs the server running on host \
+                     \"{host}\" and accepting\n\tTCP/IP connections on port 5432?"
+                )
+            }
+        };
+        let why = match why {
+            Refusal::ConnectionRefused => unheard("Connection refused"),
+            Refusal::ConnectTimeout => unheard("Connection timed out"),
+            Refusal::StartingUp => {
+                let text = "the database system is starting up";
+                self.add(upstream, Process::WalSender(server), Level::Fatal, text.to_owned());
+                format!("{tried}FATAL:  {text}")
+            }
+            Refusal::TooManySenders { max } => {
+                let name = if self.major >= 17 { "\"max_wal_senders\"" } else { "max_wal_senders" };
+                let text = format!(
+                    "number of requested standby connections exceeds {name} (currently {max})"
+                );
+                self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
+                format!("{tried}FATAL:  {text}")
+            }
+            Refusal::SlotActive { pid } => {
+                let slot = self.words.slot(upstream, server);
+                let text = format!("replication slot \"{slot}\" is active for PID {pid}");
+                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
+                let text = format!("could not start WAL streaming: ERROR:  {text}");
+                return self.add(server, Process::WalReceiver, Level::Fatal, text);
+            }
+        };
+        let receiver = if self.major >= 18 {
+            format!("streaming replication receiver \"{}\" ", self.words.name(server))
+        } else {
+            String::new()
+        };
+        let text = format!("{receiver}could not connect to the primary server: {why}");
+        self.add(server, Process::WalReceiver, Level::Fatal, text);
+    }
+
+    fn checkpoint_started(&mut self, server: ServerId, at: SimTime, cause: CheckpointCause) {
+        if self.major < 15 {
+            return;
+        }
+        let flags = match cause {
+            CheckpointCause::Time => "time",
+            CheckpointCause::Wal => "wal",
+            CheckpointCause::EndOfRecovery => "end-of-recovery immediate wait",
+        };
+        let kind = self.checkpoint_kind(server, at);
+        self.log(server, Process::Checkpointer, format!("{kind} starting: {flags}"));
+    }
+
+    fn checkpoint_kind(&self, server: ServerId, at: SimTime) -> &'static str {
+        if self.words.is_standby(server, at) { "restartpoint" } else { "checkpoint" }
+    }
+
+    fn checkpoint_done(&mut self, server: ServerId, fact: &Fact) {
+        let What::CheckpointDone { redo, end, distance, took } = fact.what else { return };
+        if self.major < 15 {
+            return;
+        }
+        let kind = self.checkpoint_kind(server, fact.at);
+        let slru = if self.major >= 18 { ", wrote 0 SLRU buffers" } else { "" };
+        let total = format!("{}.{:03}", took.0 / 1_000_000_000, took.0 / 1_000_000 % 1_000);
+        let mut text = format!(
+            "{kind} complete: wrote 0 buffers (0.0%){slru}; 0 WAL file(s) added, 0 removed, \
+             0 recycled; write=0.000 s, sync=0.000 s, total={total} s; sync files=0, \
+             longest=0.000 s, average=0.000 s; distance={} kB, estimate={} kB",
+            distance.0 / 1_024,
+            self.words.estimate_at(server, fact.at) / 1_024,
+        );
+        if self.major >= 16 {
+            let _ = write!(text, "; lsn={}, redo lsn={redo}", record_start(end));
+        }
+        self.log(server, Process::Checkpointer, text);
+    }
+}
+
+/// Where the checkpoint record that ends at `end` starts: it takes 114 bytes, aligned to 120.
+fn record_start(end: Lsn) -> Lsn {
+    let size = SegmentSize::DEFAULT;
+    let end = UsableBytes::from_lsn(end, size);
+    UsableBytes(end.0.saturating_sub(120)).start_lsn(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_the_calendars() {
+        assert_eq!(timestamp(SimTime::ZERO, true), "2000-01-01 00:00:00.000 UTC");
+        let day = 86_400 * 1_000_000_000;
+        let at = |days: u64| timestamp(SimTime(days * day + 3_723_000_000_000), false);
+        assert_eq!(at(59), "2000-02-29 01:02:03 UTC");
+        assert_eq!(at(366), "2001-01-01 01:02:03 UTC");
+        assert_eq!(at(36_525), "2100-01-01 01:02:03 UTC");
+        assert_eq!(at(36_525 + 59), "2100-03-01 01:02:03 UTC");
+    }
+
+    #[test]
+    fn the_estimate_rises_at_once_and_falls_slowly() {
+        assert_eq!(estimate(0, 1_000), 1_000);
+        assert_eq!(estimate(1_000, 0), 900);
+        assert_eq!(estimate(1_000, 500), 950);
+    }
+
+    #[test]
+    fn a_record_starts_before_it_ends() {
+        assert_eq!(record_start(Lsn(0x300_0148)), Lsn(0x300_00D0));
+    }
+}

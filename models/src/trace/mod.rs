@@ -5,9 +5,11 @@
 //! and as many facts as [`fact::Facts`] allows.
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
+//! [`describe`] (in plain words),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
 //! `summary.json`).
 
+pub mod describe;
 pub mod fact;
 pub mod histogram;
 pub mod messages;

@@ -1,0 +1,166 @@
+//! Facts in plain words, for the screen, the report's timeline and `facts.jsonl`.
+//!
+//! [`Words::plain`] says what happened to somebody who has never read a PostgreSQL log;
+//! [`Words::describe`] puts PostgreSQL's own message behind it, where there is one.
+
+use super::Run;
+use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, Scope, What};
+use super::messages::{Level, Words};
+
+/// One line: what happened in plain words, and PostgreSQL's message if it has one.
+/// [`Words::describe`] does it faster for many facts.
+pub fn describe(fact: &Fact, run: &Run) -> String {
+    Words::new(run).describe(fact)
+}
+
+impl Words<'_> {
+    /// One line: what happened in plain words, and PostgreSQL's message if it has one.
+    pub fn describe(&self, fact: &Fact) -> String {
+        let plain = self.plain(fact);
+        match self.quote(fact) {
+            Some(quote) => format!("{plain} ({quote})"),
+            None => plain,
+        }
+    }
+
+    /// PostgreSQL's most telling message about `fact` on its own server, as one line:
+    /// `FATAL:  terminating walreceiver due to timeout`.
+    pub fn quote(&self, fact: &Fact) -> Option<String> {
+        let lines = self.log_lines(fact);
+        let own = || lines.iter().filter(|l| Some(l.server) == fact.server);
+        // Where a fact has several messages, a failure says more than what surrounds it, and the
+        // last more than those that lead to it.
+        let line = own().find(|l| l.level != Level::Log).or_else(|| own().next_back())?;
+        let text = line.text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Some(format!("{}:  {text}", line.level.name()))
+    }
+
+    /// What happened, in plain words.
+    pub fn plain(&self, fact: &Fact) -> String {
+        let happened = self.happened(fact);
+        match fact.server {
+            Some(server) => format!("{}: {happened}", self.name(server)),
+            None => happened,
+        }
+    }
+
+    fn fault(&self, index: u16) -> String {
+        match self.run().faults.get(usize::from(index)) {
+            Some(fault) => format!("fault {} ({})", fault.name, fault.kind),
+            None => format!("fault {index}"),
+        }
+    }
+
+    fn happened(&self, fact: &Fact) -> String {
+        match fact.what {
+            What::FaultBegan { fault } => {
+                let momentary =
+                    self.run().faults.get(usize::from(fault)).is_some_and(|f| f.momentary);
+                format!("{} {}", self.fault(fault), if momentary { "strikes" } else { "begins" })
+            }
+            What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
+            What::Crashed { scope, lost } => {
+                let what = match scope {
+                    Scope::Processes => "PostgreSQL's processes died",
+                    Scope::Host => "the host died",
+                };
+                if lost.0 == 0 {
+                    what.to_owned()
+                } else {
+                    format!("{what}; {lost} of written WAL were not flushed and are gone")
+                }
+            }
+            What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
+            What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
+            What::Thawed => "it runs again where it stopped".to_owned(),
+            What::Starting => "PostgreSQL starts".to_owned(),
+            What::RecoveryStarted { redo } => {
+                format!("crash recovery replays WAL from {redo}")
+            }
+            What::RecoveryDone { end, took } => {
+                format!("crash recovery ended at {end} after {}", seconds(took.0))
+            }
+            What::Ready => "accepts connections as a primary".to_owned(),
+            What::StandbyMode { redo } => format!("enters standby mode, replaying from {redo}"),
+            What::ReadyReadOnly { at } => {
+                format!("consistent at {at}; accepts read-only connections")
+            }
+            What::StreamingStarted { upstream, start, timeline } => {
+                let upstream = self.name(upstream);
+                format!("streams from {upstream}, from {start} on timeline {timeline}")
+            }
+            What::ConnectFailed { upstream, why } => self.refused(self.name(upstream), why),
+            What::ReceiverEnded { upstream, why } => {
+                format!("its stream from {} ended: {}", self.name(upstream), ended(why))
+            }
+            What::SenderStarted { standby, start } => {
+                format!("serves {} from {start}", self.name(standby))
+            }
+            What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),
+            What::SenderEnded { standby, why } => {
+                format!("stopped serving {}: {}", self.name(standby), ended(why))
+            }
+            What::SyncStandby { standby, priority } => {
+                let how = match priority {
+                    Some(_) => "commits now wait for",
+                    None => "the quorum that commits wait for now includes",
+                };
+                format!("{how} {}", self.name(standby))
+            }
+            What::WaitingForWal { at } => {
+                format!("waits before it asks its upstream again for WAL at {at}")
+            }
+            What::CheckpointStarted { cause, redo } => {
+                let why = match cause {
+                    CheckpointCause::Time => "checkpoint_timeout elapsed",
+                    CheckpointCause::Wal => "max_wal_size approaches",
+                    CheckpointCause::EndOfRecovery => "recovery ended",
+                };
+                let kind = self.checkpoint_kind(fact);
+                format!("a {kind} starts ({why}); redo at {redo}")
+            }
+            What::CheckpointDone { distance, took, .. } => format!(
+                "a {} completed after {}; {} kB of WAL since the one before",
+                self.checkpoint_kind(fact),
+                seconds(took.0),
+                distance.0 / 1_024
+            ),
+            What::QueueFull { limit } => {
+                format!("a queue is full at {limit}; what comes now is turned away")
+            }
+        }
+    }
+
+    fn checkpoint_kind(&self, fact: &Fact) -> &'static str {
+        let standby = fact.server.is_some_and(|server| self.is_standby(server, fact.at));
+        if standby { "restartpoint" } else { "checkpoint" }
+    }
+
+    fn refused(&self, upstream: &str, why: Refusal) -> String {
+        let why = match why {
+            Refusal::ConnectionRefused => "nothing listens there".to_owned(),
+            Refusal::ConnectTimeout => "no answer".to_owned(),
+            Refusal::StartingUp => "it is still starting up".to_owned(),
+            Refusal::TooManySenders { max } => {
+                format!("all {max} of its max_wal_senders are taken")
+            }
+            Refusal::SlotActive { pid } => {
+                format!("the slot is still held by its process {pid}")
+            }
+        };
+        format!("could not stream from {upstream}: {why}")
+    }
+}
+
+fn ended(why: ConnectionEnd) -> &'static str {
+    match why {
+        ConnectionEnd::PeerClosed => "the other side closed the connection",
+        ConnectionEnd::Timeout => "nothing was heard for too long",
+        ConnectionEnd::Shutdown => "this server went down",
+    }
+}
+
+/// Nanoseconds as seconds with three decimals.
+fn seconds(nanos: u64) -> String {
+    format!("{}.{:03} s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)
+}

@@ -1,0 +1,5 @@
+//! The results as data: one file a format.
+
+pub mod facts_jsonl;
+pub mod samples_csv;
+pub mod summary_json;

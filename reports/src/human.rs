@@ -1,0 +1,139 @@
+//! Numbers for people: bytes, durations and counts with three significant digits and their unit.
+//!
+//! Units are spelled as in PostgreSQL (`kB` is 1024 bytes, `us`, `ms`, `s`, `min`). All rounding
+//! is done with integers, so that a number has the same digits on every machine.
+
+/// Nanoseconds of the summary's milliseconds; negative and undefined values count as 0.
+pub fn nanos_of_millis(millis: f64) -> u64 {
+    // The cast saturates and turns NaN into 0.
+    (millis * 1e6).round() as u64
+}
+
+/// Nanoseconds of the summary's seconds; negative and undefined values count as 0.
+pub fn nanos_of_seconds(seconds: f64) -> u64 {
+    (seconds * 1e9).round() as u64
+}
+
+/// `value / unit` with three significant digits, rounded half up, without trailing zeros.
+fn three_digits(value: u64, unit: u64) -> String {
+    let (value, unit) = (u128::from(value), u128::from(unit));
+    let decimals = match value / unit {
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    let scale = [1, 10, 100][decimals];
+    let scaled = (value * scale + unit / 2) / unit;
+    let (whole, rest) = (scaled / scale, scaled % scale);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let digits = format!("{rest:0decimals$}");
+    format!("{whole}.{}", digits.trim_end_matches('0'))
+}
+
+/// Bytes: `17B`, `1.5kB`, `312MB`.
+pub fn bytes(value: u64) -> String {
+    let units = [("TB", 40), ("GB", 30), ("MB", 20), ("kB", 10)];
+    for (unit, shift) in units {
+        if value >= 1 << shift {
+            return format!("{}{unit}", three_digits(value, 1 << shift));
+        }
+    }
+    format!("{value}B")
+}
+
+/// A duration of `nanos`: `0`, `412us`, `1.24ms`, `12.3s`, `2min 5s`, `3h 20min`.
+pub fn duration(nanos: u64) -> String {
+    const S: u64 = 1_000_000_000;
+    let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| {
+        let (whole, rest) = (nanos / big, nanos % big / small);
+        if rest == 0 {
+            format!("{whole}{big_unit}")
+        } else {
+            format!("{whole}{big_unit} {rest}{small_unit}")
+        }
+    };
+    match nanos {
+        0 => "0".to_owned(),
+        1..1_000 => format!("{nanos}ns"),
+        1_000..1_000_000 => format!("{}us", three_digits(nanos, 1_000)),
+        1_000_000..S => format!("{}ms", three_digits(nanos, 1_000_000)),
+        _ if nanos < 60 * S => format!("{}s", three_digits(nanos, S)),
+        _ if nanos < 3_600 * S => pair(60 * S, "min", S, "s"),
+        _ if nanos < 86_400 * S => pair(3_600 * S, "h", 60 * S, "min"),
+        _ => pair(86_400 * S, "d", 3_600 * S, "h"),
+    }
+}
+
+/// A count with its thousands apart: `1,234,567`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A moment of a run: seconds with three decimals, `72.500s`.
+pub fn moment(nanos: u64) -> String {
+    format!("{}.{:03}s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)
+}
+
+/// `value` beside `base` in words: `same`, `3.1×`, `12% less`.
+pub fn compared(value: u64, base: u64) -> Option<String> {
+    if value == base {
+        return Some("same".to_owned());
+    }
+    if base == 0 || value == 0 {
+        return None;
+    }
+    let (v, b) = (u128::from(value), u128::from(base));
+    if v >= 2 * b {
+        let tenths = (v * 10 + b / 2) / b;
+        let (whole, tenth) = (tenths / 10, tenths % 10);
+        return Some(match (whole, tenth) {
+            (10.., _) | (_, 0) => format!("{}×", (v + b / 2) / b),
+            _ => format!("{whole}.{tenth}×"),
+        });
+    }
+    let percent = (v.abs_diff(b) * 100 + b / 2) / b;
+    match (percent, v > b) {
+        (0, _) => Some("about the same".to_owned()),
+        (percent, true) => Some(format!("{percent}% more")),
+        (percent, false) => Some(format!("{percent}% less")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_and_a_unit() {
+        let b: Vec<_> = [0, 17, 1024, 1536, 16 << 20, (1 << 30) + (1 << 29), 1023 * 1024 + 1023]
+            .map(bytes)
+            .into();
+        assert_eq!(b, ["0B", "17B", "1kB", "1.5kB", "16MB", "1.5GB", "1024kB"]);
+        let d: Vec<_> =
+            [0, 900, 412_000, 1_237_000, 12_340_000_000, 125_000_000_000].map(duration).into();
+        assert_eq!(d, ["0", "900ns", "412us", "1.24ms", "12.3s", "2min 5s"]);
+        assert_eq!(duration(12_000_000_000_000), "3h 20min");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(moment(72_500_000_000), "72.500s");
+    }
+
+    #[test]
+    fn differences_are_said_in_words() {
+        let said = |v, b| compared(v, b);
+        assert_eq!(said(5, 5).as_deref(), Some("same"));
+        assert_eq!(said(31, 10).as_deref(), Some("3.1×"));
+        assert_eq!(said(88, 100).as_deref(), Some("12% less"));
+        assert_eq!(said(1_001, 1_000).as_deref(), Some("about the same"));
+        assert_eq!(said(5, 0), None);
+    }
+}

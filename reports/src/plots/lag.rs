@@ -1,0 +1,31 @@
+//! How far each standby's replay is behind the primary, in bytes over time.
+
+use models::trace::Run;
+use models::trace::series::Merge;
+
+use super::Chart;
+use super::over_time::{Label, OverTime, Points, panels, thinned};
+use super::scale::Unit;
+
+/// For each standby of a run: the largest lag of every span of time.
+pub fn series(run: &Run) -> Vec<(Label, Points)> {
+    let line = |s: &models::trace::sample::StandbySamples| {
+        (Label::of(&s.name), thinned(&s.lag_bytes, Merge::Peak, run.duration))
+    };
+    run.samples.standbys.iter().map(line).collect()
+}
+
+/// The plot.
+pub fn chart(runs: &[Run], names: &[String]) -> Chart {
+    Chart::OverTime(OverTime {
+        title: "Lag of the standbys",
+        reading: "WAL that the primary has flushed and the standby has not replayed; the largest \
+                  value of each span. What a failover to that standby at that moment would have \
+                  to find elsewhere, or lose.",
+        y_title: "primary's flush_lsn less replay_lsn, bytes",
+        unit: Unit::Bytes,
+        log: false,
+        duration: super::over_time::longest(runs),
+        panels: panels(runs, names, series),
+    })
+}

@@ -1,0 +1,124 @@
+//! Every plot of the report: the list, and what they share.
+//!
+//! A plot is two steps. Its `series` takes runs and gives plain numbers, which tests compare with
+//! recorded ones and the page shows as a table; [`Chart::draw`] turns the numbers into a
+//! [`Picture`]. An empty series is drawn as "no data".
+//!
+//! To add one: a file beside this one with a `series`, and a line in [`PLOTS`].
+
+pub mod commit_latency;
+pub mod lag;
+pub mod latency;
+pub mod over_time;
+pub mod percentiles;
+pub mod pg_wal;
+pub mod scale;
+pub mod throughput;
+
+use models::trace::Run;
+
+use crate::picture::{Anchor, Picture, text_width};
+use crate::tables::Table;
+use crate::theme::{self, Ink};
+
+/// One kind of plot.
+#[derive(Debug)]
+pub struct Plot {
+    /// Name of its files, without an ending.
+    pub file: &'static str,
+    /// The numbers it shows. The names are the variants', in the order of the runs.
+    pub chart: fn(&[Run], &[String]) -> Chart,
+}
+
+/// All plots, in the order of the page.
+pub const PLOTS: [Plot; 5] = [
+    Plot { file: "commit-latency", chart: commit_latency::chart },
+    Plot { file: "lag", chart: lag::chart },
+    Plot { file: "latency-over-time", chart: latency::chart },
+    Plot { file: "throughput", chart: throughput::chart },
+    Plot { file: "pg_wal", chart: pg_wal::chart },
+];
+
+/// A plot's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chart {
+    /// A quantity by the number of nines.
+    Percentiles(percentiles::Percentiles),
+    /// A quantity over simulated time.
+    OverTime(over_time::OverTime),
+}
+
+impl Chart {
+    /// The title.
+    pub fn title(&self) -> &str {
+        match self {
+            Chart::Percentiles(chart) => chart.title,
+            Chart::OverTime(chart) => chart.title,
+        }
+    }
+
+    /// How to read it, in a sentence or two.
+    pub fn reading(&self) -> &str {
+        match self {
+            Chart::Percentiles(chart) => chart.reading,
+            Chart::OverTime(chart) => chart.reading,
+        }
+    }
+
+    /// The picture.
+    pub fn draw(&self) -> Picture {
+        match self {
+            Chart::Percentiles(chart) => percentiles::draw(chart),
+            Chart::OverTime(chart) => over_time::draw(chart),
+        }
+    }
+
+    /// The numbers as a table.
+    pub fn table(&self) -> Table {
+        match self {
+            Chart::Percentiles(chart) => percentiles::table(chart),
+            Chart::OverTime(chart) => over_time::table(chart),
+        }
+    }
+}
+
+/// Left edge of every plot's axes.
+const LEFT: i32 = 180;
+/// Right edge of every plot's axes.
+const RIGHT: i32 = theme::WIDTH - 72;
+/// Height of a line of the legend.
+const LEGEND_LINE: i32 = 44;
+
+/// What the legend says about a line: its label and its style.
+type LegendEntry<'a> = (&'a str, usize);
+
+/// Places the entries of a legend in columns: for each its column's left edge and its row.
+fn legend_places(entries: &[LegendEntry]) -> Vec<(i32, i32)> {
+    let widest = entries.iter().map(|(label, _)| text_width(label)).max().unwrap_or(0);
+    let column = (widest + 140).clamp(240, RIGHT - LEFT);
+    let columns = ((RIGHT - LEFT) / column).max(1);
+    (0..).zip(entries).map(|(i, _)| (LEFT + i % columns * column, i / columns)).collect()
+}
+
+/// The height that [`draw_legend`] takes.
+fn legend_height(entries: &[LegendEntry]) -> i32 {
+    legend_places(entries).last().map_or(0, |&(_, row)| (row + 1) * LEGEND_LINE + 16)
+}
+
+fn draw_legend(picture: &mut Picture, top: i32, entries: &[LegendEntry]) {
+    for (&(label, style), (x, row)) in entries.iter().zip(legend_places(entries)) {
+        let y = top + 16 + row * LEGEND_LINE + LEGEND_LINE / 2;
+        picture.shapes.push(crate::picture::Shape::Line {
+            points: vec![(x, y), (x + 72, y)],
+            ink: Ink::Series(style),
+            width: theme::LINE_WIDTH + 1,
+            dashes: theme::dashes(style),
+        });
+        picture.text((x + 90, y), Anchor::Start, Ink::Text, label);
+    }
+}
+
+/// Where a share of the axis of `length` half pixels is.
+fn along(share: i64, length: i32) -> i32 {
+    (share * i64::from(length) / scale::FULL) as i32
+}

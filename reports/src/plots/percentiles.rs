@@ -1,0 +1,112 @@
+//! A quantity by the number of nines: what every second, tenth, hundredth, ... commit sees.
+//!
+//! The x axis is the share of commits that were at least as fast, each further nine as wide as the
+//! one before, so that the rare slow ones, which people ask about, get the room.
+
+use super::scale::{FULL, Scale, Unit};
+use super::{LEFT, RIGHT, along, draw_legend, legend_height};
+use crate::picture::{Anchor, Picture, Shape};
+use crate::stats::{LABELLED, nines};
+use crate::tables::{Cell, Table};
+use crate::theme::{self, Ink};
+
+/// The numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Percentiles {
+    /// The title.
+    pub title: &'static str,
+    /// How to read it.
+    pub reading: &'static str,
+    /// What the y axis measures, in nanoseconds.
+    pub y_title: &'static str,
+    /// One line a variant.
+    pub lines: Vec<Curve>,
+}
+
+/// One variant's curve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Curve {
+    /// The variant.
+    pub label: String,
+    /// Share in millionths, and nanoseconds; rising in both.
+    pub points: Vec<(u32, u64)>,
+    /// The largest, if there is any.
+    pub max: Option<u64>,
+}
+
+const TOP: i32 = 110;
+const BOTTOM: i32 = 740;
+
+/// Draws the curves.
+pub fn draw(chart: &Percentiles) -> Picture {
+    let legend: Vec<_> =
+        chart.lines.iter().enumerate().map(|(i, line)| (line.label.as_str(), i)).collect();
+    let mut picture = Picture::new(BOTTOM + 110 + legend_height(&legend));
+    picture.title((LEFT, 36), chart.title);
+    picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y_title);
+    let values = || chart.lines.iter().flat_map(|l| l.points.iter().map(|&(_, value)| value));
+    let (Some(low), Some(high)) = (values().min(), values().max()) else {
+        no_data(&mut picture, (TOP + BOTTOM) / 2);
+        return picture;
+    };
+    let y_scale = Scale::log(low, high);
+    let y = |value: u64| BOTTOM - along(y_scale.place(value), BOTTOM - TOP);
+    for tick in y_scale.ticks() {
+        picture.rule((LEFT, y(tick)), (RIGHT, y(tick)), Ink::Grid);
+        picture.text((LEFT - 16, y(tick)), Anchor::End, Ink::Muted, Unit::Nanos.text(tick));
+    }
+    let last = chart.lines.iter().filter_map(|l| l.points.last()).map(|p| p.0).max().unwrap_or(0);
+    let widest = nines(last).max(1);
+    let x = |share: u32| LEFT + along(nines(share) * FULL / widest, RIGHT - LEFT);
+    for (share, label) in LABELLED.into_iter().filter(|&(share, _)| share <= last) {
+        picture.rule((x(share), TOP), (x(share), BOTTOM), Ink::Grid);
+        picture.text((x(share), BOTTOM + 28), Anchor::Middle, Ink::Muted, label);
+    }
+    let middle = (LEFT + RIGHT) / 2;
+    let text = "share of commits that were at least as fast";
+    picture.text((middle, BOTTOM + 72), Anchor::Middle, Ink::Muted, text);
+    for (style, line) in chart.lines.iter().enumerate() {
+        let (ink, width, dashes) = (Ink::Series(style), theme::LINE_WIDTH, theme::dashes(style));
+        let points: Vec<_> = line.points.iter().map(|&(share, at)| (x(share), y(at))).collect();
+        let labelled = |share| LABELLED.iter().any(|&(s, _)| s == share);
+        for (&(share, _), &at) in line.points.iter().zip(&points) {
+            if share > 0 && labelled(share) && chart.lines.len() <= 8 {
+                picture.shapes.push(Shape::Dot { at, ink, radius: 8 });
+            }
+        }
+        picture.shapes.push(Shape::Line { points, ink, width, dashes });
+    }
+    draw_legend(&mut picture, BOTTOM + 100, &legend);
+    picture
+}
+
+/// Says that there is nothing to draw.
+pub(super) fn no_data(picture: &mut Picture, y: i32) {
+    picture.text(((LEFT + RIGHT) / 2, y), Anchor::Middle, Ink::Muted, "no data");
+}
+
+/// The labelled points as a table.
+pub fn table(chart: &Percentiles) -> Table {
+    let shares: Vec<_> = LABELLED.into_iter().filter(|&(share, _)| share > 0).collect();
+    let columns = ["variant"]
+        .into_iter()
+        .chain(shares.iter().map(|&(_, label)| label))
+        .chain(["slowest"])
+        .map(str::to_owned)
+        .collect();
+    let rows = chart
+        .lines
+        .iter()
+        .map(|line| {
+            let at = |share| line.points.iter().find(|p| p.0 == share).map(|p| p.1);
+            let cell = |value: Option<u64>| {
+                Cell::new(value.map_or("–".to_owned(), |v| Unit::Nanos.text(v)))
+            };
+            std::iter::once(Cell::new(line.label.clone()))
+                .chain(shares.iter().map(|&(share, _)| cell(at(share))))
+                .chain([cell(line.max)])
+                .collect()
+        })
+        .collect();
+    Table { columns, rows }
+}

@@ -1,0 +1,130 @@
+//! The comparison of the variants: what people choose by, a row a variant.
+//!
+//! Every row after the first says in words how it differs from the first: colour is not needed to
+//! read it.
+
+use models::trace::Run;
+use models::trace::summary::Summary;
+
+use super::{Cell, Table};
+use crate::{human, variant_names};
+
+/// One column: its name, and how its cell is made of a summary and of the first one's.
+type Column = (&'static str, fn(&Summary, &Summary) -> Cell);
+
+/// The columns behind the name.
+const COLUMNS: [Column; 10] = [
+    ("commits/s", |s, first| {
+        let count = |s: &Summary| s.tps.round() as u64;
+        compared(human::count(count(s)), count(s), count(first))
+    }),
+    ("p50", |s, first| latency(s, s.latency_ms.p50, first.latency_ms.p50)),
+    ("p99", |s, first| latency(s, s.latency_ms.p99, first.latency_ms.p99)),
+    ("slowest", |s, first| latency(s, s.latency_ms.max, first.latency_ms.max)),
+    ("worst lag, WAL", |s, first| worst(s, first, |standby| standby.lag_bytes.max, human::bytes)),
+    ("worst replay_lag", |s, first| {
+        let lag = |standby: &models::trace::summary::StandbySummary| {
+            human::nanos_of_seconds(standby.replay_lag_seconds.max)
+        };
+        worst(s, first, lag, human::duration)
+    }),
+    ("peak pg_wal", |s, first| {
+        let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
+        compared(human::bytes(peak(s)), peak(s), peak(first))
+    }),
+    ("slots", |s, _| slots(s)),
+    ("commits lost", |s, first| {
+        let (lost, base) = (s.commits.lost, first.commits.lost);
+        let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
+        let cell = compared(human::count(lost), lost, base);
+        Cell { note: of.or(cell.note), alarming: lost > 0, ..cell }
+    }),
+    ("downtime", |s, first| {
+        let (down, base) = (downtime(s), downtime(first));
+        compared(human::duration(down), down, base)
+    }),
+];
+
+/// The comparison of `runs`, in their order.
+pub fn comparison(runs: &[Run]) -> Table {
+    let names = variant_names(runs);
+    let columns =
+        std::iter::once("variant").chain(COLUMNS.iter().map(|c| c.0)).map(str::to_owned).collect();
+    let Some(first) = runs.first() else { return Table { columns, rows: Vec::new() } };
+    let row = |(i, (run, name)): (usize, (&Run, &String))| {
+        let cells = COLUMNS.iter().map(|(_, cell)| {
+            let mut cell = cell(&run.summary, &first.summary);
+            if i == 0 && !cell.alarming && cell.note.as_deref() == Some("same") {
+                cell.note = None;
+            }
+            cell
+        });
+        std::iter::once(Cell::new(name.clone())).chain(cells).collect()
+    };
+    Table { columns, rows: runs.iter().zip(&names).enumerate().map(row).collect() }
+}
+
+fn compared(text: String, value: u64, base: u64) -> Cell {
+    Cell { note: human::compared(value, base), ..Cell::new(text) }
+}
+
+fn latency(summary: &Summary, millis: f64, base: f64) -> Cell {
+    if summary.commits.acknowledged == 0 {
+        return Cell::new("–");
+    }
+    let (value, base) = (human::nanos_of_millis(millis), human::nanos_of_millis(base));
+    compared(human::duration(value), value, base)
+}
+
+/// The worst standby's value.
+fn worst(
+    summary: &Summary,
+    first: &Summary,
+    value: impl Fn(&models::trace::summary::StandbySummary) -> u64,
+    text: fn(u64) -> String,
+) -> Cell {
+    let Some(worst) = summary.standbys.iter().max_by_key(|standby| value(standby)) else {
+        return Cell::new("–");
+    };
+    let base = first.standbys.iter().map(&value).max().unwrap_or(0);
+    let mut cell = compared(text(value(worst)), value(worst), base);
+    if summary.standbys.iter().any(|standby| standby.lost) {
+        let lost: Vec<_> =
+            summary.standbys.iter().filter(|s| s.lost).map(|s| s.name.as_str()).collect();
+        cell.note = Some(format!("{} lost", lost.join(", ")));
+        cell.alarming = true;
+    } else if summary.standbys.len() > 1 && value(worst) > 0 {
+        let note = cell.note.filter(|note| note != "same");
+        cell.note = Some(note.map_or(worst.name.clone(), |note| format!("{}, {note}", worst.name)));
+    }
+    cell
+}
+
+/// The status that every slot went through: `reserved → lost`.
+fn slots(summary: &Summary) -> Cell {
+    if summary.slots.is_empty() {
+        return Cell::new("none");
+    }
+    let describe = |slot: &models::trace::summary::SlotSummary| {
+        let seen = match slot.wal_status_seen[..] {
+            [] => slot.wal_status.unwrap_or("unused").to_owned(),
+            _ => slot.wal_status_seen.join(" → "),
+        };
+        if summary.slots.len() == 1 { seen } else { format!("{}: {seen}", slot.slot_name) }
+    };
+    let text = summary.slots.iter().map(describe).collect::<Vec<_>>().join("; ");
+    let alarming = summary.slots.iter().any(|slot| slot.wal_status == Some("lost"));
+    Cell { alarming, ..Cell::new(text) }
+}
+
+/// Nanoseconds without a primary: those of the failovers, and without one those of the servers
+/// that follow nobody.
+fn downtime(summary: &Summary) -> u64 {
+    let seconds: f64 = if summary.failovers.is_empty() {
+        let follows = |name: &str| summary.standbys.iter().any(|standby| standby.name == name);
+        summary.servers.iter().filter(|s| !follows(&s.name)).map(|s| s.downtime_seconds).sum()
+    } else {
+        summary.failovers.iter().map(|failover| failover.downtime_seconds).sum()
+    };
+    human::nanos_of_seconds(seconds)
+}

@@ -1,0 +1,114 @@
+//! The facts that mattered, in order, for a person to read.
+//!
+//! Checkpoints, catching up and waiting are left out: they are in `facts.jsonl` and in the logs.
+//! What repeats (a standby that asks its upstream every five seconds) is said once, with how
+//! often and until when.
+
+use models::trace::Run;
+use models::trace::fact::{Fact, What};
+use models::trace::messages::Words;
+use models::units::SimTime;
+
+/// What happened, once or repeatedly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When, or when first.
+    pub at: SimTime,
+    /// When last; the same as `at` if once.
+    pub until: SimTime,
+    /// How often.
+    pub times: u64,
+    /// In plain words, with the server's name.
+    pub plain: String,
+    /// PostgreSQL's message, if it has one.
+    pub quote: Option<String>,
+    /// Whether it is the begin or end of a fault of the schedule.
+    pub fault: bool,
+}
+
+/// The facts that mattered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// In order, at most as many as asked for.
+    pub entries: Vec<Entry>,
+    /// How many entries there was no room for.
+    pub left_out: u64,
+    /// How many facts are not said because they matter less, or because the run had no room.
+    pub minor: u64,
+}
+
+/// The first `limit` entries of the timeline of `run`.
+pub fn timeline(run: &Run, limit: usize) -> Timeline {
+    let words = Words::new(run);
+    let mut timeline = Timeline { minor: run.facts.dropped(), ..Timeline::default() };
+    // For every server (and for what is outside of all) the fact it said last, and its entry.
+    let mut last: Vec<Option<(What, usize)>> = vec![None; run.servers.len() + 1];
+    for fact in run.facts.iter() {
+        if !matters(&fact.what) {
+            timeline.minor += 1;
+            continue;
+        }
+        let place = fact.server.map_or(run.servers.len(), |s| s.index().min(run.servers.len()));
+        if let Some((what, entry)) = last[place]
+            && repeats(&what, &fact.what)
+            && let Some(entry) = timeline.entries.get_mut(entry)
+        {
+            entry.until = fact.at;
+            entry.times += 1;
+        } else if timeline.entries.len() < limit {
+            last[place] = Some((fact.what, timeline.entries.len()));
+            timeline.entries.push(entry(&words, fact));
+        } else {
+            timeline.left_out += 1;
+        }
+    }
+    timeline
+}
+
+fn entry(words: &Words, fact: &Fact) -> Entry {
+    Entry {
+        at: fact.at,
+        until: fact.at,
+        times: 1,
+        plain: words.plain(fact),
+        quote: words.quote(fact),
+        fault: matches!(fact.what, What::FaultBegan { .. } | What::FaultHealed { .. }),
+    }
+}
+
+/// Whether the timeline says it.
+fn matters(what: &What) -> bool {
+    match what {
+        What::FaultBegan { .. }
+        | What::FaultHealed { .. }
+        | What::Crashed { .. }
+        | What::Frozen { .. }
+        | What::Thawed
+        | What::RecoveryStarted { .. }
+        | What::RecoveryDone { .. }
+        | What::Ready
+        | What::ReadyReadOnly { .. }
+        | What::StreamingStarted { .. }
+        | What::ConnectFailed { .. }
+        | What::ReceiverEnded { .. }
+        | What::SenderEnded { .. }
+        | What::SyncStandby { .. }
+        | What::QueueFull { .. } => true,
+        What::Starting
+        | What::StandbyMode { .. }
+        | What::SenderStarted { .. }
+        | What::SenderStreaming { .. }
+        | What::WaitingForWal { .. }
+        | What::CheckpointStarted { .. }
+        | What::CheckpointDone { .. } => false,
+    }
+}
+
+/// Whether the second fact of a server says nothing new after the first.
+fn repeats(first: &What, then: &What) -> bool {
+    matches!(
+        (first, then),
+        (What::ConnectFailed { .. }, What::ConnectFailed { .. })
+            | (What::QueueFull { .. }, What::QueueFull { .. })
+    ) && first == then
+}

@@ -1,0 +1,165 @@
+//! What is written: every file is there, hostile and empty runs do no harm, the same runs give the
+//! same bytes.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{directory, empty_run, example_run, example_runs, golden};
+use models::trace::Run;
+use reports::{Context, Verdict, render, verdict};
+
+fn context(lines: &[String]) -> Context<'_> {
+    Context {
+        command: "walden run sync/ocean.toml --seed 42",
+        digest: "9abcdef012345678",
+        not_modelled: lines,
+    }
+}
+
+fn rendered(test: &str, runs: &[Run]) -> std::path::PathBuf {
+    let dir = directory(test);
+    let lines = ["Lock contention between backends.".to_owned(), "TLS.".to_owned()];
+    render(runs, &dir, &context(&lines)).expect("a report");
+    dir
+}
+
+fn files_of(dir: &Path, into: &mut Vec<(String, Vec<u8>)>, root: &Path) {
+    let mut entries: Vec<_> =
+        fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            files_of(&path, into, root);
+        } else {
+            let name = path.strip_prefix(root).expect("below the root").display().to_string();
+            into.push((name, fs::read(&path).expect("a file")));
+        }
+    }
+}
+
+fn all_files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    files_of(dir, &mut files, dir);
+    files
+}
+
+#[test]
+fn every_file_is_written_and_again_the_same() {
+    let first = all_files(&rendered("every_file", &example_runs()));
+    let second = all_files(&rendered("every_file_again", &example_runs()));
+    assert!(first == second);
+    let names: Vec<_> = first.iter().map(|(name, _)| name.as_str()).collect();
+    golden("files.txt", &(names.join("\n") + "\n"));
+    for (name, content) in &first {
+        assert!(!content.is_empty() || name.ends_with("pg3.log"), "{name}");
+    }
+}
+
+#[test]
+fn the_picture_files_keep_their_bytes() {
+    let sums: String = all_files(&rendered("bytes", &example_runs()))
+        .iter()
+        .filter(|(name, _)| name.starts_with("plots/"))
+        .map(|(name, content)| format!("{name} {:016x}\n", fnv(content)))
+        .collect();
+    golden("plots.sums", &sums);
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn the_page_loads_nothing() {
+    let page =
+        fs::read_to_string(rendered("loads", &example_runs()).join("report.html")).expect("a page");
+    for forbidden in ["http://", "https://", "<script", "<link", "@import", "url(", "<img"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    for wanted in ["<caption", "role=\"img\"", "prefers-color-scheme:dark", "lang=\"en\"", "✗"] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    assert!(page.contains("terminating walreceiver due to timeout"));
+    assert!(page.contains("walden run sync/ocean.toml --seed 42"));
+}
+
+#[test]
+fn hostile_names_are_only_text() {
+    let evil = "<script>alert('x')</script>,/../\"\u{1}";
+    let mut runs = vec![example_run(evil, 100), example_run("../..", 60)];
+    for run in &mut runs {
+        run.title = evil.to_owned();
+        run.question = evil.to_owned();
+        run.servers[1] = evil.to_owned();
+        run.samples.standbys[0].name = evil.to_owned();
+        run.faults[0].name = evil.to_owned();
+        run.summary.standbys[0].name = evil.to_owned();
+        run.summary.expectations[0].measured = evil.to_owned();
+        run.summary.settings.insert(evil.to_owned(), evil.to_owned());
+    }
+    let dir = rendered("hostile", &runs);
+    for (name, content) in all_files(&dir) {
+        let markup = name.ends_with(".html") || name.ends_with(".svg");
+        let text = String::from_utf8_lossy(&content);
+        assert!(!(markup && text.contains("<script")), "{name}");
+    }
+    let directories = reports::variant_directories(&runs);
+    assert!(
+        directories.iter().all(|d| !d.contains('/') && dir.join(d).is_dir()),
+        "{directories:?}"
+    );
+}
+
+#[test]
+fn nothing_at_all_is_reported_too() {
+    let page =
+        fs::read_to_string(rendered("empty", &[empty_run()]).join("report.html")).expect("a page");
+    assert!(page.contains("no data"));
+    rendered("no_runs", &[]);
+}
+
+#[test]
+fn twenty_variants_are_readable() {
+    let runs: Vec<_> = (0..20u64)
+        .map(|i| example_run(&format!("{}Mbit/s,window={i}", 10 << (i % 8)), 50 + i * 25))
+        .collect();
+    let dir = rendered("twenty", &runs);
+    let lag = fs::read_to_string(dir.join("plots/lag.svg")).expect("a plot");
+    assert!(lag.contains("10Mbit/s,window=0") && lag.contains("80Mbit/s,window=19"));
+    assert!(fs::metadata(dir.join("report.html")).expect("a page").len() < 3_000_000);
+}
+
+#[test]
+fn pixels_appear() {
+    let dir = rendered("pixels", &example_runs());
+    for (name, content) in all_files(&dir.join("plots")) {
+        if name.ends_with(".png") {
+            assert!(content.starts_with(b"\x89PNG"), "{name}");
+            // White alone compresses to a few kilobytes.
+            assert!(content.len() > 15_000, "{name}: {}", content.len());
+        }
+    }
+}
+
+#[test]
+fn the_verdict_is_of_all_variants() {
+    let mut runs = example_runs();
+    assert_eq!(verdict(&runs), Verdict::Failed);
+    runs.remove(1);
+    assert_eq!(verdict(&runs), Verdict::Met);
+    runs[0].summary.laws[0].held = false;
+    assert_eq!(verdict(&runs), Verdict::Failed);
+}
+
+#[test]
+fn variants_of_several_scenarios_carry_its_name() {
+    let mut runs = example_runs();
+    runs[2].scenario = "slots/cap".to_owned();
+    assert_eq!(reports::scenario_name(&runs), "sync/ocean+slots/cap");
+    let names = ["sync/ocean/base", "sync/ocean/async", "slots/cap/remote_apply"];
+    assert_eq!(reports::variant_names(&runs), names);
+}

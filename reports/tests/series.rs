@@ -1,0 +1,91 @@
+//! Same run, same numbers: the series behind the plots, the tables, the exports.
+
+mod common;
+
+use std::fmt::Write;
+
+use common::{empty_run, example_run, example_runs, golden};
+use reports::export::facts_jsonl::facts_jsonl;
+use reports::export::samples_csv::samples_csv;
+use reports::plots::{PLOTS, commit_latency, lag, over_time::Label, throughput};
+use reports::tables::{comparison, timeline};
+use reports::variant_names;
+
+#[test]
+fn series_are_as_recorded() {
+    let runs = example_runs();
+    let mut text = String::new();
+    for curve in commit_latency::series(&runs, &variant_names(&runs)) {
+        writeln!(text, "commit latency of {}", curve.label).expect("a String");
+        for (share, nanos) in curve.points {
+            writeln!(text, "  {share:>7} ppm {nanos:>12} ns").expect("a String");
+        }
+    }
+    for (label, points) in lag::series(&runs[0]) {
+        writeln!(text, "lag of {label:?}, {} points", points.len()).expect("a String");
+        for (start, value) in points.iter().step_by(20) {
+            writeln!(text, "  {start} {value:?}").expect("a String");
+        }
+    }
+    golden("series.txt", &text);
+}
+
+#[test]
+fn a_thinned_sum_is_a_rate() {
+    let run = example_run("base", 100);
+    let [(Label::Variant, points)] = &throughput::series(&run)[..] else { panic!("one line") };
+    assert_eq!(points[10].1, Some(4_000));
+    let crashed = points.iter().filter(|p| p.1 == Some(0)).count();
+    assert_eq!(crashed, 49, "12 of 120 seconds in 500 spans, of which two are not wholly inside");
+}
+
+#[test]
+fn tables_are_as_recorded() {
+    let runs = example_runs();
+    let mut text = comparison(&runs).markdown();
+    let names = variant_names(&runs);
+    for plot in &PLOTS {
+        let chart = (plot.chart)(&runs, &names);
+        writeln!(text, "\n{}\n{}", chart.title(), chart.table().markdown()).expect("a String");
+    }
+    for entry in timeline(&runs[0], 100).entries {
+        let quote = entry.quote.unwrap_or_default();
+        writeln!(text, "{} x{} {} | {quote}", entry.at, entry.times, entry.plain)
+            .expect("a String");
+    }
+    golden("tables.txt", &text);
+}
+
+#[test]
+fn samples_have_a_column_for_every_series() {
+    let csv = samples_csv(&example_run("base", 100)).expect("CSV");
+    let csv = String::from_utf8(csv).expect("text");
+    let mut lines = csv.lines();
+    golden("samples_header.txt", &(lines.next().expect("a header").replace(',', "\n") + "\n"));
+    assert_eq!(lines.next().expect("a row").split(',').next(), Some("0.000000"));
+    assert_eq!(csv.lines().count(), 2_001);
+    let empty = String::from_utf8(samples_csv(&empty_run()).expect("CSV")).expect("text");
+    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,,,"));
+}
+
+#[test]
+fn facts_carry_names_words_and_messages() {
+    let facts = facts_jsonl(&example_run("base", 100)).expect("JSON");
+    for line in facts.lines() {
+        let fact: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(fact["at_seconds"].is_number() && fact["what"].is_string(), "{line}");
+        assert!(fact["text"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+    }
+    golden("facts.jsonl", &facts);
+}
+
+#[test]
+fn the_summary_has_the_documented_keys() {
+    let runs = example_runs();
+    let json = reports::summary_json(&runs[..1]).expect("JSON");
+    golden("summary.json", &json);
+    let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(value["schema"], "walden.summary/1");
+    assert_eq!(value["verdict"], "met");
+    assert_eq!(value["variants"][0]["standbys"][1]["lag_bytes"]["end"], 0);
+}
