@@ -1,6 +1,19 @@
 //! The verdict a scenario asks for: comparisons on paths into the summary.
+//!
+//! A path is one of [`METRICS`], with a name where a list stands: servers and standbys by their
+//! name, slots by `server/slot_name`, failovers by number from 1. A comparison is an operator and
+//! an operand in the metric's unit, or with a unit (`'< 5ms'` on `latency_ms.p50`). A path that
+//! cannot exist is reported when the file is read; one that a run did not fill (no such slot, no
+//! failover) does not hold, and what was measured is then `null`.
 
 use models::trace::summary::{ExpectationSummary, Summary};
+use models::units::{Lsn, LsnError};
+
+use crate::error::{Finding, choices, enumerate};
+use crate::limits;
+use crate::quantity;
+use crate::resolve::Context;
+use crate::tree::{Entry, Table};
 
 /// One line of `[expect]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,15 +24,407 @@ pub struct Expectation {
     pub wanted: String,
 }
 
+/// What a metric is, which decides what it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A number.
+    Number,
+    /// Milliseconds.
+    Millis,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// `true` or `false`.
+    Bool,
+    /// A WAL position.
+    Lsn,
+    /// One of these words; any word if there are none.
+    Word(&'static [&'static str]),
+    /// A list of these words: `==` asks whether it has one.
+    Words(&'static [&'static str]),
+}
+
+const ROLES: &[&str] = &["primary", "standby", "down"];
+const SYNC_STATES: &[&str] = &["async", "potential", "sync", "quorum"];
+const WAL_STATUS: &[&str] = &["reserved", "extended", "unreserved", "lost"];
+
+/// Every metric; `X` stands for a name. The keys of `summary.json`.
+pub static METRICS: &[(&str, Unit)] = &[
+    ("simulated_seconds", Unit::Seconds),
+    ("events", Unit::Number),
+    ("digest", Unit::Word(&[])),
+    ("tps", Unit::Number),
+    ("commits.attempted", Unit::Number),
+    ("commits.acknowledged", Unit::Number),
+    ("commits.lost", Unit::Number),
+    ("commits.unknown", Unit::Number),
+    ("latency_ms.mean", Unit::Millis),
+    ("latency_ms.p50", Unit::Millis),
+    ("latency_ms.p90", Unit::Millis),
+    ("latency_ms.p99", Unit::Millis),
+    ("latency_ms.p999", Unit::Millis),
+    ("latency_ms.max", Unit::Millis),
+    ("servers.X.role", Unit::Word(ROLES)),
+    ("servers.X.timeline", Unit::Number),
+    ("servers.X.insert_lsn", Unit::Lsn),
+    ("servers.X.flush_lsn", Unit::Lsn),
+    ("servers.X.pg_wal_bytes.max", Unit::Bytes),
+    ("servers.X.pg_wal_bytes.end", Unit::Bytes),
+    ("servers.X.checkpoints", Unit::Number),
+    ("servers.X.downtime_seconds", Unit::Seconds),
+    ("standbys.X.upstream", Unit::Word(&[])),
+    ("standbys.X.connected", Unit::Bool),
+    ("standbys.X.lost", Unit::Bool),
+    ("standbys.X.sent_lsn", Unit::Lsn),
+    ("standbys.X.write_lsn", Unit::Lsn),
+    ("standbys.X.flush_lsn", Unit::Lsn),
+    ("standbys.X.replay_lsn", Unit::Lsn),
+    ("standbys.X.lag_bytes.max", Unit::Bytes),
+    ("standbys.X.lag_bytes.end", Unit::Bytes),
+    ("standbys.X.replay_lag_seconds.max", Unit::Seconds),
+    ("standbys.X.replay_lag_seconds.end", Unit::Seconds),
+    ("standbys.X.sync_state", Unit::Word(SYNC_STATES)),
+    ("slots.X.active", Unit::Bool),
+    ("slots.X.restart_lsn", Unit::Lsn),
+    ("slots.X.wal_status", Unit::Word(WAL_STATUS)),
+    ("slots.X.wal_status_seen", Unit::Words(WAL_STATUS)),
+    ("slots.X.safe_wal_size", Unit::Bytes),
+    ("slots.X.retained_bytes.max", Unit::Bytes),
+    ("slots.X.retained_bytes.end", Unit::Bytes),
+    ("failovers.X.at_seconds", Unit::Seconds),
+    ("failovers.X.from", Unit::Word(&[])),
+    ("failovers.X.to", Unit::Word(&[])),
+    ("failovers.X.timeline", Unit::Number),
+    ("failovers.X.lost_commits", Unit::Number),
+    ("failovers.X.downtime_seconds", Unit::Seconds),
+    ("laws.X.held", Unit::Bool),
+    ("laws.X.violations", Unit::Number),
+];
+
+/// Lists whose entries are addressed by name.
+const LISTS: [&str; 5] = ["servers", "standbys", "slots", "failovers", "laws"];
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Equal,
+    Unequal,
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+/// The longer spelling first, so that `<=` is not read as `<`.
+const OPERATORS: [(&str, Operator); 6] = [
+    ("==", Operator::Equal),
+    ("!=", Operator::Unequal),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("<", Operator::Below),
+    (">", Operator::Above),
+];
+
+/// What a metric is compared with.
+#[derive(Clone, Debug, PartialEq)]
+enum Operand {
+    Null,
+    Number(f64),
+    Bool(bool),
+    Lsn(Lsn),
+    Word(String),
+}
+
 impl Expectation {
     /// Looks the path up and compares. A path that leads nowhere does not hold, and says so.
     pub fn judge(&self, summary: &Summary) -> ExpectationSummary {
-        let _ = summary;
+        let measured = toml::Value::try_from(summary).ok().and_then(|v| look_up(&v, &self.metric));
+        let unit = unit(&self.metric).unwrap_or(Unit::Word(&[]));
+        let met = comparison(&self.wanted, unit)
+            .is_ok_and(|(operator, operand)| holds(measured.as_ref(), operator, &operand));
         ExpectationSummary {
             metric: self.metric.clone(),
             wanted: self.wanted.clone(),
-            measured: String::new(),
-            met: false,
+            measured: measured.map_or("null".to_owned(), |value| show(&value, unit)),
+            met,
         }
+    }
+}
+
+/// The unit of a path; `None` if no summary has it.
+pub fn unit(metric: &str) -> Option<Unit> {
+    let general = match metric.split_once('.') {
+        Some((list, rest)) if LISTS.contains(&list) => {
+            format!("{list}.X.{}", rest.split_once('.')?.1)
+        }
+        _ => metric.to_owned(),
+    };
+    METRICS.iter().find(|(name, _)| *name == general).map(|(_, unit)| *unit)
+}
+
+fn look_up(summary: &toml::Value, path: &str) -> Option<toml::Value> {
+    let mut at = summary;
+    for part in path.split('.') {
+        at = match at {
+            toml::Value::Table(table) => table.get(part)?,
+            toml::Value::Array(items) => match part.parse::<usize>() {
+                Ok(number) => items.get(number.checked_sub(1)?)?,
+                Err(_) => items.iter().find(|item| is_called(item, part))?,
+            },
+            _ => return None,
+        };
+    }
+    Some(at.clone())
+}
+
+fn is_called(item: &toml::Value, name: &str) -> bool {
+    let text = |key: &str| item.get(key).and_then(toml::Value::as_str);
+    match (text("server"), text("slot_name")) {
+        (Some(server), Some(slot)) => name.split_once('/') == Some((server, slot)),
+        _ => text("name") == Some(name),
+    }
+}
+
+fn holds(measured: Option<&toml::Value>, operator: Operator, operand: &Operand) -> bool {
+    use std::cmp::Ordering;
+    let order = match (measured, operand) {
+        (None, Operand::Null) => Some(Ordering::Equal),
+        // Nothing is equal to an absent value, and everything differs from it.
+        (None, _) | (Some(_), Operand::Null) => None,
+        (Some(toml::Value::Integer(n)), Operand::Number(m)) => (*n as f64).partial_cmp(m),
+        (Some(toml::Value::Float(n)), Operand::Number(m)) => n.partial_cmp(m),
+        (Some(toml::Value::Boolean(a)), Operand::Bool(b)) if a == b => Some(Ordering::Equal),
+        (Some(toml::Value::String(text)), Operand::Lsn(lsn)) => {
+            text.parse::<Lsn>().ok().map(|at| at.cmp(lsn))
+        }
+        (Some(toml::Value::String(text)), Operand::Word(word)) if text == word => {
+            Some(Ordering::Equal)
+        }
+        (Some(toml::Value::Array(items)), Operand::Word(word)) => {
+            let has = items.iter().any(|item| item.as_str() == Some(word));
+            has.then_some(Ordering::Equal)
+        }
+        _ => None,
+    };
+    match operator {
+        Operator::Equal => order == Some(Ordering::Equal),
+        Operator::Unequal => order != Some(Ordering::Equal),
+        Operator::Below => order == Some(Ordering::Less),
+        Operator::AtMost => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        Operator::Above => order == Some(Ordering::Greater),
+        Operator::AtLeast => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+    }
+}
+
+/// A measured value for people.
+fn show(value: &toml::Value, unit: Unit) -> String {
+    let number = match value {
+        toml::Value::Integer(n) => *n as f64,
+        toml::Value::Float(n) => *n,
+        toml::Value::String(text) => return text.clone(),
+        toml::Value::Array(items) => {
+            let words: Vec<&str> = items.iter().filter_map(toml::Value::as_str).collect();
+            return words.join(", ");
+        }
+        other => return other.to_string(),
+    };
+    match unit {
+        Unit::Millis => format!("{}ms", decimals(number)),
+        Unit::Seconds => format!("{}s", decimals(number)),
+        Unit::Bytes => size(number),
+        _ => decimals(number),
+    }
+}
+
+/// At most three decimals, none that say nothing.
+fn decimals(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn size(bytes: f64) -> String {
+    let units = [("TB", 40), ("GB", 30), ("MB", 20), ("kB", 10)];
+    let large = units.iter().find(|(_, shift)| bytes.abs() >= (1u64 << shift) as f64);
+    match large {
+        Some((unit, shift)) => {
+            format!("{}{unit}", decimals((bytes / (1u64 << shift) as f64 * 10.0).round() / 10.0))
+        }
+        None => format!("{}B", decimals(bytes)),
+    }
+}
+
+/// Reads `< 5ms`; on a mistake what is wrong and what is allowed.
+fn comparison(text: &str, unit: Unit) -> Result<(Operator, Operand), (String, String)> {
+    let text = text.trim();
+    let operators = || enumerate(OPERATORS.iter().map(|(o, _)| *o));
+    let Some((spelling, operator)) = OPERATORS.iter().find(|(s, _)| text.starts_with(s)) else {
+        let help = format!("it begins with one of {}: '== {text}'", operators());
+        return Err((format!("`{text}` is no comparison"), help));
+    };
+    let rest = text[spelling.len()..].trim();
+    let operand = operand(rest, unit)
+        .map_err(|help| (format!("`{rest}` cannot be compared with this metric"), help))?;
+    let ordered = matches!(operand, Operand::Number(_) | Operand::Lsn(_));
+    if !ordered && !matches!(operator, Operator::Equal | Operator::Unequal) {
+        let message = format!("`{spelling}` does not work with `{rest}`");
+        return Err((message, "only `==` and `!=` do".to_owned()));
+    }
+    Ok((*operator, operand))
+}
+
+fn operand(text: &str, unit: Unit) -> Result<Operand, String> {
+    if text == "null" {
+        return Ok(Operand::Null);
+    }
+    let plain = || {
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(digits) => (-1.0, digits),
+            None => (1.0, text),
+        };
+        quantity::decimal(digits).map(|(n, d)| sign * (n as f64) / (d as f64))
+    };
+    let number =
+        |value: Option<f64>, help: &str| value.map(Operand::Number).ok_or_else(|| help.to_owned());
+    let nanos = || quantity::duration(text).ok().map(|d| d.0 as f64);
+    match unit {
+        Unit::Number => number(plain(), "it is a number without a unit"),
+        Unit::Millis => number(
+            plain().or_else(|| nanos().map(|ns| ns / 1e6)),
+            "it is a time: '5ms', or a bare number of milliseconds",
+        ),
+        Unit::Seconds => number(
+            plain().or_else(|| nanos().map(|ns| ns / 1e9)),
+            "it is a time: '5s', or a bare number of seconds",
+        ),
+        Unit::Bytes => number(
+            plain().or_else(|| quantity::size(text).ok().map(|b| b.0 as f64)),
+            "it is a size: '16MB', or a bare number of bytes",
+        ),
+        Unit::Bool => match text {
+            "true" => Ok(Operand::Bool(true)),
+            "false" => Ok(Operand::Bool(false)),
+            _ => Err("it is `true` or `false`".to_owned()),
+        },
+        Unit::Lsn => text
+            .parse()
+            .map(Operand::Lsn)
+            .map_err(|e: LsnError| format!("{e}; a WAL position is written 0/3000028")),
+        Unit::Word([]) if text.is_empty() => Err("name a value".to_owned()),
+        Unit::Word([]) => Ok(Operand::Word(text.to_owned())),
+        Unit::Word(words) | Unit::Words(words) => {
+            if words.contains(&text) {
+                Ok(Operand::Word(text.to_owned()))
+            } else {
+                Err(choices(text, "it is one of", words.iter().copied()))
+            }
+        }
+    }
+}
+
+/// Reads `[expect]` of a file whose variant's replacements are already in it.
+pub(crate) fn read(cx: Context<'_>, servers: &[&str]) -> Vec<Expectation> {
+    let Some(node) = cx.root.get("expect") else { return Vec::new() };
+    let Some(table) = node.table() else {
+        let message = format!("`expect` is a table of comparisons, not {}", node.kind());
+        cx.findings.push(Finding::new(node.span, message));
+        return Vec::new();
+    };
+    lines(cx, table, servers)
+}
+
+fn lines(cx: Context<'_>, table: &Table, servers: &[&str]) -> Vec<Expectation> {
+    let flat = table.flatten();
+    if flat.len() > limits::MOST_EXPECTATIONS {
+        let message = format!("{} expectations are too many", flat.len());
+        cx.findings.push(Finding::new(table.span, message).help("at most 1,000"));
+        return Vec::new();
+    }
+    flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, servers)).collect()
+}
+
+fn line(cx: Context<'_>, metric: String, entry: &Entry, servers: &[&str]) -> Option<Expectation> {
+    let found = check_path(&metric, servers);
+    let unit = match found {
+        Ok(unit) => unit,
+        Err((message, help)) => {
+            cx.findings.push(Finding::new(entry.key_span, message).help(help));
+            return None;
+        }
+    };
+    let wanted = match &entry.node.value {
+        crate::tree::Value::Text(text) => text.clone(),
+        // A bare value is what it has to be.
+        _ => match entry.node.scalar() {
+            Some(value) => format!("== {value}"),
+            None => {
+                let message =
+                    format!("`{metric}` is compared with one value, not {}", entry.node.kind());
+                let finding = Finding::new(entry.node.span, message);
+                cx.findings.push(finding.help("write a comparison: '< 5'"));
+                return None;
+            }
+        },
+    };
+    if let Err((message, help)) = comparison(&wanted, unit) {
+        let finding = Finding::new(entry.node.span, format!("`{metric}`: {message}"));
+        cx.findings.push(finding.help(help));
+        return None;
+    }
+    Some(Expectation { metric, wanted })
+}
+
+/// Whether some run could have this path.
+fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> {
+    let shown = metric.escape_debug();
+    let (list, rest) = metric.split_once('.').unwrap_or((metric, ""));
+    if !LISTS.contains(&list) {
+        let plain = || METRICS.iter().map(|(m, _)| *m).filter(|m| !m.contains(".X."));
+        return unit(metric).ok_or_else(|| {
+            let tops: Vec<&str> = plain().chain(LISTS.map(|l| l as &str)).collect();
+            let below: Vec<&str> = plain().filter(|m| m.starts_with(&format!("{list}."))).collect();
+            let help = if below.is_empty() {
+                choices(metric, "there are", tops)
+            } else {
+                choices(metric, "there are", below)
+            };
+            (format!("there is no metric `{shown}`"), help)
+        });
+    }
+    let (name, field) = rest.split_once('.').unwrap_or((rest, ""));
+    check_name(list, name, servers)?;
+    unit(metric).ok_or_else(|| {
+        let prefix = format!("{list}.X.");
+        let fields: Vec<&str> =
+            METRICS.iter().filter_map(|(m, _)| m.strip_prefix(&prefix)).collect();
+        (format!("there is no metric `{shown}`"), choices(field, &format!("{list} have"), fields))
+    })
+}
+
+fn check_name(list: &str, name: &str, servers: &[&str]) -> Result<(), (String, String)> {
+    let known = |server: &str| servers.is_empty() || servers.contains(&server);
+    let names = || servers.iter().copied();
+    let shown = name.escape_debug();
+    match list {
+        "servers" | "standbys" if !known(name) => {
+            Err((format!("there is no server `{shown}`"), choices(name, "the file has", names())))
+        }
+        "slots" => match name.split_once('/') {
+            Some((server, _)) if known(server) => Ok(()),
+            Some((server, _)) => {
+                let message = format!("there is no server `{}`", server.escape_debug());
+                Err((message, choices(server, "the file has", names())))
+            }
+            None => {
+                let help = "a slot is addressed by its server and its name: \
+                            'slots.pg1/standby_slot.wal_status'";
+                Err((format!("`{shown}` is no slot"), help.to_owned()))
+            }
+        },
+        "failovers" if !name.parse::<u32>().is_ok_and(|n| n > 0) => {
+            let help = "failovers are addressed by number, from 1: 'failovers.1.lost_commits'";
+            Err((format!("`{shown}` is no failover"), help.to_owned()))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,11 +1,36 @@
 //! What a scenario file may say, and the catalogue of scenarios.
 //!
-//! * [`scenario`]: one variant, resolved: what the simulator is given.
-//! * [`workload`], [`fault`], [`expect`]: its parts.
+//! From text to what the simulator is given, in reading order:
+//!
+//! * [`keys`]: THE list of tables and keys; [`limits`]: how large they may be; [`presets`].
+//! * [`file`]: a scenario file: parse, `--set`, variants, archive.
+//! * [`error`]: what is wrong with one, all of it at once, with places.
+//! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
 //! * [`import`]: what people have at hand, as numbers.
+//! * [`catalog`]: scenarios that come with the program.
+//!
+//! Nothing here reads a file: texts are passed in.
 
+pub mod catalog;
+mod conf;
+pub mod error;
 pub mod expect;
 pub mod fault;
+pub mod file;
+mod history;
 pub mod import;
+pub mod keys;
+mod library;
+pub mod limits;
+pub mod presets;
+mod quantity;
+mod read;
+mod resolve;
 pub mod scenario;
+mod source;
+mod tree;
 pub mod workload;
+
+pub use error::{Label, Problem, Problems};
+pub use file::{Archive, ScenarioFile};
+pub use library::Read;

@@ -144,6 +144,9 @@ impl Words<'_> {
             Refusal::TooManySenders { max } => {
                 format!("all {max} of its max_wal_senders are taken")
             }
+            Refusal::SegmentRemoved { segment } => {
+                format!("the WAL it needs (segment {segment}) is gone there")
+            }
             Refusal::SlotActive { pid } => {
                 format!("the slot is still held by its process {pid}")
             }

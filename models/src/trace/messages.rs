@@ -22,7 +22,7 @@ use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
-use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
+use crate::units::{Duration, Lsn, SegmentSize, SimTime, TimelineId, UsableBytes, WalSegment};
 
 /// The severity of a message, in PostgreSQL's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -425,6 +425,14 @@ impl Lines<'_, '_> {
                 );
                 self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
                 format!("{tried}FATAL:  {text}")
+            }
+            Refusal::SegmentRemoved { segment } => {
+                let (size, timeline) = (SegmentSize::DEFAULT, TimelineId(1));
+                let file = WalSegment { timeline, number: segment, size };
+                let text = format!("requested WAL segment {file} has already been removed");
+                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
+                let text = format!("could not receive data from WAL stream: ERROR:  {text}");
+                return self.add(server, Process::WalReceiver, Level::Fatal, text);
             }
             Refusal::SlotActive { pid } => {
                 let slot = self.words.slot(upstream, server);

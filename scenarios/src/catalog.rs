@@ -1,0 +1,116 @@
+//! Scenarios that come with the program: files of this crate, embedded.
+//!
+//! `walden run basics/one_standby` needs no checkout. Names are paths below the crate without
+//! `.toml`; files that a scenario names are embedded beside it. A test holds the list up to date.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Problems, nearest};
+use crate::file::ScenarioFile;
+
+/// One scenario of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatalogEntry {
+    /// Its name, such as `sync/five_levels`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// A scenario's name and text.
+macro_rules! entry {
+    ($name:literal) => {
+        CatalogEntry { name: $name, text: include_str!(concat!("../", $name, ".toml")) }
+    };
+}
+
+/// A path below the crate and the text there.
+macro_rules! beside {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../", $path)))
+    };
+}
+
+/// Every scenario.
+static SCENARIOS: [CatalogEntry; 4] = [
+    entry!("basics/one_standby"),
+    entry!("basics/from_production"),
+    entry!("sync/five_levels"),
+    entry!("sync/first_and_any"),
+];
+
+/// Every other file that they name.
+static FILES: [(&str, &str); 2] = [
+    beside!("basics/production/postgresql.conf"),
+    beside!("basics/production/wal_lsn_history.csv"),
+];
+
+impl CatalogEntry {
+    /// Its first comment: the question it answers.
+    pub fn question(&self) -> String {
+        crate::file::question(self.text)
+    }
+
+    /// Its title.
+    pub fn title(&self) -> String {
+        let table: toml::Table = toml::from_str(self.text).unwrap_or_default();
+        table.get("title").and_then(toml::Value::as_str).unwrap_or(self.name).to_owned()
+    }
+
+    /// Reads a file that it names.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such file.
+    pub fn read(&self, path: &str) -> Result<String, String> {
+        let below = Path::new(self.name).parent().unwrap_or(Path::new("")).join(path);
+        let wanted = plain(&below);
+        let found = FILES.iter().find(|(name, _)| Path::new(name) == wanted);
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+    }
+
+    /// Parses it.
+    ///
+    /// # Errors
+    ///
+    /// None for what comes with the program; a test sees to that.
+    pub fn parse(&self) -> Result<ScenarioFile, Problems> {
+        ScenarioFile::parse(self.name, self.text, &mut |path| self.read(path))
+    }
+}
+
+/// A path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Every scenario, in reading order.
+pub fn all() -> &'static [CatalogEntry] {
+    &SCENARIOS
+}
+
+/// The scenario of that name, with or without `.toml`.
+pub fn find(name: &str) -> Option<&'static CatalogEntry> {
+    let name = name.strip_suffix(".toml").unwrap_or(name);
+    SCENARIOS.iter().find(|s| s.name == name)
+}
+
+/// The name that was probably meant: near to a whole name, or to what follows its folder.
+pub fn nearest_name(name: &str) -> Option<&'static str> {
+    let names = || SCENARIOS.iter().map(|s| s.name);
+    let last = |n: &'static str| n.rsplit('/').next().unwrap_or(n);
+    nearest(name, names()).or_else(|| {
+        let near = nearest(name, names().map(last))?;
+        names().find(|n| last(n) == near)
+    })
+}

@@ -1,0 +1,304 @@
+//! A scenario file: read, checked, changed from the command line, turned into variants, stored.
+//!
+//! [`ScenarioFile::parse`] reads the text and everything it names and finds every mistake at
+//! once, in the base and in each variant. [`ScenarioFile::with`] is `--set` and `--seed`.
+//! [`ScenarioFile::variants`] gives what the simulator plays. [`ScenarioFile::archive`] is all of
+//! it as one value: the text, the files it read, what was set, so that a stored run needs
+//! nothing else to be repeated.
+
+mod archive;
+mod paths;
+mod variants;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::error::{Finding, Findings, Problems};
+use crate::library::{Library, Read};
+use crate::read::Fields;
+use crate::resolve::{self, Case, Context};
+use crate::scenario::Scenario;
+use crate::source::{Sources, Span};
+use crate::tree::{self, Entry, Node, Table, Value};
+use crate::{keys, limits};
+
+pub use archive::{Archive, ArchivedFault};
+
+/// A scenario file without mistakes.
+#[derive(Clone, Debug)]
+pub struct ScenarioFile {
+    name: String,
+    text: String,
+    question: String,
+    /// Every file it reads, by path.
+    files: BTreeMap<String, String>,
+    /// What was set on the command line, in order.
+    sets: Vec<(String, String)>,
+    seed: Option<u64>,
+    /// The file, its includes and what was set.
+    root: Table,
+    sources: Sources,
+}
+
+/// Largest seed: TOML has no larger whole number.
+const LARGEST_SEED: u64 = i64::MAX as u64;
+/// How deep files may include one another.
+const DEEPEST_INCLUDE: usize = 8;
+
+impl ScenarioFile {
+    /// Reads a scenario called `name` (catalogue name or path without `.toml`) from its text.
+    /// Files that it names are asked of `read`, relative to the scenario.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the text, in those files and in any variant.
+    pub fn parse(name: &str, text: &str, read: &mut Read<'_>) -> Result<ScenarioFile, Problems> {
+        load(name, text, &[], None, read)
+    }
+
+    /// The same scenario with `--set path=value` and `--seed`. A value is TOML, or else a string.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that this makes; a file that the scenario had not named before.
+    pub fn with(
+        &self,
+        sets: &[(String, String)],
+        seed: Option<u64>,
+    ) -> Result<ScenarioFile, Problems> {
+        self.with_files(sets, seed, &mut |_| {
+            Err("it is not among the files that the scenario names".to_owned())
+        })
+    }
+
+    /// As [`ScenarioFile::with`], where what is set may name further files.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that this makes.
+    pub fn with_files(
+        &self,
+        sets: &[(String, String)],
+        seed: Option<u64>,
+        read: &mut Read<'_>,
+    ) -> Result<ScenarioFile, Problems> {
+        let mut all = self.sets.clone();
+        all.extend_from_slice(sets);
+        let mut known_first = |path: &str| match self.files.get(path) {
+            Some(text) => Ok(text.clone()),
+            None => read(path),
+        };
+        load(&self.name, &self.text, &all, seed.or(self.seed), &mut known_first)
+    }
+
+    /// What the simulator plays: the base first (unless `base = false`), then every variant,
+    /// each with every combination of the matrix.
+    ///
+    /// # Errors
+    ///
+    /// None for a file that was parsed; the type says so that callers need not rely on it.
+    pub fn variants(&self) -> Result<Vec<Scenario>, Problems> {
+        let read = |path: &str| {
+            self.files.get(path).cloned().ok_or_else(|| "it was not read before".to_owned())
+        };
+        let library = Library::new(self.sources.clone(), &read);
+        let findings = Findings::default();
+        let scenarios = resolve_all(self, &library, &findings);
+        finish(scenarios, library, findings).map(|(scenarios, ..)| scenarios)
+    }
+
+    /// The name it was parsed under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its first comment: the question it answers. Empty without one.
+    pub fn question(&self) -> &str {
+        &self.question
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The files it reads, by path.
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+}
+
+/// Scenarios, or what was found, with the files that were read.
+fn finish(
+    scenarios: Vec<Scenario>,
+    library: Library<'_>,
+    findings: Findings,
+) -> Result<(Vec<Scenario>, BTreeMap<String, String>, Sources), Problems> {
+    let (files, sources) = library.into_files();
+    let findings = findings.take();
+    if findings.is_empty() {
+        Ok((scenarios, files, sources))
+    } else {
+        Err(Problems::new(findings, &sources))
+    }
+}
+
+fn load(
+    name: &str,
+    text: &str,
+    sets: &[(String, String)],
+    seed: Option<u64>,
+    read: &mut Read<'_>,
+) -> Result<ScenarioFile, Problems> {
+    let mut sources = Sources::default();
+    let shown = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
+    let mut root = match tree::parse(&mut sources, &shown, text) {
+        Ok(root) => root,
+        Err(findings) => return Err(Problems::new(findings, &sources)),
+    };
+    let findings = Findings::default();
+    let read = RefCell::new(read);
+    let read = |path: &str| (read.borrow_mut())(path);
+    let library = Library::new(sources, &read);
+    include(&mut root, &library, &findings, &mut Vec::new());
+    set_all(&mut root, sets, seed, &library, &findings);
+    let stem = name.strip_suffix(".toml").unwrap_or(name);
+    let mut file = ScenarioFile {
+        name: stem.to_owned(),
+        text: text.to_owned(),
+        question: question(text),
+        files: BTreeMap::new(),
+        sets: sets.to_vec(),
+        seed,
+        root,
+        sources: Sources::default(),
+    };
+    let scenarios = resolve_all(&file, &library, &findings);
+    let (_, files, sources) = finish(scenarios, library, findings)?;
+    file.files = files;
+    file.sources = sources;
+    Ok(file)
+}
+
+/// The first comment of a text: its lines up to the first other line, without an editor's
+/// directive such as `#:schema`.
+pub(crate) fn question(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .skip_while(|l| l.is_empty() || l.starts_with("#:"))
+        .take_while(|l| l.starts_with('#') && !l.starts_with("#:"))
+        .map(|l| l.trim_start_matches('#').trim())
+        .take_while(|l| !l.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// Takes what `include` names into what the file leaves out.
+fn include(root: &mut Table, library: &Library<'_>, findings: &Findings, above: &mut Vec<String>) {
+    let own = root.clone();
+    let Some(entry) = own.entry("include") else { return };
+    let span = entry.key_span;
+    // Only `include` is read here; the rest of the table is checked with everything else.
+    let only = Table { span: own.span, entries: vec![entry.clone()] };
+    let fields = Fields::new(&only, &keys::ROOT, "the file", span, findings);
+    for (path, span) in fields.texts("include") {
+        if above.iter().any(|p| p == path) {
+            findings.push(Finding::new(span, format!("`{path}` includes itself")));
+            continue;
+        }
+        if above.len() >= DEEPEST_INCLUDE {
+            let message = format!("files include one another more than {DEEPEST_INCLUDE} deep");
+            findings.push(Finding::new(span, message));
+            continue;
+        }
+        let Some(text) = library.text(path, span, findings) else { continue };
+        let parsed = tree::parse_at(text.base, &text.text);
+        match parsed {
+            Ok(mut table) => {
+                above.push(path.to_owned());
+                include(&mut table, library, findings, above);
+                above.pop();
+                root.fill_from(table);
+            }
+            Err(wrong) => {
+                for finding in wrong {
+                    findings.push(finding.label(span, "it is included here"));
+                }
+            }
+        }
+    }
+}
+
+/// Applies `--set` and `--seed`.
+fn set_all(
+    root: &mut Table,
+    sets: &[(String, String)],
+    seed: Option<u64>,
+    library: &Library<'_>,
+    findings: &Findings,
+) {
+    for (path, value) in sets {
+        let base = library.sources.borrow_mut().add("--set", &format!("{path}={value}"));
+        let key_span = Span::at(base, 0..path.len());
+        let node = tree::parse_value(base + path.len() + 1, value);
+        match paths::split(path) {
+            Some(parts) => {
+                if paths::check(root, &parts, path, key_span, paths::Where::CommandLine, findings) {
+                    root.put_at(&parts, key_span, node);
+                }
+            }
+            None => findings.push(paths::unreadable(path, key_span)),
+        }
+    }
+    if let Some(seed) = seed {
+        let base = library.sources.borrow_mut().add("--seed", &seed.to_string());
+        let span = Span::at(base, 0..seed.to_string().len());
+        if seed > LARGEST_SEED {
+            let finding = Finding::new(span, format!("{seed} is too large for a seed"));
+            findings.push(finding.help(format!("at most {LARGEST_SEED}")));
+        }
+        let node = Node { span, value: Value::Integer(seed.to_string()) };
+        root.put(Entry { key: "seed".to_owned(), key_span: span, node });
+    }
+}
+
+/// Resolves the base and every variant. What is found is left in `findings`.
+fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) -> Vec<Scenario> {
+    let cases = variants::cases(&file.root, findings);
+    let mut scenarios = Vec::new();
+    let mut rows = 0;
+    for case in &cases {
+        // Each variant is judged by itself, so that a mistake in one hides none in another.
+        let own = Findings::default();
+        let root = case.apply(&file.root);
+        let cx = Context { root: &root, library, findings: &own };
+        let what = Case {
+            name: &file.name,
+            question: &file.question,
+            variant: &case.name,
+            settings: &case.settings,
+        };
+        if let Some(scenario) = resolve::scenario(cx, what) {
+            rows += history_rows(&scenario);
+            scenarios.push(scenario);
+        }
+        for finding in own.take() {
+            findings.push(finding);
+        }
+        if rows > limits::MOST_ROWS_OF_ALL {
+            let finding = Finding::new(file.root.span, "all variants' WAL histories are too long");
+            findings.push(finding.help("at most 10,000,000 rows together"));
+            return Vec::new();
+        }
+    }
+    scenarios
+}
+
+fn history_rows(scenario: &Scenario) -> usize {
+    use crate::workload::{Load, WalProfile};
+    let rows = |load: &Load| match load {
+        Load::Wal { profile: WalProfile::History(points), .. } => points.len(),
+        _ => 0,
+    };
+    scenario.workloads.iter().map(|w| rows(&w.load)).sum()
+}

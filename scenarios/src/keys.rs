@@ -1,0 +1,309 @@
+//! THE list of what a scenario file may say: every table, every key, its shape, its default.
+//!
+//! One definition, many outputs: the reader refuses what is not here and names what is nearest,
+//! a dotted path of a variant is checked against it, the JSON Schema is made from it, and the
+//! reference in `README.md` has a row for every line of it (a test sees to that).
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// How it is written, such as `[server.X]`.
+    pub title: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+    /// Keys that are planned, with what is possible today.
+    pub not_built: &'static [(&'static str, &'static str)],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub shape: Shape,
+    /// What holds without it; empty: nothing.
+    pub default: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// Any text.
+    Text,
+    /// A name.
+    Name,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number, from and to.
+    Count(u64, u64),
+    /// `true` or `false`.
+    Bool,
+    /// A time such as `'10s'`.
+    Time,
+    /// A size such as `'1GB'`.
+    Size,
+    /// Bytes a second, such as `'40MB/s'`.
+    ByteRate,
+    /// A bandwidth such as `'1Gbit/s'`.
+    LinkRate,
+    /// Starts a second, such as `'4000/s'`.
+    EventRate,
+    /// A time, or a table of a time's quantiles.
+    TimeQuantiles,
+    /// A preset's name, a size, or a table of a size's quantiles.
+    Wal,
+    /// A number such as `48`, or a time such as `'24h'`.
+    Stretch,
+    /// A WAL position such as `'0/3000028'`.
+    Lsn,
+    /// Two names.
+    TwoNames,
+    /// A list of byte rates.
+    ByteRates,
+    /// A file, relative to this one.
+    File,
+    /// A file, or a list of files.
+    Files,
+    /// A preset's name, or a table.
+    PresetOr(&'static Section),
+    /// A table.
+    Table(&'static Section),
+    /// Tables by name.
+    Named(&'static Section),
+    /// PostgreSQL's settings.
+    Settings,
+    /// Metrics and comparisons.
+    Expectations,
+    /// Dotted paths and values.
+    Assignments,
+    /// A list of dotted paths.
+    Paths,
+    /// Dotted paths and lists of values.
+    Matrix,
+}
+
+const fn key(name: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Key {
+    Key { name, shape, default, doc }
+}
+
+impl Section {
+    /// The key of that name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|k| k.name == name)
+    }
+
+    /// The names of its keys.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        self.keys.iter().map(|k| k.name)
+    }
+}
+
+/// The file itself.
+pub static ROOT: Section = Section {
+    title: "the file",
+    doc: "One scenario: a cluster, its load, its faults, and what is expected.",
+    keys: &[
+        key("include", Shape::Files, "", "Files whose tables fill in what this one leaves out."),
+        key("title", Shape::Text, "the file's name", "One line for people."),
+        key("seed", Shape::Count(0, i64::MAX as u64), "1", "The seed of every die."),
+        key("duration", Shape::Time, "", "Simulated time. Required."),
+        key("pg_version", Shape::Count(13, 18), "17", "Major version of every server."),
+        key("base", Shape::Bool, "true", "Whether the file without a variant's changes runs too."),
+        key("start", Shape::Table(&START), "", "Where the run starts."),
+        key("postgresql", Shape::Settings, "", "Settings of every server."),
+        key("server", Shape::Named(&SERVER), "", "The servers. At least one."),
+        key("network", Shape::Table(&NETWORK), "", "The way between any two servers."),
+        key("link", Shape::Named(&LINK), "", "Ways that differ from [network]."),
+        key("workload", Shape::Named(&WORKLOAD), "", "What writes to the primary."),
+        key("fault", Shape::Named(&FAULT), "", "What breaks, and when it heals."),
+        key("expect", Shape::Expectations, "", "What has to hold at the end."),
+        key("variant", Shape::Named(&VARIANT), "", "The same world with something changed."),
+        key("matrix", Shape::Matrix, "", "Every combination of the values listed."),
+    ],
+    not_built: &[
+        ("failover", "there is no agent yet; a crashed primary comes back when its fault heals"),
+        ("action", "use [fault.X]; PostgreSQL's own checkpoints run by its settings"),
+        ("step", "give faults and bulk workloads their times with `at`"),
+    ],
+};
+
+/// `[start]`.
+pub static START: Section = Section {
+    title: "[start]",
+    doc: "Where the run starts: a checkpoint has just ended, standbys stream and are caught up.",
+    keys: &[
+        key("lsn", Shape::Lsn, "40 bytes into segment 3", "Insert and redo position."),
+        key("timeline", Shape::Count(1, 0xffff_ffff), "1", "Timeline of every server."),
+        key(
+            "recycled",
+            Shape::Word(&["min", "max", "none"]),
+            "min",
+            "Recycled segments in pg_wal: `min_wal_size` of them, `max_wal_size`, or none.",
+        ),
+    ],
+    not_built: &[],
+};
+
+/// `[server.X]`.
+pub static SERVER: Section = Section {
+    title: "[server.X]",
+    doc: "A server. The one without `upstream` is the primary.",
+    keys: &[
+        key("upstream", Shape::Name, "", "The server it streams from."),
+        key("slot", Shape::Name, "", "The replication slot it uses on its upstream."),
+        key("site", Shape::Name, "", "Where it stands: links and faults may name the site."),
+        key("disk", Shape::PresetOr(&DISK), "nvme", "The volume of its data and of pg_wal."),
+        key("wal_disk", Shape::PresetOr(&DISK), "", "A volume for pg_wal alone."),
+        key("replay", Shape::ByteRate, "200MB/s", "WAL that its startup process replays."),
+        key("state", Shape::Word(&["up", "down"]), "up", "How it is at the start."),
+        key("conf_file", Shape::File, "", "Its postgresql.conf, read before all other settings."),
+        key("postgresql", Shape::Settings, "", "Its own settings."),
+    ],
+    not_built: &[],
+};
+
+/// A disk's table.
+pub static DISK: Section = Section {
+    title: "a disk",
+    doc: "A volume.",
+    keys: &[
+        key("preset", Shape::Name, "nvme", "Where the keys that are left out come from."),
+        key("fsync", Shape::TimeQuantiles, "the preset's", "Time of an fsync of little data."),
+        key("write", Shape::ByteRate, "the preset's", "Sequential write."),
+        key("write_call", Shape::Time, "the preset's", "One write() into the page cache."),
+        key("capacity", Shape::Size, "", "Its size; without it the volume never fills up."),
+    ],
+    not_built: &[],
+};
+
+/// `[network]`.
+pub static NETWORK: Section = Section {
+    title: "[network]",
+    doc: "The way between any two servers, unless a link says otherwise.",
+    keys: &[
+        key("rtt", Shape::TimeQuantiles, "500us", "Round trip time."),
+        key("bandwidth", Shape::LinkRate, "10Gbit/s", "Each direction."),
+        key("window", Shape::Size, "6MB", "Unread bytes that a connection may have under way."),
+    ],
+    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+};
+
+/// `[link.X]`.
+pub static LINK: Section = Section {
+    title: "[link.X]",
+    doc: "A way of its own between two servers or sites, shared by all that use it.",
+    keys: &[
+        key("between", Shape::TwoNames, "", "Two servers or sites. Required."),
+        key("rtt", Shape::TimeQuantiles, "[network]'s", "Round trip time."),
+        key("bandwidth", Shape::LinkRate, "[network]'s", "Each direction."),
+        key("window", Shape::Size, "[network]'s", "Unread bytes under way."),
+    ],
+    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+};
+
+/// `[workload.X]`.
+pub static WORKLOAD: Section = Section {
+    title: "[workload.X]",
+    doc: "What writes to the primary: exactly one of `rate`, `clients`, `wal_rate`, `daily`, \
+          `history` and `bulk`.",
+    keys: &[
+        key("rate", Shape::EventRate, "", "Open loop: transactions started a second."),
+        key(
+            "arrivals",
+            Shape::Word(&["poisson", "constant"]),
+            "poisson",
+            "How the gaps of an open loop vary.",
+        ),
+        key("clients", Shape::Count(1, 100_000), "", "Closed loop: clients that wait."),
+        key("think", Shape::TimeQuantiles, "0", "Closed loop: from an answer to the next start."),
+        key("wal_rate", Shape::ByteRate, "", "WAL alone, always the same."),
+        key("daily", Shape::ByteRates, "", "WAL alone: a rate for each equal part of a day."),
+        key("history", Shape::File, "", "WAL alone: a CSV of now(), pg_current_wal_lsn()."),
+        key("stretch", Shape::Stretch, "1", "Time and WAL of a history, multiplied."),
+        key("step", Shape::Time, "100ms, runs above 10min 1s", "WAL alone: how often it comes."),
+        key("bulk", Shape::Size, "", "One large transaction: its WAL."),
+        key("at", Shape::Time, "0", "When a bulk transaction starts."),
+        key("over", Shape::Time, "1s", "How long a bulk transaction writes."),
+        key("every", Shape::Time, "", "Start the bulk transaction again, from start to start."),
+        key(
+            "wal",
+            Shape::Wal,
+            "pgbench-simple-update",
+            "WAL of a transaction, with its commit record.",
+        ),
+        key(
+            "synchronous_commit",
+            Shape::Word(&["off", "local", "remote_write", "on", "remote_apply"]),
+            "the server's",
+            "What its commits wait for.",
+        ),
+        key("service", Shape::TimeQuantiles, "40us", "Backend time of a transaction."),
+    ],
+    not_built: &[("server", "workloads run against the primary")],
+};
+
+/// `[fault.X]`.
+pub static FAULT: Section = Section {
+    title: "[fault.X]",
+    doc: "Something that breaks, and heals after `for`.",
+    keys: &[
+        key("kind", Shape::Word(FAULT_KINDS), "", "What happens. Required."),
+        key("at", Shape::Time, "", "When it begins. Required."),
+        key("for", Shape::Time, "to the end", "How long it holds."),
+        key("server", Shape::Name, "", "Whose processes or host (crash, freeze)."),
+        key("what", Shape::Word(&["processes", "host"]), "processes", "crash, freeze: which."),
+        key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
+    ],
+    not_built: &[],
+};
+
+/// Kinds of faults that can be simulated.
+pub static FAULT_KINDS: &[&str] = &["crash", "freeze", "link_cut", "link_hold", "link_reset"];
+
+/// Kinds of faults that are planned.
+pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
+    "link_slow",
+    "link_limit",
+    "link_loss",
+    "disk_slow",
+    "disk_full",
+    "disk_error",
+    "fsync_error",
+    "replay_pause",
+    "query_conflict",
+    "clock_skew",
+    "slot_drop",
+    "partition",
+];
+
+/// `[variant.X]`.
+pub static VARIANT: Section = Section {
+    title: "[variant.X]",
+    doc: "The same world and dice with something changed.",
+    keys: &[
+        key("set", Shape::Assignments, "", "Dotted paths and their new values."),
+        key("unset", Shape::Paths, "", "Dotted paths that are taken out."),
+        key("expect", Shape::Expectations, "", "Replaces the file's, key by key."),
+    ],
+    not_built: &[],
+};
+
+/// A table of quantiles.
+pub static QUANTILES: Section = Section {
+    title: "quantiles",
+    doc: "Points of a quantile function, linear in between.",
+    keys: &[
+        key("min", Shape::Text, "half of p50", "Smallest."),
+        key("p50", Shape::Text, "", "Median."),
+        key("p90", Shape::Text, "", "90 %."),
+        key("p99", Shape::Text, "", "99 %."),
+        key("p999", Shape::Text, "", "99.9 %."),
+        key("max", Shape::Text, "", "Largest. Required."),
+    ],
+    not_built: &[],
+};

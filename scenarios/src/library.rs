@@ -1,0 +1,98 @@
+//! The files that a scenario reads, each once.
+//!
+//! Nothing here touches a file system: the caller passes a function from a relative path to a
+//! text. What was read is kept, so that a stored run can hold it and be repeated elsewhere.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::error::{Finding, Findings};
+use crate::history::{self, History};
+use crate::limits;
+use crate::source::{Sources, Span};
+
+/// Reads a file, named relative to the scenario; the error says why not.
+pub type Read<'r> = dyn FnMut(&str) -> Result<String, String> + 'r;
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    /// What it says.
+    pub text: Rc<str>,
+    /// Where its numbering begins.
+    pub base: usize,
+}
+
+/// The files of one scenario.
+pub(crate) struct Library<'r> {
+    read: &'r dyn Fn(&str) -> Result<String, String>,
+    texts: RefCell<BTreeMap<String, Option<Text>>>,
+    histories: RefCell<BTreeMap<String, Option<Rc<History>>>>,
+    /// Every text, for places in messages.
+    pub sources: RefCell<Sources>,
+}
+
+impl<'r> Library<'r> {
+    /// Knows no file yet.
+    pub fn new(sources: Sources, read: &'r dyn Fn(&str) -> Result<String, String>) -> Library<'r> {
+        Library {
+            read,
+            texts: RefCell::default(),
+            histories: RefCell::default(),
+            sources: RefCell::new(sources),
+        }
+    }
+
+    /// The text of a file. `span` names it, for the message if it cannot be read.
+    pub fn text(&self, path: &str, span: Span, findings: &Findings) -> Option<Text> {
+        if let Some(known) = self.texts.borrow().get(path) {
+            return known.clone();
+        }
+        let text = self.fetch(path).map_err(|why| {
+            findings.push(Finding::new(span, format!("`{}` {why}", path.escape_debug())));
+        });
+        let text = text.ok();
+        self.texts.borrow_mut().insert(path.to_owned(), text.clone());
+        text
+    }
+
+    fn fetch(&self, path: &str) -> Result<Text, String> {
+        if path.is_empty() {
+            return Err("is no file".to_owned());
+        }
+        if self.texts.borrow().len() >= limits::MOST_FILES {
+            return Err(format!("is one file too many: at most {}", limits::MOST_FILES));
+        }
+        let text = (self.read)(path).map_err(|why| format!("cannot be read: {why}"))?;
+        let base = self.sources.borrow_mut().add(path, &text);
+        Ok(Text { text: Rc::from(text), base })
+    }
+
+    /// A WAL history, parsed once.
+    pub fn history(&self, path: &str, span: Span, findings: &Findings) -> Option<Rc<History>> {
+        if let Some(known) = self.histories.borrow().get(path) {
+            return known.clone();
+        }
+        let text = self.text(path, span, findings);
+        let history = text.and_then(|t| match history::parse(&t.text) {
+            Ok(history) => Some(Rc::new(history)),
+            Err(wrong) => {
+                let finding = Finding::new(Span::at(t.base, wrong.span), wrong.message)
+                    .maybe_help(wrong.help)
+                    .label(span, "it is used here");
+                findings.push(finding);
+                None
+            }
+        });
+        self.histories.borrow_mut().insert(path.to_owned(), history.clone());
+        history
+    }
+
+    /// Everything that was read, by path.
+    pub fn into_files(self) -> (BTreeMap<String, String>, Sources) {
+        let texts = self.texts.into_inner();
+        let files = texts.into_iter().filter_map(|(path, t)| Some((path, t?.text.to_string())));
+        (files.collect(), self.sources.into_inner())
+    }
+}

@@ -1,0 +1,174 @@
+//! `[fault.X]`: what breaks, when, and when it heals.
+
+use models::trace::fact::Scope;
+use models::units::Duration;
+
+use super::servers::Servers;
+use super::{Context, Fields, Finding, Span, keys, limits, links};
+use crate::error::choices;
+use crate::fault::{Fault, FaultKind};
+use crate::read::{named, no_such};
+use crate::scenario::{Route, ServerIndex};
+
+/// Reads all faults.
+pub(super) fn read(
+    cx: Context<'_>,
+    servers: &Servers<'_>,
+    routes: &[Route],
+    duration: Option<(Duration, Span)>,
+) -> Vec<Fault> {
+    named(cx.root, "fault", limits::MOST_FAULTS, cx.findings)
+        .into_iter()
+        .filter_map(|(entry, table)| {
+            let title = format!("[fault.{}]", entry.key);
+            let fields = Fields::new(table, &keys::FAULT, &title, entry.key_span, cx.findings);
+            fault(cx, &entry.key, &fields, servers, routes, duration)
+        })
+        .collect()
+}
+
+fn fault(
+    cx: Context<'_>,
+    name: &str,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    routes: &[Route],
+    duration: Option<(Duration, Span)>,
+) -> Option<Fault> {
+    let at = moment(fields, duration);
+    let lasts = fields.positive_duration("for");
+    let kind = kind(cx, fields, servers, routes)?;
+    if let (true, Some(entry)) = (kind.momentary(), fields.table.entry("for")) {
+        let message = format!("`{}` is over as soon as it began and takes no `for`", kind.name());
+        let help = "repeat it as another [fault.X], or use link_cut";
+        cx.report(Finding::new(entry.key_span, message).help(help));
+    }
+    Some(Fault { name: name.to_owned(), at: at?, lasts, kind })
+}
+
+/// `at`, within the run.
+fn moment(fields: &Fields<'_>, duration: Option<(Duration, Span)>) -> Option<Duration> {
+    let Some(node) = fields.get("at") else {
+        fields.missing("at", "say when it begins: at = '30s'");
+        return None;
+    };
+    let at = fields.duration("at")?;
+    if let Some((end, span)) = duration.filter(|(end, _)| at >= *end) {
+        let message = format!("{} begins at {at}, when the run is over", fields.title);
+        let finding = Finding::new(node.span, message).label(span, format!("it ends at {end}"));
+        fields.findings.push(finding);
+    }
+    Some(at)
+}
+
+fn kind(
+    cx: Context<'_>,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    routes: &[Route],
+) -> Option<FaultKind> {
+    if fields.get("kind").is_none() {
+        fields.missing("kind", &choices("", "it is one of", keys::FAULT_KINDS.iter().copied()));
+        return None;
+    }
+    let kind = fields.text("kind")?;
+    match kind {
+        "crash" | "freeze" => {
+            refuse(fields, kind, &["between"], "it takes `server`, `what`, `at` and `for`");
+            let server = server(cx, fields, servers);
+            let what = match fields.word("what") {
+                Some("host") => Scope::Host,
+                _ => Scope::Processes,
+            };
+            let server = server?;
+            Some(match kind {
+                "crash" => FaultKind::Crash { what, server },
+                _ => FaultKind::Freeze { what, server },
+            })
+        }
+        "link_cut" | "link_hold" | "link_reset" => {
+            refuse(fields, kind, &["server", "what"], "it takes `between`, `at` and `for`");
+            let between = pairs(cx, fields, servers, routes)?;
+            Some(match kind {
+                "link_cut" => FaultKind::LinkCut { between },
+                "link_hold" => FaultKind::LinkHold { between },
+                _ => FaultKind::LinkReset { between },
+            })
+        }
+        _ => {
+            report_kind(cx, fields, kind);
+            None
+        }
+    }
+}
+
+fn report_kind(cx: Context<'_>, fields: &Fields<'_>, kind: &str) {
+    let Some(node) = fields.get("kind") else { return };
+    let list = keys::FAULT_KINDS.iter().copied();
+    if keys::FAULT_KINDS_NOT_BUILT.contains(&kind) {
+        let message = format!("the fault `{kind}` is not built yet");
+        let help = choices("", "there are", list);
+        return cx.report(Finding::new(node.span, message).help(help));
+    }
+    let message = format!("there is no fault of kind `{}`", kind.escape_debug());
+    cx.report(Finding::new(node.span, message).help(choices(kind, "there are", list)));
+}
+
+/// Keys that belong to other kinds of faults.
+fn refuse(fields: &Fields<'_>, kind: &str, keys: &[&str], takes: &str) {
+    for key in keys {
+        if let Some(entry) = fields.table.entry(key) {
+            let message = format!("`{key}` is not a key of the fault `{kind}`");
+            fields.findings.push(Finding::new(entry.key_span, message).help(takes));
+        }
+    }
+}
+
+fn server(cx: Context<'_>, fields: &Fields<'_>, servers: &Servers<'_>) -> Option<ServerIndex> {
+    let names = servers.names();
+    if fields.get("server").is_none() {
+        fields.missing("server", &choices("", "the file has", names.iter().copied()));
+        return None;
+    }
+    let name = fields.text("server")?;
+    let found = names.iter().position(|n| *n == name);
+    if let (None, Some(node), false) = (found, fields.get("server"), names.is_empty()) {
+        cx.report(no_such(node.span, "server", name, names.iter().copied()));
+    }
+    found
+}
+
+/// The pairs that `between` means; at least one of them streams.
+fn pairs(
+    cx: Context<'_>,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    routes: &[Route],
+) -> Option<Vec<(ServerIndex, ServerIndex)>> {
+    if fields.get("between").is_none() {
+        let names = servers.ends();
+        fields.missing("between", &choices("", "two of", names.iter().copied()));
+        return None;
+    }
+    let between = fields.two_names("between")?;
+    let [left, right] = links::ends(cx, servers, between)?;
+    let mut pairs: Vec<(ServerIndex, ServerIndex)> = Vec::new();
+    for a in &left {
+        for b in right.iter().filter(|b| *b != a) {
+            let pair = (*a.min(b), *a.max(b));
+            if !pairs.contains(&pair) {
+                pairs.push(pair);
+            }
+        }
+    }
+    let talk = |(a, b): &(ServerIndex, ServerIndex)| {
+        routes.iter().any(|r| (r.a, r.b) == (*a, *b) || (r.a, r.b) == (*b, *a))
+    };
+    if !pairs.iter().any(talk) && !routes.is_empty() {
+        let message = format!("nothing streams between `{}` and `{}`", between[0].0, between[1].0);
+        let help = "a standby streams from its `upstream`; name those two servers or their sites";
+        cx.report(Finding::new(between[0].1, message).help(help));
+        return None;
+    }
+    Some(pairs)
+}

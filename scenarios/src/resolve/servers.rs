@@ -1,0 +1,352 @@
+//! `[server.X]`: who there is, who streams from whom, on which disks.
+
+use std::collections::BTreeMap;
+
+use models::postgres::PgVersion;
+use models::units::{Rate, SegmentSize};
+
+use super::settings::{self, Configured};
+use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
+use crate::error::choices;
+use crate::presets;
+use crate::read::{name_is_good, named, no_such};
+use crate::scenario::{Disk, Server, ServerIndex, ServerState};
+
+/// WAL that a startup process replays a second, unless the file says otherwise: what one core
+/// manages with all pages in memory (engine.md's reference workload).
+const DEFAULT_REPLAY: Rate = match Rate::new(200 << 20) {
+    Some(rate) => rate,
+    None => panic!("not zero"),
+};
+
+/// The servers while other tables are read.
+pub(crate) struct Servers<'a> {
+    list: Vec<Draft<'a>>,
+}
+
+struct Draft<'a> {
+    name: &'a str,
+    span: Span,
+    site: Option<(&'a str, Span)>,
+    upstream: Option<(&'a str, Span)>,
+    slot: Option<(&'a str, Span)>,
+    state: ServerState,
+    disk: Option<Disk>,
+    separate_wal_disk: bool,
+    replay: Rate,
+    configured: Configured,
+    index: Option<ServerIndex>,
+}
+
+/// Reads all servers.
+pub(super) fn read<'a>(cx: Context<'a>, version: PgVersion) -> Servers<'a> {
+    let tables = named(cx.root, "server", limits::MOST_SERVERS, cx.findings);
+    if tables.is_empty() && cx.root.get("server").is_none_or(|n| n.table().is_some()) {
+        let span = Span { start: cx.root.span.start, end: cx.root.span.start };
+        let finding = Finding::new(span, "the file has no server");
+        cx.report(finding.help("at least one: [server.pg1]"));
+    }
+    let list = tables.iter().map(|(entry, table)| draft(cx, entry, table, version)).collect();
+    let mut servers = Servers { list };
+    servers.connect(cx);
+    servers.check_slots(cx);
+    servers.check_segments(cx);
+    servers
+}
+
+fn draft<'a>(
+    cx: Context<'a>,
+    entry: &'a crate::tree::Entry,
+    table: &'a Table,
+    version: PgVersion,
+) -> Draft<'a> {
+    let title = format!("[server.{}]", entry.key);
+    let fields = Fields::new(table, &keys::SERVER, &title, entry.key_span, cx.findings);
+    let spanned = |key: &str| Some((fields.text(key)?, fields.get(key)?.span));
+    let data_disk = disk(cx, &fields, "disk");
+    let wal_disk = fields.get("wal_disk").map(|_| disk(cx, &fields, "wal_disk"));
+    let site = spanned("site");
+    if let Some((site, span)) = site {
+        name_is_good(site, span, "site", cx.findings);
+    }
+    Draft {
+        name: &entry.key,
+        span: entry.key_span,
+        site,
+        upstream: spanned("upstream"),
+        slot: spanned("slot"),
+        state: match fields.word("state") {
+            Some("down") => ServerState::Down,
+            _ => ServerState::Up,
+        },
+        separate_wal_disk: wal_disk.is_some(),
+        disk: wal_disk.unwrap_or(data_disk),
+        replay: fields.byte_rate("replay").unwrap_or(DEFAULT_REPLAY),
+        configured: settings::read(cx, &fields, &entry.key, version),
+        index: None,
+    }
+}
+
+/// A disk: a preset's name, or a table.
+fn disk(cx: Context<'_>, fields: &Fields<'_>, key: &str) -> Option<Disk> {
+    let Some(node) = fields.get(key) else { return presets::disk(presets::DEFAULT_DISK) };
+    match &node.value {
+        Value::Text(name) => disk_preset(cx, name, node.span),
+        Value::Table(table) => {
+            let title = format!("`{key}` of {}", fields.title);
+            let own = Fields::new(table, &keys::DISK, &title, node.span, cx.findings);
+            let mut disk = match (own.text("preset"), own.get("preset")) {
+                (Some(name), Some(preset)) => disk_preset(cx, name, preset.span)?,
+                _ => presets::disk(presets::DEFAULT_DISK)?,
+            };
+            disk.fsync = own.time_quantiles("fsync").unwrap_or(disk.fsync);
+            disk.write = own.byte_rate("write").unwrap_or(disk.write);
+            disk.write_call = own.duration("write_call").unwrap_or(disk.write_call);
+            disk.capacity = own.size("capacity");
+            Some(disk)
+        }
+        _ => {
+            let message = format!("`{key}` is a preset or a table, not {}", node.kind());
+            let help = choices("", "presets are", presets::disk_names());
+            cx.report(Finding::new(node.span, message).help(help));
+            None
+        }
+    }
+}
+
+fn disk_preset(cx: Context<'_>, name: &str, span: Span) -> Option<Disk> {
+    let disk = presets::disk(name);
+    if disk.is_none() {
+        let help = choices(name, "presets are", presets::disk_names());
+        let message = format!("there is no disk preset `{}`", name.escape_debug());
+        cx.report(Finding::new(span, message).help(help));
+    }
+    disk
+}
+
+impl<'a> Servers<'a> {
+    /// Their names, in order.
+    pub fn names(&self) -> Vec<&'a str> {
+        self.list.iter().map(|s| s.name).collect()
+    }
+
+    /// The servers that a name means: one, or all of a site. `None` if there are none.
+    pub fn meant(&self, name: &str) -> Option<Vec<ServerIndex>> {
+        if let Some(index) = self.list.iter().position(|s| s.name == name) {
+            return Some(vec![index]);
+        }
+        let at_site = |s: &Draft<'_>| s.site.is_some_and(|(site, _)| site == name);
+        let found: Vec<ServerIndex> =
+            (0..self.list.len()).filter(|i| at_site(&self.list[*i])).collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Whether a name is a server's rather than a site's.
+    pub fn is_server(&self, name: &str) -> bool {
+        self.list.iter().any(|s| s.name == name)
+    }
+
+    /// Every name that `between` takes.
+    pub fn ends(&self) -> Vec<&'a str> {
+        let mut names = self.names();
+        for (site, _) in self.list.iter().filter_map(|s| s.site) {
+            if !names.contains(&site) {
+                names.push(site);
+            }
+        }
+        names
+    }
+
+    /// A server's name by index.
+    pub fn name(&self, index: ServerIndex) -> &'a str {
+        self.list.get(index).map_or("", |s| s.name)
+    }
+
+    /// Pairs that stream, in the order of the standbys.
+    pub fn streams(&self) -> Vec<(ServerIndex, ServerIndex)> {
+        let pairs = self.list.iter().enumerate();
+        pairs.filter_map(|(i, s)| Some((i, s.index?))).collect()
+    }
+
+    /// Looks upstreams up; exactly one server must have none, and nobody cascades yet.
+    fn connect(&mut self, cx: Context<'_>) {
+        let names = self.names();
+        for i in 0..self.list.len() {
+            let Some((name, span)) = self.list[i].upstream else { continue };
+            match names.iter().position(|n| *n == name) {
+                Some(up) if up == i => {
+                    let message = format!("`{name}` cannot stream from itself");
+                    cx.report(Finding::new(span, message).label(self.list[i].span, "defined here"));
+                }
+                Some(up) => self.list[i].index = Some(up),
+                None => cx.report(no_such(span, "server", name, names.iter().copied())),
+            }
+        }
+        self.check_sites(cx);
+        let primaries: Vec<&Draft<'_>> =
+            self.list.iter().filter(|s| s.upstream.is_none()).collect();
+        match primaries.as_slice() {
+            [_] => self.check_cascades(cx),
+            [first, second, ..] => {
+                let message =
+                    format!("`{}` and `{}` both have no `upstream`", first.name, second.name);
+                let finding = Finding::new(second.span, message)
+                    .label(first.span, "the first one is defined here")
+                    .help("one server is the primary; every other one names its `upstream`");
+                cx.report(finding);
+            }
+            [] if self.list.is_empty() => {}
+            [] => self.report_no_primary(cx),
+        }
+        if let [primary] = primaries.as_slice() {
+            self.check_primary(cx, primary);
+        }
+    }
+
+    fn check_primary(&self, cx: Context<'_>, primary: &Draft<'_>) {
+        let Some(entry) = cx.root.at(&["server".to_owned(), primary.name.to_owned()]) else {
+            return;
+        };
+        let span = |key: &str| entry.node.table().and_then(|t| t.get(key)).map(|n| n.span);
+        if let (ServerState::Down, Some(span)) = (primary.state, span("state")) {
+            let message = format!("`{}` is the primary and cannot start down", primary.name);
+            let help = "take it down with a fault: kind = 'crash', at = '0s'";
+            cx.report(Finding::new(span, message).help(help));
+        }
+        if let (Some((slot, _)), Some(span)) = (primary.slot, span("slot")) {
+            let message = format!("`{}` is the primary and streams from nobody", primary.name);
+            let help =
+                format!("slot `{slot}` is made on the upstream of the standby that names it");
+            cx.report(Finding::new(span, message).help(help));
+        }
+    }
+
+    fn report_no_primary(&self, cx: Context<'_>) {
+        let Some((first, span)) = self.list.iter().find_map(|s| Some((s.name, s.upstream?.1)))
+        else {
+            return;
+        };
+        // Follow the upstreams until a server comes up twice.
+        let mut seen: Vec<ServerIndex> = Vec::new();
+        let mut at = self.list.iter().position(|s| s.name == first);
+        while let Some(i) = at.filter(|i| !seen.contains(i)) {
+            seen.push(i);
+            at = self.list[i].index;
+        }
+        let message = "no server is the primary: each of them has an `upstream`";
+        let mut finding = Finding::new(span, message);
+        if let Some(again) = at {
+            let from = seen.iter().position(|i| *i == again).unwrap_or(0);
+            let mut names: Vec<&str> = seen[from..].iter().map(|i| self.list[*i].name).collect();
+            names.push(self.list[again].name);
+            for i in seen[from..].iter().filter_map(|i| self.list[*i].upstream).map(|u| u.1) {
+                if i != span {
+                    finding = finding.label(i, "and here");
+                }
+            }
+            finding = finding.help(format!("they go round in a circle: {}", names.join(" <- ")));
+        }
+        cx.report(finding);
+    }
+
+    fn check_cascades(&self, cx: Context<'_>) {
+        for server in &self.list {
+            let (Some((_, span)), Some(up)) = (server.upstream, server.index) else { continue };
+            let Some((above, above_span)) = self.list[up].upstream else { continue };
+            let message = format!(
+                "`{}` would stream from the standby `{}`: cascades are not built yet",
+                server.name, self.list[up].name
+            );
+            let finding = Finding::new(span, message)
+                .label(above_span, format!("`{}` streams from `{above}`", self.list[up].name))
+                .help("let every standby stream from the primary");
+            cx.report(finding);
+        }
+    }
+
+    fn check_sites(&self, cx: Context<'_>) {
+        for (site, span) in self.list.iter().filter_map(|s| s.site) {
+            if let Some(server) = self.list.iter().find(|s| s.name == site) {
+                let message = format!("`{site}` is the name of a server and cannot be a site too");
+                cx.report(Finding::new(span, message).label(server.span, "the server"));
+            }
+        }
+    }
+
+    fn check_slots(&self, cx: Context<'_>) {
+        let mut seen: BTreeMap<(&str, &str), Span> = BTreeMap::new();
+        for server in &self.list {
+            let Some((slot, span)) = server.slot else { continue };
+            let of_letters =
+                slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            let wrong = match slot.len() {
+                0 => Some(format!("replication slot name \"{slot}\" is too short")),
+                64.. => Some(format!("replication slot name \"{slot}\" is too long")),
+                _ if of_letters => None,
+                _ => {
+                    let name = slot.escape_debug();
+                    Some(format!("replication slot name \"{name}\" contains invalid character"))
+                }
+            };
+            if let Some(message) = wrong {
+                let help = "Replication slot names may only contain lower case letters, numbers, \
+                            and the underscore character.";
+                cx.report(Finding::new(span, message).help(help));
+                continue;
+            }
+            let Some((upstream, _)) = server.upstream else { continue };
+            if let Some(first) = seen.insert((upstream, slot), span) {
+                let message = format!("slot `{slot}` on `{upstream}` serves two standbys");
+                let finding = Finding::new(span, message)
+                    .label(first, "used here")
+                    .help("a physical slot serves one standby at a time: name another one");
+                cx.report(finding);
+            }
+        }
+    }
+
+    fn check_segments(&self, cx: Context<'_>) {
+        let Some(first) = self.list.first() else { return };
+        for other in &self.list[1..] {
+            let (a, b) = (first.configured.segment_size(), other.configured.segment_size());
+            if a != b {
+                let span = other.configured.span("wal_segment_size").unwrap_or(other.span);
+                let message =
+                    format!("wal_segment_size of `{}` is not that of `{}`", other.name, first.name);
+                let there = first.configured.span("wal_segment_size").unwrap_or(first.span);
+                let finding = Finding::new(span, message)
+                    .label(there, "the other one is here")
+                    .help("a standby is a copy of its primary: put it into [postgresql]");
+                cx.report(finding);
+            }
+        }
+    }
+
+    /// Size of a WAL segment, the same on all.
+    pub fn segment_size(&self) -> SegmentSize {
+        self.list.first().map_or(SegmentSize::DEFAULT, |s| s.configured.segment_size())
+    }
+
+    /// The servers, and settings that no model reads.
+    pub fn finish(self) -> Option<(Vec<Server>, Vec<String>)> {
+        let mut servers = Vec::new();
+        let mut not_modelled = Vec::new();
+        for draft in self.list {
+            not_modelled.extend(
+                draft.configured.not_modelled().map(|name| format!("{}: {name}", draft.name)),
+            );
+            servers.push(Server {
+                name: draft.name.to_owned(),
+                site: draft.site.map(|(site, _)| site.to_owned()),
+                upstream: draft.index,
+                slot: draft.slot.map(|(slot, _)| slot.to_owned()),
+                state: draft.state,
+                disk: draft.disk?,
+                separate_wal_disk: draft.separate_wal_disk,
+                replay: draft.replay,
+                settings: draft.configured.settings,
+            });
+        }
+        Some((servers, not_modelled))
+    }
+}
