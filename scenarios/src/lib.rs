@@ -6,6 +6,7 @@
 //! * [`file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
+//! * [`import`]: what people have at hand, as numbers.
 //! * [`catalog`]: scenarios that come with the program.
 //!
 //! Nothing here reads a file: texts are passed in.
@@ -17,6 +18,7 @@ pub mod expect;
 pub mod fault;
 pub mod file;
 mod history;
+pub mod import;
 pub mod keys;
 mod library;
 pub mod limits;

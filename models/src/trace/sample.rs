@@ -11,7 +11,8 @@ use crate::units::Duration;
 pub struct Samples {
     /// Commits acknowledged.
     pub commits: Series,
-    /// Sum of the latencies of the commits acknowledged (nanoseconds): divided by `commits`, the mean.
+    /// Sum of the latencies of the commits acknowledged (nanoseconds): divided by `commits`, the
+    /// mean.
     pub latency_sum: Series,
     /// Largest latency of a commit acknowledged (nanoseconds).
     pub latency_max: Series,

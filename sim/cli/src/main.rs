@@ -1,2 +1,98 @@
-//! .
-fn main() {}
+//! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
+//!
+//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
+//! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
+//!   [`progress`] bar and a [`stop`] sign.
+//! * [`screen`]: what is printed, on a [`terminal`]. [`results`]: what is written.
+//!   [`stored`]: `run.toml`.
+//! * [`errors`] and [`exit`]: how it ends.
+//!
+//! Nothing here models anything, and nothing here touches the network.
+
+mod errors;
+mod exit;
+mod input;
+mod list;
+mod play;
+mod progress;
+mod replay;
+mod results;
+mod run;
+mod screen;
+mod stop;
+mod stored;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+use list::ListArgs;
+use replay::ReplayArgs;
+use run::RunArgs;
+use terminal::ColorChoice;
+
+/// `--help` closes with these.
+const AFTER_HELP: &str = "\
+Examples:
+  walden run basics/one_standby       play a scenario of the catalogue
+  walden run my.toml --set postgresql.synchronous_commit=remote_apply
+  walden replay latest                check that the last run repeats
+  walden list                         what the catalogue has
+
+Exit codes:
+  0    all expectations met; a replay that repeats
+  1    an expectation, a law or a replay did not hold
+  2    the command line is wrong
+  3    a scenario or a stored run is wrong
+  5    the results could not be written
+  130  stopped by Ctrl-C; nothing was written
+
+NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network.";
+
+/// Simulates PostgreSQL physical streaming replication: the same answer every time.
+///
+/// A scenario file describes servers, links, clients and a series of faults. Walden plays it and
+/// tells what PostgreSQL would have done: commit latency, lag, WAL kept, standbys and commits
+/// lost. The same file, seed and version give the same bytes.
+#[derive(Debug, Parser)]
+#[command(name = "walden", version, after_long_help = AFTER_HELP)]
+struct Cli {
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+    Replay(ReplayArgs),
+    List(ListArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) => {
+            // Help, the version, or what is wrong with the command line. A reader who has gone
+            // away changes nothing.
+            let _ = shown.print();
+            return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Met.into() };
+        }
+    };
+    let ended = match &cli.command {
+        Command::Run(args) => run::run(args, cli.color),
+        Command::Replay(args) => replay::replay(args, cli.color),
+        Command::List(args) => list::list(args, cli.color),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print(cli.color);
+            failure.exit().into()
+        }
+    }
+}

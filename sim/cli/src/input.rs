@@ -1,0 +1,95 @@
+//! What `FILE|NAME` on the command line means: a file, or else a scenario of the catalogue.
+//!
+//! A file's scenario is called by its stem, so that the same file gives the same results wherever
+//! it lies; where two files have one stem, by their paths. Several scenarios play with the first
+//! one's seed: a comparison is worth something only with the same dice.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use scenarios::{Problems, ScenarioFile, catalog};
+
+use crate::errors::{Failure, Origin};
+
+/// The largest file that is read: a WAL history of years.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads every scenario that is named, with what the command line sets.
+pub fn read_all(
+    arguments: &[String],
+    sets: &[(String, String)],
+    seed: Option<u64>,
+) -> Result<Vec<ScenarioFile>, Failure> {
+    let mut files: Vec<ScenarioFile> = Vec::with_capacity(arguments.len());
+    let mut seed = seed;
+    for argument in arguments {
+        let file = read(argument, &name_of(argument, arguments), sets, seed)?;
+        if files.iter().any(|other| other.name() == file.name()) {
+            return Err(Failure::Usage { message: format!("{argument} is named twice") });
+        }
+        if seed.is_none() && arguments.len() > 1 {
+            let variants = file.variants().map_err(|problems| mistakes(problems, argument))?;
+            seed = variants.first().map(|scenario| scenario.seed);
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+fn read(
+    argument: &str,
+    name: &str,
+    sets: &[(String, String)],
+    seed: Option<u64>,
+) -> Result<ScenarioFile, Failure> {
+    let path = Path::new(argument);
+    if path.is_dir() {
+        let why = "is a folder; a scenario is a file".to_owned();
+        return Err(Failure::Unreadable { path: argument.to_owned(), why });
+    }
+    if path.exists() {
+        let text = read_text(path)
+            .map_err(|e| Failure::Unreadable { path: argument.to_owned(), why: e.to_string() })?;
+        let beside = |file: &str| {
+            read_text(&path.with_file_name(file)).map_err(|error| error.to_string())
+        };
+        return ScenarioFile::parse(name, &text, &mut { beside })
+            .and_then(|file| file.with_files(sets, seed, &mut { beside }))
+            .map_err(|problems| mistakes(problems, argument));
+    }
+    let Some(entry) = catalog::find(argument) else {
+        let nearest = catalog::nearest_name(argument).map(str::to_owned);
+        return Err(Failure::Unknown { name: argument.to_owned(), nearest });
+    };
+    entry
+        .parse()
+        .and_then(|file| file.with_files(sets, seed, &mut |path| entry.read(path)))
+        .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })
+}
+
+fn mistakes(problems: Problems, argument: &str) -> Failure {
+    let name = format!("{}.toml", stem(argument));
+    Failure::Scenario { problems, origin: Origin { name, path: argument.into() } }
+}
+
+fn name_of(argument: &str, all: &[String]) -> String {
+    if !Path::new(argument).exists() {
+        return argument.to_owned();
+    }
+    let stems = all.iter().filter(|other| stem(other) == stem(argument)).count();
+    if stems > 1 { argument.trim_end_matches(".toml").to_owned() } else { stem(argument) }
+}
+
+fn stem(argument: &str) -> String {
+    let stem = Path::new(argument).file_stem();
+    stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > LARGEST {
+        return Err(io::Error::other(format!("{length} bytes are too many")));
+    }
+    fs::read_to_string(path)
+}

@@ -1,0 +1,116 @@
+//! `walden list`: what there is to run and to write in a scenario.
+
+use clap::{Args, ValueEnum};
+use scenarios::{catalog, keys, presets};
+
+use crate::errors::Failure;
+use crate::exit::Exit;
+use crate::terminal::{ColorChoice, Style, Terminal, plain};
+
+/// What to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// The catalogue: scenarios that `walden run NAME` plays.
+    #[default]
+    Scenarios,
+    /// Faults and their fields.
+    Faults,
+    /// Disks and workloads that go by a name.
+    Presets,
+}
+
+/// Lists scenarios, faults or presets.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// What to list.
+    #[arg(value_enum, default_value_t)]
+    pub what: Listed,
+}
+
+/// Does it.
+pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
+    let mut terminal = Terminal::new(color);
+    match args.what {
+        Listed::Scenarios => scenarios(&mut terminal),
+        Listed::Faults => faults(&mut terminal),
+        Listed::Presets => presets(&mut terminal),
+    }
+    terminal.finish()?;
+    Ok(Exit::Met)
+}
+
+fn scenarios(terminal: &mut Terminal) {
+    for entry in catalog::all() {
+        let question = entry.question();
+        let text = if question.is_empty() { entry.title() } else { question };
+        item(terminal, entry.name, &[&text]);
+    }
+}
+
+fn faults(terminal: &mut Terminal) {
+    terminal.line(terminal.paint(Style::Bold, keys::FAULT.title));
+    terminal.line(format!("    {}", keys::FAULT.doc));
+    terminal.line(format!("    kinds: {}", keys::FAULT_KINDS.join(", ")));
+    for key in keys::FAULT.keys {
+        let default = match key.default {
+            "" => String::new(),
+            default => format!("Default: {default}."),
+        };
+        item(terminal, key.name, &[key.doc, &default]);
+    }
+}
+
+fn presets(terminal: &mut Terminal) {
+    for disk in &presets::DISKS {
+        item(terminal, &format!("disk {}", disk.name), &[disk.doc, &source(disk.source)]);
+    }
+    for workload in &presets::WORKLOADS {
+        let name = format!("workload wal {}", workload.name);
+        item(terminal, &name, &[workload.doc, &source(workload.source)]);
+    }
+}
+
+fn source(text: &str) -> String {
+    format!("Source: {text}.")
+}
+
+/// A name, and what there is to say about it.
+fn item(terminal: &mut Terminal, name: &str, paragraphs: &[&str]) {
+    terminal.line(terminal.paint(Style::Bold, name));
+    for paragraph in paragraphs {
+        for line in wrap(&plain(paragraph), terminal.width().saturating_sub(4)) {
+            terminal.line(format!("    {line}"));
+        }
+    }
+}
+
+/// Breaks text at blanks.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_only() {
+        assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
+        assert_eq!(wrap("abcdefgh ij", 5), ["abcdefgh", "ij"]);
+        assert!(wrap("", 5).is_empty());
+    }
+}

@@ -1,0 +1,233 @@
+//! What `walden run` prints: one screen, the answer first.
+//!
+//! A table with a row a variant, the events that mattered in PostgreSQL's own words, expectations
+//! with what was measured, the digest, and the commands that go on from here. Where the table is
+//! wider than the terminal, each variant gets a block of its own instead.
+
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use models::trace::Run;
+use reports::tables::{self, Cell, Entry};
+
+use crate::play::Plan;
+use crate::stored::{digest_of, hex};
+use crate::terminal::{Style, Terminal, plain};
+
+/// Events shown; the rest is in `facts.jsonl`.
+const EVENTS: usize = 12;
+
+/// All that is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen<'a> {
+    /// What was played.
+    pub plan: &'a Plan,
+    /// What came of it.
+    pub runs: &'a [Run],
+    /// The command that plays it again.
+    pub repeat: &'a str,
+    /// Where the results are.
+    pub folder: &'a Path,
+}
+
+impl Screen<'_> {
+    /// Prints it.
+    pub fn print(&self, terminal: &mut Terminal) {
+        self.heading(terminal);
+        terminal.line("");
+        for line in table(&tables::comparison(self.runs), terminal.width()) {
+            terminal.line(line);
+        }
+        self.events(terminal);
+        self.expectations(terminal);
+        self.closing(terminal);
+    }
+
+    fn heading(&self, terminal: &mut Terminal) {
+        let Some(first) = self.runs.first() else { return };
+        // Several scenarios have no title and no question in common.
+        let one = first.scenario == self.plan.name;
+        let name = plain(&self.plan.name);
+        let titled = one && !first.title.is_empty() && first.title != self.plan.name;
+        let heading = if titled { format!("{name}: {}", plain(&first.title)) } else { name };
+        terminal.line(terminal.paint(Style::Bold, &heading));
+        if one && !first.question.is_empty() {
+            terminal.line(plain(&first.question));
+        }
+        terminal.line(terminal.paint(
+            Style::Dim,
+            &format!(
+                "PostgreSQL {}, seed {}, {} simulated, Walden {}",
+                first.pg_version, self.plan.seed, first.duration, first.walden
+            ),
+        ));
+    }
+
+    fn events(&self, terminal: &mut Terminal) {
+        let mut lines = Vec::new();
+        let mut more = 0;
+        let share = EVENTS.div_ceil(self.runs.len().max(1));
+        for (run, name) in self.runs.iter().zip(reports::variant_names(self.runs)) {
+            let timeline = tables::timeline(run, share);
+            more += timeline.left_out + timeline.minor;
+            for entry in &timeline.entries {
+                if lines.len() == EVENTS {
+                    more += entry.times;
+                    continue;
+                }
+                let variant = if self.runs.len() > 1 { format!("{name}  ") } else { String::new() };
+                lines.push(plain(&format!("{variant}{}", event(entry))));
+            }
+        }
+        if lines.is_empty() && more == 0 {
+            return;
+        }
+        terminal.line("");
+        terminal.line(terminal.paint(Style::Bold, "What happened"));
+        for line in lines {
+            terminal.line(format!("  {}", cut(&line, terminal.width().saturating_sub(2))));
+        }
+        if more > 0 {
+            terminal.line(format!("  and {more} more in facts.jsonl"));
+        }
+    }
+
+    fn expectations(&self, terminal: &mut Terminal) {
+        let expected = tables::expectations(self.runs);
+        let met = expected.iter().filter(|outcome| outcome.met).count();
+        let heading = match expected.len() {
+            0 => "No expectations".to_owned(),
+            all => format!("Expectations: {met} of {all} met"),
+        };
+        terminal.line("");
+        terminal.line(terminal.paint(Style::Bold, &heading));
+        for outcome in expected {
+            let (mark, style) = if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
+            let wanted = format!("{}  {} {}", outcome.variant, outcome.what, outcome.wanted);
+            let line = plain(&format!("{wanted}  (measured {})", outcome.measured));
+            terminal.line(format!("  {} {line}", terminal.paint(style, mark)));
+        }
+        for law in tables::laws(self.runs) {
+            let broken = format!("{}  law {}: {}", law.variant, law.what, law.measured);
+            let mark = terminal.paint(Style::Bad, "✗");
+            terminal.line(format!("  {mark} {}, a bug in Walden", plain(&broken)));
+        }
+    }
+
+    fn closing(&self, terminal: &mut Terminal) {
+        terminal.line("");
+        let folder = self.folder.display().to_string();
+        terminal.line(format!("digest  {}", hex(digest_of(self.runs))));
+        terminal.line(format!("repeat  {}", self.repeat));
+        terminal.line(format!("check   walden replay {}", quoted(&folder)));
+        let report = self.folder.join("report.html").display().to_string();
+        terminal.line(format!("report  {}", plain(&report)));
+    }
+}
+
+/// One line of what happened: when, in plain words, and PostgreSQL's own.
+fn event(entry: &Entry) -> String {
+    let mut line = format!("{:>12}  {}", entry.at.to_string(), entry.plain);
+    if entry.times > 1 {
+        line.push_str(&format!(", {} times until {}", entry.times, entry.until));
+    }
+    if let Some(quote) = &entry.quote {
+        line.push_str(&format!(" ({quote})"));
+    }
+    line
+}
+
+/// The comparison as lines, in the first form that fits: a row a variant, a column a variant, or
+/// a block a variant.
+fn table(comparison: &tables::Table, width: usize) -> Vec<String> {
+    let mut rows = vec![comparison.columns.clone()];
+    rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
+    let turned: Vec<Vec<String>> = (0..comparison.columns.len())
+        .map(|column| rows.iter().map(|row| row.get(column).cloned().unwrap_or_default()).collect())
+        .collect();
+    let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= width);
+    [grid(&rows), grid(&turned)].into_iter().find(fits).unwrap_or_else(|| blocks(&rows))
+}
+
+fn cell(cell: &Cell) -> String {
+    match &cell.note {
+        Some(note) => plain(&format!("{} ({note})", cell.text)),
+        None => plain(&cell.text),
+    }
+}
+
+/// Lines of aligned columns, the first one to the left.
+fn grid(rows: &[Vec<String>]) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A block a variant, a line a number: fits any terminal.
+fn blocks(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((columns, rows)) = rows.split_first() else { return Vec::new() };
+    let widest = columns.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for row in rows {
+        for (index, (column, cell)) in columns.iter().zip(row).enumerate() {
+            lines.push(match index {
+                0 => cell.clone(),
+                _ => format!("  {column:widest$}  {cell}"),
+            });
+        }
+    }
+    lines
+}
+
+/// The line, cut to the width with a mark that it was.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A word as a POSIX shell takes it.
+pub fn quoted(word: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_-+=./:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(bare) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quoted("basics/one_standby"), "basics/one_standby");
+        assert_eq!(quoted("server.pg2.replay=20MB/s"), "server.pg2.replay=20MB/s");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("~/x"), "'~/x'");
+    }
+
+    #[test]
+    fn a_table_takes_the_form_that_fits() {
+        let comparison = tables::Table {
+            columns: vec!["variant".into(), "commits/s".into()],
+            rows: vec![vec![Cell::new("base"), Cell::new("1,000")]],
+        };
+        assert_eq!(table(&comparison, 80), [" variant  commits/s", " base         1,000"]);
+        assert_eq!(table(&comparison, 18), [" variant     base", " commits/s  1,000"]);
+        assert_eq!(table(&comparison, 17), ["base", "  commits/s  1,000"]);
+    }
+
+    #[test]
+    fn a_cut_line_says_so() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+    }
+}

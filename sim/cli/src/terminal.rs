@@ -1,0 +1,158 @@
+//! Standard output as a person or a pipe sees it: width, colour, and a quiet end when nobody
+//! reads any more.
+//!
+//! Colour follows `--color`, then `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`, then whether this is
+//! a terminal. It never carries the only meaning.
+
+use std::env;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use crate::errors::Failure;
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether to colour a stream that is a terminal or not.
+    pub fn colours(self, terminal: bool) -> bool {
+        self.decide(terminal, |name| env::var(name).ok())
+    }
+
+    fn decide(self, terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
+        let set = |name| env(name).is_some_and(|value| !value.is_empty());
+        let on = |name| env(name).is_some_and(|value| !value.is_empty() && value != "0");
+        match self {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if set("NO_COLOR") => false,
+            ColorChoice::Auto if on("CLICOLOR_FORCE") => true,
+            ColorChoice::Auto => terminal && env("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
+}
+
+/// How a piece of text is set off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A heading.
+    Bold,
+    /// Beside the point.
+    Dim,
+    /// It held.
+    Good,
+    /// It did not hold.
+    Bad,
+}
+
+impl Style {
+    fn code(self) -> &'static str {
+        match self {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Good => "32",
+            Style::Bad => "31",
+        }
+    }
+}
+
+/// Width of what is printed where there is no terminal to ask: the same bytes everywhere.
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
+
+/// Standard output.
+#[derive(Debug)]
+pub struct Terminal {
+    colour: bool,
+    width: usize,
+    error: Option<io::Error>,
+}
+
+impl Terminal {
+    /// Looks at standard output and the environment.
+    pub fn new(choice: ColorChoice) -> Terminal {
+        let terminal = io::stdout().is_terminal();
+        Terminal { colour: choice.colours(terminal), width: width_of(terminal), error: None }
+    }
+
+    /// Columns there are.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The text, set off if there are colours.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }
+    }
+
+    /// Prints one line. After an error the rest is dropped; [`Terminal::finish`] tells.
+    pub fn line(&mut self, text: impl Display) {
+        if self.error.is_none()
+            && let Err(error) = writeln!(io::stdout().lock(), "{text}")
+        {
+            self.error = Some(error);
+        }
+    }
+
+    /// Flushes. That nobody reads any more is no failure; that a disk is full is one.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let error = self.error.take().or_else(|| io::stdout().lock().flush().err());
+        match error {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::Unwritable { path: "standard output".into(), why: error.to_string() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn width_of(terminal: bool) -> usize {
+    let asked = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let found =
+        || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    asked.or_else(|| terminal.then(found).flatten()).unwrap_or(WIDTH_WITHOUT_TERMINAL).max(20)
+}
+
+/// Text from a file, without what would move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(choice: ColorChoice, terminal: bool, env: &[(&str, &str)]) -> bool {
+        choice.decide(terminal, |name| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn colours_follow_the_flag_then_the_environment_then_the_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        assert!(decide(Auto, true, &[]));
+        assert!(!decide(Auto, false, &[]));
+        assert!(!decide(Auto, true, &[("NO_COLOR", "1")]));
+        assert!(decide(Auto, true, &[("NO_COLOR", "")]));
+        assert!(!decide(Auto, true, &[("TERM", "dumb")]));
+        assert!(decide(Auto, false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!decide(Auto, false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!decide(Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+        assert!(decide(Always, false, &[("NO_COLOR", "1")]));
+        assert!(!decide(Never, true, &[("CLICOLOR_FORCE", "1")]));
+    }
+
+    #[test]
+    fn text_from_a_file_cannot_move_the_cursor() {
+        assert_eq!(plain("a\x1b[2Jb\n✓"), "a\u{fffd}[2Jb\u{fffd}✓");
+    }
+}
