@@ -376,7 +376,13 @@ impl Clients {
         if !self.full_page_writes || self.config.pages.is_empty() {
             return Bytes(records);
         }
-        let mut wal = records;
+        Bytes(records + self.page_images())
+    }
+
+    /// Images of the pages that a transaction is the first to touch.
+    #[inline(never)]
+    fn page_images(&mut self) -> u64 {
+        let mut wal = 0;
         for (set, untouched) in self.config.pages.iter().zip(&mut self.untouched) {
             let mut touches = set.touches_per_thousand / 1000;
             let rest = u64::from(set.touches_per_thousand % 1000);
@@ -391,7 +397,7 @@ impl Clients {
                 }
             }
         }
-        Bytes(wal)
+        wal
     }
 }
 

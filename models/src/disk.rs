@@ -35,6 +35,7 @@ impl Disk {
     }
 
     /// Queues an fsync of `dirty` bytes; returns when it is done.
+    #[inline]
     pub fn fsync(&mut self, now: SimTime, dirty: Bytes) -> SimTime {
         let latency = Duration(self.fsync.quantile(self.die.throw()));
         let start = now.max(self.busy_until);

@@ -11,6 +11,11 @@
 //! way, which TCP repairs: after healing the flow resumes at the next retransmission, which come
 //! 200 ms after the first loss and then at doubling distances up to 120 s.
 //!
+//! A status update that only moves write or replay, while nobody waits for those, is *quiet*: it
+//! wakes nobody when it arrives, and is read together with whatever comes next on its flow, or
+//! when somebody looks ([`Link::deliver_quiet`]), with the moment at which it arrived. That is not
+//! a rule of its own: nobody can tell the difference.
+//!
 //! Delay is one draw for each window of 100 ms, linear in between.
 //!
 //! **Source.** product.md, "Delay on a link"; RFC 6298 for retransmission; Linux's
@@ -58,6 +63,9 @@ struct Flow {
     to: ServerId,
     /// In order of arrival.
     under_way: VecDeque<Parcel>,
+    /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
+    /// after it.
+    quiet: VecDeque<Parcel>,
     last_arrival: SimTime,
     /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
     unread: u64,
@@ -125,6 +133,7 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
+            quiet: VecDeque::new(),
             last_arrival: SimTime::ZERO,
             unread: 0,
             taken: VecDeque::new(),
@@ -142,27 +151,66 @@ impl Link {
 
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
     /// tries again by itself.
-    pub fn send(&mut self, now: SimTime, flow: usize, message: Message) {
-        let size = message.size();
-        let start = now.max(self.free_at);
-        self.free_at = start + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay(now);
+    #[inline]
+    pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
+        let Some(parcel) = self.dispatch(now, flow, message) else { return };
+        let arrives = parcel.arrives;
         let flow = &mut self.flows[flow];
-        if flow.cut > 0 && message.body == Body::Connect {
-            return;
-        }
-        let arrives = arrives.max(flow.last_arrival);
-        flow.last_arrival = arrives;
         if let Body::XLogData { .. } = message.body {
-            flow.unread += size.0;
+            flow.unread += message.size().0;
         }
-        flow.under_way.push_back(Parcel { sent: now, arrives, message });
+        flow.under_way.push_back(parcel);
         if flow.under_way.len() == 1 && arrives < self.next && !flow.blocked() {
             self.next = arrives;
         }
     }
 
+    /// Hands in a message that need not wake its receiver.
+    #[inline]
+    pub fn send_quietly(&mut self, now: SimTime, flow: usize, message: &Message) {
+        if self.flows[flow].blocked() {
+            self.send(now, flow, message);
+        } else if let Some(parcel) = self.dispatch(now, flow, message) {
+            self.flows[flow].quiet.push_back(parcel);
+        }
+    }
+
+    /// The next quiet message that has arrived by `now`, and when it did.
+    #[inline]
+    pub fn deliver_quiet(&mut self, now: SimTime, flow: usize) -> Option<(SimTime, Message)> {
+        let first = self.flows[flow].quiet.front().filter(|parcel| parcel.arrives <= now)?;
+        let arrived = (first.arrives, first.message);
+        self.flows[flow].quiet.pop_front();
+        Some(arrived)
+    }
+
+    /// What is quiet and under way shall wake its receiver after all.
+    pub fn wake_for_quiet(&mut self, flow: usize) {
+        let flow = &mut self.flows[flow];
+        flow.under_way.extend(flow.quiet.drain(..));
+        flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
+        self.schedule();
+    }
+
+    /// The message leaves when the bandwidth is free, and arrives after the delay. `None`: a
+    /// connection attempt into a cut link, which is lost.
+    #[inline]
+    fn dispatch(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<Parcel> {
+        let size = message.size();
+        let start = now.max(self.free_at);
+        self.free_at = start + self.config.bandwidth.time_for(size);
+        let arrives = self.free_at + self.delay(now);
+        let flow = &mut self.flows[flow];
+        if flow.cut > 0 && matches!(message.body, Body::Connect) {
+            return None;
+        }
+        let arrives = arrives.max(flow.last_arrival);
+        flow.last_arrival = arrives;
+        Some(Parcel { sent: now, arrives, message: *message })
+    }
+
     /// The receiver has taken `bytes` of XLogData from its socket buffer.
+    #[inline]
     pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) {
         let known = now + self.delay(now);
         let flow = &mut self.flows[flow];
@@ -191,17 +239,18 @@ impl Link {
     }
 
     /// What is due at `now`, one thing at a time, in order of time and then of flows.
+    #[inline]
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
         let window = self.config.window;
-        let due = |flow: &Flow| flow.next_deadline().0 <= now.0;
-        let index = self.flows.iter().position(due);
-        let delivery = index.and_then(|index| self.flows[index].deliver(now, window));
+        let due = self.flows.iter_mut().find(|flow| flow.next_deadline() <= now);
+        let delivery = due.and_then(|flow| flow.deliver(now, window));
         self.schedule();
         delivery
     }
 
     /// Nothing passes from now on, and nothing is lost.
     pub fn hold(&mut self, flow: usize) {
+        self.wake_for_quiet(flow);
         self.flows[flow].held += 1;
         self.schedule();
     }
@@ -216,6 +265,7 @@ impl Link {
 
     /// Nothing passes from now on; what is under way is lost and must be sent again.
     pub fn cut(&mut self, flow: usize) {
+        self.wake_for_quiet(flow);
         let flow = &mut self.flows[flow];
         flow.cut += 1;
         flow.under_way.retain(|p| p.message.body != Body::Connect);
@@ -237,6 +287,7 @@ impl Link {
     }
 
     /// The delay of what leaves at `now`.
+    #[inline]
     fn delay(&mut self, now: SimTime) -> Duration {
         if self.config.rtt.is_constant() {
             return Duration(self.config.rtt.max() / 2);
@@ -256,26 +307,31 @@ impl Link {
         Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
     }
 
+    #[inline]
     fn schedule(&mut self) {
-        self.next = self.flows.iter().map(Flow::next_deadline).min().unwrap_or(SimTime::NEVER);
+        self.next = match self.flows.as_slice() {
+            [flow] => flow.next_deadline(),
+            flows => flows.iter().map(Flow::next_deadline).min().unwrap_or(SimTime::NEVER),
+        };
     }
 }
 
 impl Flow {
+    #[inline]
     fn blocked(&self) -> bool {
         self.held + self.cut > 0
     }
 
+    #[inline]
     fn next_deadline(&self) -> SimTime {
         if self.blocked() {
             return SimTime::NEVER;
         }
         let arrival = self.under_way.front().map_or(SimTime::NEVER, |p| p.arrives);
-        let room = match (self.wants, self.taken.front()) {
-            (Some(_), Some(&(known, _))) => known,
-            _ => SimTime::NEVER,
-        };
-        arrival.min(room)
+        if self.wants.is_none() {
+            return arrival;
+        }
+        arrival.min(self.taken.front().map_or(SimTime::NEVER, |taken| taken.0))
     }
 
     fn deliver(&mut self, now: SimTime, window: Bytes) -> Option<Delivery> {
@@ -288,6 +344,7 @@ impl Flow {
     }
 
     /// Room for what the sender wants, if there is; a message larger than the window goes alone.
+    #[inline]
     fn room(&mut self, now: SimTime, window: Bytes) -> Option<Bytes> {
         while let Some(&(known, bytes)) = self.taken.front()
             && known <= now
@@ -352,8 +409,8 @@ mod tests {
     #[test]
     fn messages_queue_for_bandwidth_and_keep_their_order() {
         let mut link = link(1 << 20);
-        link.send(SimTime(0), 0, wal(970));
-        link.send(SimTime(0), 0, wal(970));
+        link.send(SimTime(0), 0, &wal(970));
+        link.send(SimTime(0), 0, &wal(970));
         assert_eq!(link.next_deadline(), SimTime(1_001_000));
         assert!(link.deliver(SimTime(1_001_000)).is_some());
         assert_eq!(link.next_deadline(), SimTime(1_002_000));
@@ -363,8 +420,8 @@ mod tests {
     fn a_receiver_that_does_not_read_blocks_the_sender() {
         let mut link = link(2_000);
         assert_eq!(link.ask_for_room(SimTime(0), 0, Bytes(1_000)), Some(Bytes(2_000)));
-        link.send(SimTime(0), 0, wal(970));
-        link.send(SimTime(0), 0, wal(970));
+        link.send(SimTime(0), 0, &wal(970));
+        link.send(SimTime(0), 0, &wal(970));
         assert_eq!(link.ask_for_room(SimTime(0), 0, Bytes(1_000)), None);
         link.deliver(SimTime(1_001_000));
         link.deliver(SimTime(1_002_000));
@@ -380,12 +437,12 @@ mod tests {
         let s = |n: u64| SimTime(n * 100_000_000);
         let mut held = link(1 << 20);
         held.hold(0);
-        held.send(s(1), 0, wal(100));
+        held.send(s(1), 0, &wal(100));
         held.release(s(50), 0);
         assert_eq!(held.next_deadline(), s(50));
         let mut cut = link(1 << 20);
         cut.cut(0);
-        cut.send(s(1), 0, wal(100));
+        cut.send(s(1), 0, &wal(100));
         cut.heal(s(50), 0);
         // Sent at 0.1 s; again at 0.3, 0.7, 1.5, 3.1 and 6.3 s; one way takes 1 ms.
         assert_eq!(cut.next_deadline(), SimTime(6_301_000_000));

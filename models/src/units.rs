@@ -442,7 +442,7 @@ impl Die {
     /// The next throw, uniform over all 64-bit numbers.
     #[inline]
     pub fn throw(&mut self) -> u64 {
-        self.thrown += 1;
+        self.thrown = self.thrown.wrapping_add(1);
         self.at(self.thrown)
     }
 

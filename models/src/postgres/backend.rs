@@ -84,6 +84,7 @@ impl SynchronousCommit {
 
 impl Commits {
     /// A commit waits: for standbys in `mode`, or for the local flush alone.
+    #[inline]
     pub fn wait(&mut self, mode: Option<WaitMode>, waiting: Waiting) {
         self.queue(mode).push_back(waiting);
     }
@@ -112,6 +113,12 @@ impl Commits {
         release(self.queue(Some(mode)), now, synced, out);
     }
 
+    /// Whether any backend waits for standbys in `mode`.
+    #[inline]
+    pub fn waits_for(&self, mode: WaitMode) -> bool {
+        !self.remote[mode as usize].is_empty()
+    }
+
     /// How many backends wait.
     pub fn waiting(&self) -> usize {
         self.local.len() + self.remote.iter().map(VecDeque::len).sum::<usize>()
@@ -130,26 +137,31 @@ impl Commits {
         toll
     }
 
+    #[inline]
     fn queue(&mut self, mode: Option<WaitMode>) -> &mut VecDeque<Waiting> {
         match mode {
             None => &mut self.local,
-            Some(WaitMode::Write) => &mut self.remote[0],
-            Some(WaitMode::Flush) => &mut self.remote[1],
-            Some(WaitMode::Apply) => &mut self.remote[2],
+            Some(mode) => &mut self.remote[mode as usize],
         }
     }
 }
 
+#[inline]
 fn release(
     queue: &mut VecDeque<Waiting>,
     now: SimTime,
     upto: UsableBytes,
     out: &mut Vec<Acknowledged>,
 ) {
-    while let Some(first) = queue.front()
-        && first.end <= upto
-    {
-        out.push(Acknowledged { at: now, start: first.start, session: first.session });
-        queue.pop_front();
+    let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
+    let (first, second) = queue.as_slices();
+    let released = first.iter().take_while(|w| w.end <= upto).count();
+    out.extend(first[..released].iter().map(answer));
+    let mut all = released;
+    if released == first.len() {
+        let released = second.iter().take_while(|w| w.end <= upto).count();
+        out.extend(second[..released].iter().map(answer));
+        all += released;
     }
+    queue.drain(..all);
 }

@@ -104,6 +104,10 @@ struct Reader {
     last: Option<Sample>,
     /// The sample it waits to pass since the ring overran it (`overflowed`).
     parked: Option<Sample>,
+    /// The position of the last reply.
+    reported: Lsn,
+    /// The last reply did not move it, and its lag has not been worked out.
+    unmoved: bool,
 }
 
 impl Reader {
@@ -139,6 +143,8 @@ pub struct LagTracker {
     write: Reader,
     flush: Reader,
     apply: Reader,
+    /// When the last reply came, and how many samples there were.
+    replied: (SimTime, u64),
 }
 
 /// Samples that a new ring has room for.
@@ -211,14 +217,38 @@ impl LagTracker {
     }
 
     /// A reply arrives at `now` (`LagTrackerRead`, for each of its positions).
-    #[inline]
     pub fn reply(&mut self, at: Positions, now: SimTime) -> Lags {
+        let moved = self.reply_moved(at, now);
+        let unmoved = self.unmoved();
+        Lags {
+            write: moved.write.or(unmoved.write),
+            flush: moved.flush.or(unmoved.flush),
+            apply: moved.apply.or(unmoved.apply),
+        }
+    }
+
+    /// The same for the positions that this reply moves; those of the others are worked out by
+    /// [`LagTracker::unmoved`] if somebody looks before the next reply.
+    #[inline]
+    pub fn reply_moved(&mut self, at: Positions, now: SimTime) -> Lags {
+        self.replied = (now, self.written);
         let ring = Ring { samples: &self.ring, written: self.written };
         Lags {
-            write: ring.read(&mut self.write, at.write, now),
-            flush: ring.read(&mut self.flush, at.flush, now),
-            apply: ring.read(&mut self.apply, at.apply, now),
+            write: ring.read_moved(&mut self.write, at.write, now),
+            flush: ring.read_moved(&mut self.flush, at.flush, now),
+            apply: ring.read_moved(&mut self.apply, at.apply, now),
         }
+    }
+
+    /// The lags, as of the last reply, of the positions that it did not move.
+    pub fn unmoved(&self) -> Lags {
+        let (now, written) = self.replied;
+        let ring = Ring { samples: &self.ring, written };
+        let lag = |reader: &Reader| {
+            let (mut reader, lsn) = (*reader, reader.reported);
+            reader.unmoved.then(|| ring.read(&mut reader, lsn, now)).flatten()
+        };
+        Lags { write: lag(&self.write), flush: lag(&self.flush), apply: lag(&self.apply) }
     }
 }
 
@@ -230,52 +260,76 @@ struct Ring<'a> {
 }
 
 impl Ring<'_> {
-    /// The sample with this ordinal, if it has been written.
+    /// The sample with this ordinal, which has been written.
     #[inline]
-    fn get(&self, ordinal: u64) -> Option<&Sample> {
-        if ordinal >= self.written {
+    fn get(&self, ordinal: u64) -> Sample {
+        self.samples[ordinal as usize & (self.samples.len() - 1)]
+    }
+
+    /// [`Ring::read`], unless the reply before said the same.
+    #[inline]
+    fn read_moved(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
+        reader.unmoved = reader.reported == lsn && reader.parked.is_none();
+        if reader.unmoved {
             return None;
         }
-        self.samples.get(ordinal as usize & (self.samples.len() - 1))
+        reader.reported = lsn;
+        self.read(reader, lsn, now)
     }
 
     /// Moves `reader` past all samples up to `lsn`; the lag at `now`.
     #[inline]
     fn read(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
-        // Most replies move one of the three positions; the others cross nothing.
-        if reader.parked.is_none() {
-            let next = self.get(reader.next)?;
-            if next.lsn > lsn && reader.last.is_none() {
-                return elapsed(next.time, now);
-            }
+        if reader.parked.is_some() {
+            return self.read_parked(reader, lsn, now);
         }
-        self.read_on(reader, lsn, now)
+        self.read_on(reader, lsn, now, None)
     }
 
-    fn read_on(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
-        let mut crossed = None;
-        if let Some(parked) = reader.parked {
-            if parked.lsn > lsn {
-                return elapsed(parked.time, now);
+    /// The sample that was kept aside comes first; behind it lies what the ring still has.
+    fn read_parked(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
+        let parked = reader.parked?;
+        if parked.lsn > lsn {
+            return elapsed(parked.time, now);
+        }
+        reader.parked = None;
+        reader.next = oldest(self.written);
+        self.read_on(reader, lsn, now, Some(parked))
+    }
+
+    #[inline]
+    fn read_on(
+        self,
+        reader: &mut Reader,
+        lsn: Lsn,
+        now: SimTime,
+        mut crossed: Option<Sample>,
+    ) -> Option<Duration> {
+        let mut ordinal = reader.next;
+        let next = loop {
+            if ordinal == self.written {
+                break None;
             }
-            crossed = Some(parked);
-            reader.parked = None;
-            reader.next = oldest(self.written);
-        }
-        let mut next = self.get(reader.next);
-        while let Some(&sample) = next.filter(|sample| sample.lsn <= lsn) {
+            let sample = self.get(ordinal);
+            if sample.lsn > lsn {
+                break Some(sample);
+            }
             crossed = Some(sample);
-            reader.next += 1;
-            next = self.get(reader.next);
-        }
-        reader.last = crossed.or(reader.last).filter(|_| next.is_some());
-        match (crossed, reader.last, next) {
-            (Some(crossed), _, _) => elapsed(crossed.time, now),
+            ordinal += 1;
+        };
+        reader.next = ordinal;
+        match (crossed, next) {
+            (Some(crossed), _) => {
+                reader.last = next.map(|_| crossed);
+                elapsed(crossed.time, now)
+            }
             // Everything has been read.
-            (None, _, None) => None,
-            (None, Some(last), Some(&next)) => elapsed(between(last, next, lsn)?, now),
-            // A new burst, or a new connection: as if that sample were reached now.
-            (None, None, Some(next)) => elapsed(next.time, now),
+            (None, None) => None,
+            (None, Some(next)) => match reader.last {
+                Some(last) => elapsed(between(last, next, lsn)?, now),
+                // A new burst, or a new connection: as if that sample were reached now.
+                None => elapsed(next.time, now),
+            },
         }
     }
 }
@@ -322,16 +376,44 @@ impl LagColumns {
         LagColumns { when_idle, ..LagColumns::default() }
     }
 
+    /// Whether a reply makes the standby an idle one, so that a lag without a value becomes NULL.
+    #[inline]
+    fn clears(&self, at: Positions, sent: Lsn) -> bool {
+        let applied_all = at.apply == sent;
+        match self.when_idle {
+            WhenIdle::AppliedTwice => applied_all && self.applied_all,
+            WhenIdle::RepeatedReply => applied_all && at.flush == sent && at == self.previous,
+        }
+    }
+
+    /// A reply comes: what [`LagColumns::reply`] does with the lags of `tracker`, except that
+    /// those of positions it does not move are left to [`LagColumns::seen`].
+    #[inline]
+    pub fn track(&mut self, tracker: &mut LagTracker, at: Positions, sent: Lsn, now: SimTime) {
+        let lags = match self.clears(at, sent) {
+            true => tracker.reply(at, now),
+            false => tracker.reply_moved(at, now),
+        };
+        self.reply(lags, at, sent);
+    }
+
+    /// The columns as somebody who looks now sees them.
+    pub fn seen(&self, tracker: &LagTracker) -> LagColumns {
+        let unmoved = tracker.unmoved();
+        LagColumns {
+            write_lag: unmoved.write.or(self.write_lag),
+            flush_lag: unmoved.flush.or(self.flush_lag),
+            replay_lag: unmoved.apply.or(self.replay_lag),
+            ..*self
+        }
+    }
+
     /// A reply with these positions and lags, when all up to `sent` had been sent
     /// (`ProcessStandbyReplyMessage`). A value is shown; no value leaves the column, unless this
     /// reply makes the standby an idle one.
     pub fn reply(&mut self, lags: Lags, at: Positions, sent: Lsn) {
-        let applied_all = at.apply == sent;
-        let clear = match self.when_idle {
-            WhenIdle::AppliedTwice => applied_all && self.applied_all,
-            WhenIdle::RepeatedReply => applied_all && at.flush == sent && at == self.previous,
-        };
-        self.applied_all = applied_all;
+        let clear = self.clears(at, sent);
+        self.applied_all = at.apply == sent;
         self.previous = at;
         let show = |column: &mut Option<Duration>, lag: Option<Duration>| {
             if lag.is_some() || clear {
@@ -717,6 +799,39 @@ mod tests {
             let version = PgVersion::new(major).expect("a version");
             assert_eq!(WhenFull::of(version), WhenFull::ParkSlowest);
             assert_eq!(WhenIdle::of(version) == WhenIdle::AppliedTwice, major == 13);
+        }
+    }
+
+    #[test]
+    fn what_is_left_until_somebody_looks_is_what_was_to_be_seen() {
+        let mut die = Die::new(3, "replies", "test");
+        for round in 0..200 {
+            let (mut eager, mut lazy) = (LagTracker::default(), LagTracker::default());
+            let mut shown = LagColumns::new(WhenIdle::RepeatedReply);
+            let mut kept = shown;
+            let (mut sent, mut at) = (0, positions(0, 0, 0));
+            for step in 1..400 {
+                let now = at_ms(step * 3 + die.throw() % 3);
+                if die.throw() % 3 == 0 {
+                    sent += die.throw() % 500;
+                    eager.sample(Lsn(sent), now);
+                    lazy.sample(Lsn(sent), now);
+                    continue;
+                }
+                let mut forward = |from: Lsn| match die.throw() % 3 {
+                    0 => Lsn((from.0 + die.throw() % 700).min(sent)),
+                    _ => from,
+                };
+                at.write = forward(at.write);
+                at.flush = forward(at.flush).min(at.write);
+                at.apply = forward(at.apply).min(at.flush);
+                let lags = eager.reply(at, now);
+                shown.reply(lags, at, Lsn(sent));
+                kept.track(&mut lazy, at, Lsn(sent), now);
+                let seen = kept.seen(&lazy);
+                let columns = |c: &LagColumns| (c.write_lag, c.flush_lag, c.replay_lag);
+                assert_eq!(columns(&seen), columns(&shown), "round {round}, step {step}");
+            }
         }
     }
 }

@@ -85,6 +85,7 @@ impl Primary {
     }
 
     /// When it has something to do by itself.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.wal
             .next_deadline()
@@ -187,6 +188,7 @@ impl Primary {
     }
 
     /// Does everything that is due.
+    #[inline]
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         if self.wal.next_deadline() <= now {
             self.flush_step_ended(now, host, out);
@@ -294,7 +296,7 @@ impl Primary {
     ) {
         if let Some(sender) = self.senders[index].take() {
             self.standbys[index] = Standby::default();
-            self.candidates_changed();
+            self.candidates_changed(out);
             host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
             if let Some(why) = why {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
@@ -379,7 +381,7 @@ impl Primary {
         let candidates_changed = known.streaming != streaming || !known.flush.is_valid();
         (known.streaming, known.write, known.flush, known.apply) = (streaming, write, flush, apply);
         if candidates_changed {
-            self.candidates_changed();
+            self.candidates_changed(out);
         }
         self.release(now, index, positions, out);
         if flush.is_valid() {
@@ -392,12 +394,16 @@ impl Primary {
     /// A walsender has processed a reply: releases whoever waited for it.
     ///
     /// A position rises only if that of the standby that replied is above it, or the candidates
-    /// are others than at its last reply; otherwise there is nothing to do.
+    /// are others than at its last reply; and it matters only if somebody waits, since who comes
+    /// later waits for WAL that no standby has yet. Otherwise there is nothing to do.
+    #[inline]
     fn release(&mut self, now: SimTime, index: usize, reply: Positions, out: &mut Out) {
         let Some(sender) = &mut self.senders[index] else { return };
         let recheck = std::mem::take(&mut sender.recheck_candidates);
-        let above = |mode| reply.at(mode) > self.syncrep.synced(mode);
-        if !recheck && !WaitMode::ALL.into_iter().any(above) {
+        let matters = |mode| {
+            reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode)
+        };
+        if !recheck && !WaitMode::ALL.into_iter().any(matters) {
             return;
         }
         let release = self.syncrep.release(&self.standbys, index);
@@ -412,8 +418,14 @@ impl Primary {
         }
     }
 
+    /// Whether every walsender has looked at the candidates since they changed last.
+    pub fn is_settled(&self) -> bool {
+        self.senders.iter().flatten().all(|sender| !sender.recheck_candidates)
+    }
+
     /// Every walsender has to look again at its next reply.
-    fn candidates_changed(&mut self) {
+    fn candidates_changed(&mut self, out: &mut Out) {
+        out.effect(Effect::CandidatesChanged);
         for sender in self.senders.iter_mut().flatten() {
             sender.recheck_candidates = true;
         }

@@ -51,11 +51,15 @@ enum Postponed {
 pub enum Effect {
     /// Sends a message.
     Send {
+        /// When: now, or a moment ago, when a piece of replay ended.
+        at: SimTime,
         /// To whom.
         to: ServerId,
         /// What.
         message: Message,
     },
+    /// Other standbys count as synchronous than before: the next reply of each matters.
+    CandidatesChanged,
     /// Took so many bytes of XLogData from the socket.
     Read {
         /// Who sent them.
@@ -84,6 +88,8 @@ pub enum Effect {
 /// Where effects go.
 #[derive(Clone, Debug, Default)]
 pub struct Out {
+    /// The moment of what is sent.
+    pub at: SimTime,
     /// Effects in order.
     pub effects: Vec<Effect>,
     /// Answers to clients, in order.
@@ -92,18 +98,22 @@ pub struct Out {
 
 impl Out {
     /// Adds an effect.
+    #[inline]
     pub fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
     /// Adds a fact.
+    #[inline]
     pub fn fact(&mut self, what: What) {
         self.effect(Effect::Fact(what));
     }
 
     /// Sends a message.
+    #[inline]
     pub fn send(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
-        self.effect(Effect::Send { to, message: Message { connection, body } });
+        let message = Message { connection, body };
+        self.effect(Effect::Send { at: self.at, to, message });
     }
 }
 
@@ -197,6 +207,7 @@ pub struct Server {
     settings: Settings,
     upstream: Option<ServerId>,
     replay: Rate,
+    quiet_replay: bool,
     /// What survives a crash.
     pub host: Host,
     state: State,
@@ -242,6 +253,7 @@ impl Server {
             id: config.id,
             upstream: config.upstream,
             replay: config.replay,
+            quiet_replay: false,
             host: Host {
                 files,
                 disk: config.disk,
@@ -307,14 +319,16 @@ impl Server {
     }
 
     /// End of the WAL that is durable here.
+    #[inline]
     pub fn flushed(&self) -> Lsn {
         self.host.files.flushed
     }
 
-    /// What a standby has replayed; a primary has everything it inserted.
-    pub fn replayed(&self) -> Lsn {
+    /// What a standby has replayed at `now`; a primary has everything it inserted.
+    #[inline]
+    pub fn replayed(&self, now: SimTime) -> Lsn {
         match &self.state {
-            State::Standby(standby) => standby.startup.replayed(),
+            State::Standby(standby) => standby.replayed_at(now),
             State::Primary(primary) => primary.wal.insert_lsn(),
             State::Down | State::Recovering { .. } => self.host.files.flushed,
         }
@@ -336,6 +350,7 @@ impl Server {
     }
 
     /// When it has something to do by itself.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.next
     }
@@ -346,6 +361,7 @@ impl Server {
         if self.frozen.is_some() {
             return;
         }
+        out.at = now;
         match &mut self.state {
             State::Primary(primary) => {
                 primary.deadline(now, &mut self.host, out);
@@ -370,6 +386,7 @@ impl Server {
             self.postponed.push_back(Postponed::Message { from, message: *message });
             return;
         }
+        out.at = now;
         match &mut self.state {
             State::Primary(primary) => {
                 primary.message(now, from, message, &mut self.host, out);
@@ -390,6 +407,7 @@ impl Server {
         if self.frozen.is_some() {
             self.postponed.push_back(Postponed::Room { to, bytes });
         } else if let State::Primary(primary) = &mut self.state {
+            out.at = now;
             primary.room(now, to, bytes, &self.host, out);
             self.next = primary.next_deadline();
         }
@@ -422,7 +440,7 @@ impl Server {
 
     /// The processes, or the whole host, die.
     pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
-        let _ = now;
+        out.at = now;
         let written = self.host.files.written;
         let survived = match scope {
             Scope::Processes => self.host.files.written.max(self.host.files.flushed),
@@ -444,7 +462,7 @@ impl Server {
                 }
             }
             State::Standby(standby) => {
-                self.consistent_at = standby.startup.replayed();
+                self.consistent_at = standby.replayed_at(now);
                 if scope == Scope::Processes && !standby.receiver.is_off() {
                     let (to, connection) =
                         (standby.receiver.upstream(), standby.receiver.connection());
@@ -468,6 +486,7 @@ impl Server {
     /// The host is up and the postmaster starts. Nothing happens if it runs.
     pub fn start(&mut self, now: SimTime, out: &mut Out) {
         self.host_down = false;
+        out.at = now;
         if !matches!(self.state, State::Down) {
             return;
         }
@@ -484,6 +503,7 @@ impl Server {
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
+                standby.replay_quietly(self.quiet_replay);
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);
             }
@@ -522,6 +542,16 @@ impl Server {
     pub fn serve_streaming(&mut self, now: SimTime, standby: ServerId, connection: ConnectionId) {
         if let State::Primary(primary) = &mut self.state {
             primary.streams_already(now, standby, connection, &mut self.host);
+            self.schedule();
+        }
+    }
+
+    /// Whether nobody waits for this server's replay, nor for the reply at its end, if it is a
+    /// standby.
+    pub fn replay_quietly(&mut self, quietly: bool) {
+        self.quiet_replay = quietly;
+        if let State::Standby(standby) = &mut self.state {
+            standby.replay_quietly(quietly);
             self.schedule();
         }
     }

@@ -4,6 +4,10 @@
 //! everything, has the walreceiver say so. When the stream is gone, the startup process first
 //! replays what is left, and then asks for a new one.
 //!
+//! If nobody waits for replay ([`Standby::replay_quietly`]), the end of a piece of replay is no
+//! moment of its own: it is taken note of when the standby next has something to do, with the
+//! moment at which it came.
+//!
 //! **Source.** `xlogrecovery.c`, `walreceiver.c`, `walreceiverfuncs.c`.
 //!
 //! **Not modelled.** Cascading: it serves no standbys of its own. A restartpoint is made as soon
@@ -32,6 +36,8 @@ pub struct Standby {
     pub restartpoints: u64,
     /// What it needs next is gone from its upstream.
     pub lost: bool,
+    /// Nobody waits for the end of a piece of replay.
+    quiet_replay: bool,
 }
 
 impl Standby {
@@ -54,7 +60,20 @@ impl Standby {
         let mut startup = Startup::new(replay, retry, redo.min(end), end);
         startup.go_on(now);
         let receiver = WalReceiver::new(config);
-        Standby { receiver, startup, consistent_at, ready: false, restartpoints: 0, lost: false }
+        Standby {
+            receiver,
+            startup,
+            consistent_at,
+            ready: false,
+            restartpoints: 0,
+            lost: false,
+            quiet_replay: false,
+        }
+    }
+
+    /// Whether nobody waits for this standby's replay, nor for the reply at its end.
+    pub fn replay_quietly(&mut self, quietly: bool) {
+        self.quiet_replay = quietly;
     }
 
     /// It streamed before the run began, and has everything up to `end`.
@@ -69,11 +88,33 @@ impl Standby {
     }
 
     /// When it has something to do by itself.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
-        self.receiver.next_deadline().min(self.startup.next_deadline())
+        let quiet = self.quiet_replay && self.receiver.is_streaming() && self.ready;
+        let piece = if quiet { SimTime::NEVER } else { self.startup.piece_done() };
+        self.receiver.next_deadline().min(self.startup.retry_at()).min(piece)
+    }
+
+    /// What it has replayed by `now`.
+    pub fn replayed_at(&self, now: SimTime) -> Lsn {
+        self.startup.replayed_at(now)
+    }
+
+    /// Takes note of a piece of replay that has ended.
+    #[inline]
+    fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let mut done = self.startup.piece_done();
+        while done <= now {
+            self.startup.end_piece(done);
+            out.at = done;
+            self.replayed(done, host, out);
+            out.at = now;
+            done = self.startup.piece_done();
+        }
     }
 
     /// A message has arrived.
+    #[inline]
     pub fn message(
         &mut self,
         now: SimTime,
@@ -82,6 +123,7 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
+        self.catch_up(now, host, out);
         let known = !self.receiver.is_off() && message.connection == self.receiver.connection();
         if !known {
             match message.body {
@@ -102,10 +144,9 @@ impl Standby {
     }
 
     /// Does everything that is due.
+    #[inline]
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        if self.startup.end_piece(now) {
-            self.replayed(now, host, out);
-        }
+        self.catch_up(now, host, out);
         if self.receiver.next_deadline() <= now {
             let replayed = self.startup.replayed();
             let (files, disk) = (&mut host.files, &mut host.disk);
@@ -127,6 +168,7 @@ impl Standby {
         }
     }
 
+    #[inline]
     fn replayed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let replayed = self.startup.replayed();
         if !self.ready && replayed >= self.consistent_at {
@@ -155,6 +197,7 @@ impl Standby {
         }
     }
 
+    #[inline]
     fn react(
         &mut self,
         now: SimTime,

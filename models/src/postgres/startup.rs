@@ -57,23 +57,38 @@ impl Startup {
         self.replayed
     }
 
+    /// The same at `now`, though nobody has told it yet that the piece in hand is done.
+    #[inline]
+    pub fn replayed_at(&self, now: SimTime) -> Lsn {
+        if self.busy_until <= now { self.target } else { self.replayed }
+    }
+
+    /// When the piece in hand is done.
+    #[inline]
+    pub fn piece_done(&self) -> SimTime {
+        self.busy_until
+    }
+
+    /// When it asks for a stream again.
+    #[inline]
+    pub fn retry_at(&self) -> SimTime {
+        self.retry_at
+    }
+
     /// Whether everything it may replay is replayed.
     pub fn has_replayed_all(&self) -> bool {
         self.replayed >= self.available
     }
 
-    /// When it has something to do.
-    pub fn next_deadline(&self) -> SimTime {
-        self.busy_until.min(self.retry_at)
-    }
-
     /// WAL up to `available` may be replayed.
+    #[inline]
     pub fn offer(&mut self, now: SimTime, available: Lsn) {
         self.available = self.available.max(available);
         self.go_on(now);
     }
 
     /// Begins with the next piece, unless it is busy.
+    #[inline]
     pub fn go_on(&mut self, now: SimTime) {
         if self.busy_until == SimTime::NEVER && self.available > self.replayed {
             self.target = self.available;
@@ -81,15 +96,12 @@ impl Startup {
         }
     }
 
-    /// Ends the piece in hand if its time has come, and begins the next. True if one ended.
-    pub fn end_piece(&mut self, now: SimTime) -> bool {
-        if self.busy_until > now {
-            return false;
-        }
+    /// Ends the piece in hand, whose time has come, and begins the next.
+    #[inline]
+    pub fn end_piece(&mut self, now: SimTime) {
         self.busy_until = SimTime::NEVER;
         self.replayed = self.target;
         self.go_on(now);
-        true
     }
 
     /// The stream is gone and nothing is left to replay.

@@ -151,17 +151,20 @@ impl Wal {
     }
 
     /// The usable position of an LSN, to compare with ends of commits.
+    #[inline]
     pub fn usable(&self, lsn: Lsn) -> UsableBytes {
         UsableBytes::from_lsn(lsn, self.size)
     }
 
     /// Whether `bytes` more fit into wal_buffers, or a backend has to wait until some are written.
+    #[inline]
     pub fn has_room(&self, bytes: Bytes) -> bool {
         let unwritten = self.insert.0.saturating_sub(self.written.0);
         unwritten == 0 || unwritten + bytes.0 <= self.buffers.0
     }
 
     /// Inserts records of `bytes` in all; returns their end.
+    #[inline]
     pub fn insert(&mut self, bytes: Bytes) -> UsableBytes {
         self.insert = self.insert.after(bytes);
         self.insert
@@ -183,6 +186,7 @@ impl Wal {
     }
 
     /// Somebody waits until `end` is durable.
+    #[inline]
     pub fn want(&mut self, end: UsableBytes) {
         self.wanted = self.wanted.max(end);
     }
@@ -215,16 +219,19 @@ impl Wal {
     }
 
     /// Whether a flush is in progress.
+    #[inline]
     pub fn flushing(&self) -> bool {
         self.flush.is_some()
     }
 
     /// Whether somebody waits for WAL that is not durable.
+    #[inline]
     pub fn flush_wanted(&self) -> bool {
         self.wanted > self.flushed
     }
 
     /// When the step in progress ends.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
     }

@@ -147,6 +147,7 @@ impl WalReceiver {
     }
 
     /// When it has something to do.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.busy_until.min(self.timer)
     }
@@ -177,6 +178,7 @@ impl WalReceiver {
     }
 
     /// A message of its connection has arrived.
+    #[inline]
     pub fn receive(
         &mut self,
         now: SimTime,
@@ -226,6 +228,7 @@ impl WalReceiver {
     }
 
     /// What it was busy with is done, or a timer is due.
+    #[inline]
     pub fn deadline(
         &mut self,
         now: SimTime,
@@ -271,6 +274,7 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
+    #[inline]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -317,6 +321,7 @@ impl WalReceiver {
     }
 
     /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
+    #[inline]
     fn after_write(
         &mut self,
         now: SimTime,
@@ -334,6 +339,7 @@ impl WalReceiver {
     }
 
     /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
+    #[inline]
     fn flush_and_reply(
         &mut self,
         now: SimTime,
@@ -348,11 +354,13 @@ impl WalReceiver {
         None
     }
 
+    #[inline]
     fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
         self.busy_until = disk.fsync(now, end.since(self.flush));
         self.work = Work::Fsyncing { end };
     }
 
+    #[inline]
     fn written(&mut self, end: Lsn, files: &mut WalFiles) {
         self.write = end;
         if end > files.written {
@@ -361,6 +369,7 @@ impl WalReceiver {
         }
     }
 
+    #[inline]
     fn fsynced(&mut self, end: Lsn, files: &mut WalFiles) {
         self.flush = self.flush.max(end);
         files.flushed = files.flushed.max(self.flush);
@@ -378,6 +387,7 @@ impl WalReceiver {
     }
 
     /// `XLogWalRcvSendReply`.
+    #[inline]
     fn reply(&mut self, now: SimTime, apply: Lsn, force: bool, ping: bool, out: &mut Out) {
         let (write, flush) = (self.write, self.flush);
         if self.phase != Phase::Streaming || !(force || self.reply_due(now)) {
@@ -440,6 +450,7 @@ impl WalReceiver {
         }
     }
 
+    #[inline]
     fn heard(&mut self, now: SimTime) {
         self.heard = now;
         self.pinged = false;
@@ -448,8 +459,8 @@ impl WalReceiver {
         }
     }
 
+    #[inline]
     fn post(&self, body: Body, out: &mut Out) {
-        let message = Message { connection: self.connection, body };
-        out.effect(Effect::Send { to: self.config.upstream, message });
+        out.send(self.config.upstream, self.connection, body);
     }
 }

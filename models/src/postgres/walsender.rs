@@ -12,7 +12,7 @@
 //! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
 
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, Message, XLOG_DATA_HEADER};
+use super::protocol::{Body, XLOG_DATA_HEADER};
 use super::server::{Effect, Out};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
@@ -113,8 +113,8 @@ impl WalSender {
     }
 
     /// `write_lag`, `flush_lag` and `replay_lag` as the view shows them.
-    pub fn columns(&self) -> &LagColumns {
-        &self.columns
+    pub fn columns(&self) -> LagColumns {
+        self.columns.seen(&self.lag)
     }
 
     /// `START_REPLICATION`: streams from `start` on.
@@ -132,6 +132,7 @@ impl WalSender {
     }
 
     /// Sends what is flushed and not yet sent, as far as the socket takes it.
+    #[inline]
     pub fn send(&mut self, now: SimTime, flushed: Lsn, wal: &Wal, out: &mut Out) {
         if self.phase == Phase::Startup {
             return;
@@ -170,6 +171,7 @@ impl WalSender {
     }
 
     /// A status update has come: notes the moment, works out the lag columns, answers a ping.
+    #[inline]
     pub fn status(
         &mut self,
         now: SimTime,
@@ -178,8 +180,7 @@ impl WalSender {
         out: &mut Out,
     ) {
         self.heard(now);
-        let lags = self.lag.reply(positions, now);
-        self.columns.reply(lags, positions, self.sent);
+        self.columns.track(&mut self.lag, positions, self.sent, now);
         if reply_requested {
             self.post(Body::Keepalive { reply_requested: false }, out);
         }
@@ -217,8 +218,7 @@ impl WalSender {
     }
 
     fn post(&self, body: Body, out: &mut Out) {
-        let message = Message { connection: self.connection, body };
-        out.effect(Effect::Send { to: self.standby, message });
+        out.send(self.standby, self.connection, body);
     }
 }
 

@@ -18,7 +18,8 @@ const BUCKETS: usize = ((OCTAVES + 1) as usize) << BITS;
 #[derive(Clone, Debug)]
 pub struct Histogram {
     counts: Box<[u32]>,
-    count: u64,
+    /// Latencies that halving has taken out of `counts`.
+    uncounted: u64,
     sum: u128,
     min: u64,
     max: u64,
@@ -29,7 +30,7 @@ impl Default for Histogram {
     fn default() -> Histogram {
         Histogram {
             counts: vec![0; BUCKETS].into_boxed_slice(),
-            count: 0,
+            uncounted: 0,
             sum: 0,
             min: u64::MAX,
             max: 0,
@@ -43,7 +44,6 @@ impl Histogram {
     #[inline]
     pub fn record(&mut self, latency: Duration) {
         let value = latency.0;
-        self.count += 1;
         self.sum += u128::from(value);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
@@ -55,14 +55,18 @@ impl Histogram {
         }
     }
 
+    #[cold]
     fn halve(&mut self) {
+        let before = self.count() + 1;
         self.counts.iter_mut().for_each(|c| *c /= 2);
         self.halvings += 1;
+        self.uncounted = 0;
+        self.uncounted = before - self.count();
     }
 
     /// How many latencies were counted.
     pub fn count(&self) -> u64 {
-        self.count
+        self.uncounted + self.counts.iter().map(|&count| u64::from(count)).sum::<u64>()
     }
 
     /// How often all counts were halved to make room.
@@ -72,13 +76,13 @@ impl Histogram {
 
     /// The mean; `None` without values.
     pub fn mean(&self) -> Option<Duration> {
-        let count = u128::from(self.count);
+        let count = u128::from(self.count());
         (count > 0).then(|| Duration((self.sum / count) as u64))
     }
 
     /// The largest value; `None` without values.
     pub fn max(&self) -> Option<Duration> {
-        (self.count > 0).then_some(Duration(self.max))
+        (self.count() > 0).then_some(Duration(self.max))
     }
 
     /// The value that `share` (in millionths) of the latencies do not exceed; `None` without
@@ -108,7 +112,7 @@ impl Histogram {
         for (mine, &theirs) in self.counts.iter_mut().zip(other.counts.iter()) {
             *mine = mine.saturating_add(theirs);
         }
-        self.count += other.count;
+        self.uncounted += other.uncounted;
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);

@@ -10,6 +10,7 @@ use models::latency::Quantiles;
 use models::network::{Link, LinkConfig};
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
+use models::postgres::syncrep::WaitMode;
 use models::postgres::wal::WalFiles;
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
@@ -47,7 +48,11 @@ impl World {
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
+        let quiet_workloads = nobody_waits_for_write_or_replay(scenario);
         let mut world = World {
+            quiet_workloads,
+            quiet: false,
+            updates: vec![(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID); routes.len()],
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),
@@ -103,6 +108,15 @@ impl World {
         }
         self.book_looks();
     }
+}
+
+/// Whether every commit waits for standbys' flush, if for anything of theirs.
+fn nobody_waits_for_write_or_replay(scenario: &Scenario) -> bool {
+    let default = scenario.servers[scenario.primary()].settings.synchronous_commit;
+    scenario.workloads.iter().all(|workload| {
+        let mode = workload.synchronous_commit.unwrap_or(default).wait_mode();
+        !matches!(mode, Some(WaitMode::Write | WaitMode::Apply))
+    })
 }
 
 fn id_of(index: usize) -> ServerId {

@@ -22,8 +22,9 @@ pub mod summary;
 use models::clients::{Arrival, ArrivalKind, Clients};
 use models::network::{Delivery, Link};
 use models::postgres::guc::SynchronousCommit;
+use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Effect, Out, Server, State};
+use models::postgres::server::{Effect, Host, Out, Server, State};
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -153,6 +154,12 @@ pub struct World {
     sessions_since: SimTime,
     /// Something happened that a watch may wait for.
     touched: bool,
+    /// No workload waits for a standby's write or replay.
+    quiet_workloads: bool,
+    /// Status updates that only move those may be read later (see [`models::network`]).
+    quiet: bool,
+    /// Flush, write and replay of the last status update on each route.
+    updates: Vec<(Lsn, Lsn, Lsn)>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -228,6 +235,8 @@ impl World {
     /// Something befalls the world, now.
     pub fn apply(&mut self, action: Action) {
         self.look_around(self.now);
+        self.read_all_quiet();
+        self.be_loud();
         self.feed(self.now);
         let now = self.now;
         match action {
@@ -273,6 +282,7 @@ impl World {
         self.digest.fold(self.now.0 ^ (source as u64) << 56);
         if source < self.servers.len() {
             if source == self.primary {
+                self.read_all_quiet();
                 self.feed(self.now);
             }
             self.servers[source].deadline(self.now, &mut self.out);
@@ -290,7 +300,9 @@ impl World {
         self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
         match delivery {
             Some(Delivery::Message { from, to, message }) => {
-                self.digest.fold(fingerprint(&message));
+                if !matches!(message.body, Body::StatusUpdate { .. }) {
+                    self.digest.fold(fingerprint(&message));
+                }
                 self.receive(from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
@@ -334,47 +346,40 @@ impl World {
         next_of(&self.workloads).filter(|next| next.1 <= self.end)
     }
 
-    /// Inserts what arrived up to `upto`, or only one transaction.
+    /// Inserts what arrived up to `upto`, or only one transaction. Answers that come at once are
+    /// given in between, since in a closed loop they bring the next transaction.
     fn insert(&mut self, upto: SimTime, only_one: bool) {
         let upto = upto.min(self.end);
-        loop {
+        let mut more = true;
+        while more {
             let (held, since, now) = (&mut self.held, self.sessions_since, self.now);
             let (workloads, out) = (&mut self.workloads, &mut self.out);
-            let inserted = self.servers[self.primary].with_backends(|primary, host| {
-                loop {
-                    let (index, mut arrival) = match held.take() {
-                        Some(held) => held,
-                        None => match next_of(workloads) {
-                            Some((index, at)) if at <= upto => {
-                                (index, workloads[index].clients.take())
-                            }
-                            _ => return false,
-                        },
-                    };
-                    arrival.at = arrival.at.max(since);
+            let server = &mut self.servers[self.primary];
+            more = server.with_backends(|primary, host| match held.take() {
+                Some((index, arrival)) => {
                     let level = workloads[index].level;
-                    if !primary.insert(&arrival, index as u16, level, host, out) {
-                        // It inserts when some of the buffers are written, at the earliest.
-                        arrival.at = arrival.at.max(now);
+                    let inserted = primary.insert(&arrival, index as u16, level, host, out);
+                    if !inserted {
                         *held = Some((index, arrival));
-                        return false;
                     }
-                    if only_one || !out.acknowledged.is_empty() {
-                        return !only_one;
-                    }
+                    inserted && !only_one
                 }
-            });
+                None => {
+                    let batch = Batch { upto, since, now, only_one };
+                    insert_batch(workloads, batch, primary, host, held, out)
+                }
+            }) == Some(true);
             if !self.out.acknowledged.is_empty() {
                 self.answer_clients();
-            }
-            if inserted != Some(true) {
-                return;
             }
         }
     }
 
     #[inline]
     fn receive(&mut self, from: ServerId, to: ServerId, message: &Message) {
+        if to.index() == self.primary {
+            self.read_quiet(from, to);
+        }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
             server.receive(self.now, from, message, &mut self.out);
@@ -402,18 +407,25 @@ impl World {
             let flushed = self.servers[server].flushed();
             if flushed != self.primary_flushed {
                 self.primary_flushed = flushed;
+                let primary = self.servers[self.primary].primary();
+                if self.quiet_workloads && !self.quiet && primary.is_some_and(Primary::is_settled) {
+                    self.be_quiet(true);
+                }
                 self.digest.fold(flushed.0);
                 self.note_lag(flushed);
             }
         }
     }
 
+    /// Carries out effects in order, those too that come of them.
     fn carry_out(&mut self, server: usize) {
-        let mut effects = std::mem::take(&mut self.out.effects);
         let id = self.servers[server].id();
-        for effect in effects.drain(..) {
+        let mut next = 0;
+        while next < self.out.effects.len() {
+            let effect = self.out.effects[next];
+            next += 1;
             match effect {
-                Effect::Send { to, message } => self.send(id, to, message),
+                Effect::Send { at, to, message } => self.send(at, id, to, &message),
                 Effect::Read { from, bytes } => {
                     let now = self.now;
                     self.on_route(from, id, |link, flow| link.take(now, flow, bytes));
@@ -426,32 +438,82 @@ impl World {
                 Effect::RedoMoved => {
                     self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                 }
+                Effect::CandidatesChanged => self.be_loud(),
                 Effect::Fact(what) => self.happened(server, what),
             }
         }
-        if self.out.effects.is_empty() {
-            self.out.effects = effects;
-        } else {
-            // A socket had room at once: its walsender has gone on.
-            self.carry_out(server);
+        self.out.effects.clear();
+    }
+
+    /// Hands a message to the link; the servers' kernels drop what has no way to go. A status
+    /// update that moves nothing that anybody waits for is sent quietly.
+    #[inline]
+    fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+        let route = from.index() * self.servers.len() + to.index();
+        let Some((link, flow)) = self.routes[route] else { return };
+        match message.body {
+            Body::StatusUpdate { write, flush, apply, reply_requested } => {
+                self.digest.fold(fingerprint(message));
+                let last = std::mem::replace(&mut self.updates[route], (flush, write, apply));
+                let only_others = last.0 == flush && (last.1, last.2) != (write, apply);
+                if self.quiet && only_others && !reply_requested {
+                    self.links[link].send_quietly(at, flow, message);
+                    return;
+                }
+            }
+            Body::CopyBoth => self.links[link].forget_window(flow),
+            _ => {}
+        }
+        self.links[link].send(at, flow, message);
+        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+    }
+
+    /// Quiet messages that have arrived are read.
+    #[inline]
+    fn read_quiet(&mut self, from: ServerId, to: ServerId) {
+        let route = from.index() * self.servers.len() + to.index();
+        let Some((link, flow)) = self.routes[route] else { return };
+        while let Some((at, message)) = self.links[link].deliver_quiet(self.now, flow) {
+            self.servers[to.index()].receive(at, from, &message, &mut self.out);
         }
     }
 
-    /// Hands a message to the link; the servers' kernels drop what has no way to go.
-    fn send(&mut self, from: ServerId, to: ServerId, message: Message) {
-        let now = self.now;
-        self.on_route(from, to, |link, flow| {
-            if message.body == Body::CopyBoth {
-                link.forget_window(flow);
+    /// All quiet messages that have arrived are read.
+    fn read_all_quiet(&mut self) {
+        if self.quiet_workloads {
+            let to = self.servers[self.primary].id();
+            for index in 0..self.standbys.len() {
+                let from = self.servers[self.standbys[index]].id();
+                self.read_quiet(from, to);
             }
-            link.send(now, flow, message);
-        });
+        }
+    }
+
+    /// Whether status updates that move only write or replay may be read later.
+    fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+        for &standby in &self.standbys {
+            self.servers[standby].replay_quietly(quiet);
+            self.agenda.set(standby, self.servers[standby].next_deadline());
+        }
+    }
+
+    /// The next status update of every standby matters: none is quiet until all have come.
+    fn be_loud(&mut self) {
+        self.be_quiet(false);
+        for route in 0..self.routes.len() {
+            if let Some((link, flow)) = self.routes[route] {
+                self.links[link].wake_for_quiet(flow);
+                self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+            }
+        }
     }
 
     fn ask_for_room(&mut self, from: ServerId, to: ServerId, bytes: Bytes) {
         let (now, mut room) = (self.now, None);
         self.on_route(from, to, |link, flow| room = link.ask_for_room(now, flow, bytes));
         if let Some(bytes) = room {
+            // Its walsender goes on; what it sends comes behind the effects in hand.
             self.servers[from.index()].room(now, to, bytes, &mut self.out);
         }
     }
@@ -465,19 +527,21 @@ impl World {
     }
 
     fn answer_clients(&mut self) {
-        let mut acknowledged = std::mem::take(&mut self.out.acknowledged);
-        for answer in &acknowledged {
+        for answer in &self.out.acknowledged {
             self.digest.fold(answer.at.0 - answer.start.0);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.acknowledged(answer);
-            }
-            let workload = &mut self.workloads[usize::from(answer.session.workload)];
-            if workload.closed {
-                workload.clients.answered(answer.at, answer.session.client);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.acknowledged(&self.out.acknowledged);
+        }
+        if self.workloads.iter().any(|workload| workload.closed) {
+            for answer in &self.out.acknowledged {
+                let workload = &mut self.workloads[usize::from(answer.session.workload)];
+                if workload.closed {
+                    workload.clients.answered(answer.at, answer.session.client);
+                }
             }
         }
-        acknowledged.clear();
-        self.out.acknowledged = acknowledged;
+        self.out.acknowledged.clear();
     }
 
     fn happened(&mut self, server: usize, what: What) {
@@ -521,7 +585,7 @@ impl World {
     fn note_lag(&mut self, flushed: Lsn) {
         let Some(recorder) = &mut self.recorder else { return };
         for (index, &standby) in self.standbys.iter().enumerate() {
-            recorder.lag(index, flushed.since(self.servers[standby].replayed()));
+            recorder.lag(index, flushed.since(self.servers[standby].replayed(self.now)));
         }
     }
 
@@ -567,6 +631,54 @@ impl World {
             self.receive(standby, upstream, &message);
         }
     }
+}
+
+/// Which transactions are to be inserted together.
+#[derive(Clone, Copy)]
+struct Batch {
+    /// Those that arrived up to here.
+    upto: SimTime,
+    /// None of them goes on before.
+    since: SimTime,
+    /// Now.
+    now: SimTime,
+    /// Only the first of them.
+    only_one: bool,
+}
+
+/// Inserts what arrives in a batch, as long as it is of one workload and nobody is answered at
+/// once. Whether there may be more.
+#[inline]
+fn insert_batch(
+    workloads: &mut [Workload],
+    batch: Batch,
+    primary: &mut Primary,
+    host: &mut Host,
+    held: &mut Option<(usize, Arrival)>,
+    out: &mut Out,
+) -> bool {
+    let Some((index, at)) = next_of(workloads).filter(|next| next.1 <= batch.upto) else {
+        return false;
+    };
+    // As long as no other workload comes first, there is no need to look at them.
+    let others = workloads.iter().enumerate().filter(|(other, _)| *other != index);
+    let until = others.map(|(_, w)| w.clients.next_insert()).min().unwrap_or(SimTime::NEVER);
+    let until = at.max(batch.upto.min(SimTime(until.0 - 1)));
+    let Workload { clients, level, .. } = &mut workloads[index];
+    while clients.next_insert() <= until {
+        let mut arrival = clients.take();
+        arrival.at = arrival.at.max(batch.since);
+        if !primary.insert(&arrival, index as u16, *level, host, out) {
+            // It inserts when some of the buffers are written, at the earliest.
+            arrival.at = arrival.at.max(batch.now);
+            *held = Some((index, arrival));
+            return false;
+        }
+        if batch.only_one || !out.acknowledged.is_empty() {
+            break;
+        }
+    }
+    !batch.only_one
 }
 
 /// The workload whose transaction comes next, and when.

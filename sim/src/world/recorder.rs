@@ -91,17 +91,19 @@ impl Recorder {
         self.facts.push(fact);
     }
 
-    /// A client has its answer.
+    /// Clients have their answers.
     #[inline]
-    pub fn acknowledged(&mut self, acknowledged: &Acknowledged) {
-        let latency = acknowledged.at.since(acknowledged.start);
-        self.latency.record(latency);
-        if acknowledged.at >= self.bucket.end {
-            self.next_bucket(acknowledged.at);
+    pub fn acknowledged(&mut self, answers: &[Acknowledged]) {
+        for answer in answers {
+            let latency = Duration(answer.at.0 - answer.start.0);
+            self.latency.record(latency);
+            if answer.at >= self.bucket.end {
+                self.next_bucket(answer.at);
+            }
+            self.bucket.commits += 1;
+            self.bucket.latency_sum += latency.0;
+            self.bucket.latency_max = self.bucket.latency_max.max(latency.0);
         }
-        self.bucket.commits += 1;
-        self.bucket.latency_sum += latency.0;
-        self.bucket.latency_max = self.bucket.latency_max.max(latency.0);
     }
 
     /// The primary has flushed: a standby is so many bytes behind.

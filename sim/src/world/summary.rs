@@ -23,6 +23,7 @@ impl World {
     /// Everything before `now` has happened: looks that are due are taken.
     pub(super) fn look_around(&mut self, now: SimTime) {
         self.digest.pass(now);
+        self.read_all_quiet();
         if let Some(mut recorder) = self.recorder.take() {
             while recorder.next_look() < now && recorder.next_look() <= self.end {
                 self.look(&mut recorder);
@@ -66,7 +67,7 @@ impl World {
 
     /// The truth in bytes: what the primary has flushed and a standby has not replayed.
     fn lag_bytes(&self, standby: usize) -> Bytes {
-        let replayed = self.servers[self.standbys[standby]].replayed();
+        let replayed = self.servers[self.standbys[standby]].replayed(self.now);
         self.servers[self.primary].flushed().since(replayed)
     }
 
@@ -183,7 +184,7 @@ impl World {
                 name: config.name.clone(),
                 role,
                 timeline: server.host.timeline,
-                insert_lsn: server.replayed(),
+                insert_lsn: server.replayed(self.now),
                 flush_lsn: server.flushed(),
                 pg_wal_bytes: MaxEnd { max: record.pg_wal.0.max(pg_wal), end: pg_wal },
                 checkpoints: server.checkpoints(),
@@ -248,7 +249,7 @@ struct Row<'a> {
     write: Lsn,
     flush: Lsn,
     replay: Lsn,
-    lags: &'a LagColumns,
+    lags: LagColumns,
     sync_state: &'static str,
 }
 
@@ -286,7 +287,7 @@ fn slot_summary(server: &Server, slot: &Slot, name: &str) -> SlotSummary {
             _ => "reserved",
         }
     });
-    let retained = slot.restart.map_or(0, |restart| server.replayed().since(restart).0);
+    let retained = slot.restart.map_or(0, |restart| server.replayed(SimTime::NEVER).since(restart).0);
     SlotSummary {
         server: name.to_owned(),
         slot_name: slot.name.clone(),
