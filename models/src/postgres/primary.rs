@@ -400,9 +400,8 @@ impl Primary {
     fn release(&mut self, now: SimTime, index: usize, reply: Positions, out: &mut Out) {
         let Some(sender) = &mut self.senders[index] else { return };
         let recheck = std::mem::take(&mut sender.recheck_candidates);
-        let matters = |mode| {
-            reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode)
-        };
+        let matters =
+            |mode| reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode);
         if !recheck && !WaitMode::ALL.into_iter().any(matters) {
             return;
         }

@@ -102,7 +102,8 @@ impl Screen<'_> {
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, &heading));
         for outcome in expected {
-            let (mark, style) = if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
+            let (mark, style) =
+                if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
             let wanted = format!("{}  {} {}", outcome.variant, outcome.what, outcome.wanted);
             let line = plain(&format!("{wanted}  (measured {})", outcome.measured));
             terminal.line(format!("  {} {line}", terminal.paint(style, mark)));

@@ -287,7 +287,8 @@ fn slot_summary(server: &Server, slot: &Slot, name: &str) -> SlotSummary {
             _ => "reserved",
         }
     });
-    let retained = slot.restart.map_or(0, |restart| server.replayed(SimTime::NEVER).since(restart).0);
+    let retained =
+        slot.restart.map_or(0, |restart| server.replayed(SimTime::NEVER).since(restart).0);
     SlotSummary {
         server: name.to_owned(),
         slot_name: slot.name.clone(),
