@@ -6,17 +6,18 @@
 //! * [`file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
+//! * [`import`]: one file a source of real data.
 //! * [`catalog`]: scenarios that come with the program.
 //!
 //! Nothing here reads a file: texts are passed in.
 
 pub mod catalog;
-mod conf;
 pub mod error;
 pub mod expect;
 pub mod fault;
 pub mod file;
 mod history;
+pub mod import;
 pub mod keys;
 mod library;
 pub mod limits;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::error::{Finding, Findings};
 use crate::history::{self, History};
+use crate::import::postgresql_conf::PostgresqlConf;
 use crate::limits;
 use crate::source::{Sources, Span};
 
@@ -29,6 +30,7 @@ pub(crate) struct Library<'r> {
     read: &'r dyn Fn(&str) -> Result<String, String>,
     texts: RefCell<BTreeMap<String, Option<Text>>>,
     histories: RefCell<BTreeMap<String, Option<Rc<History>>>>,
+    configurations: RefCell<BTreeMap<String, Option<Rc<PostgresqlConf>>>>,
     /// Every text, for places in messages.
     pub sources: RefCell<Sources>,
 }
@@ -40,6 +42,7 @@ impl<'r> Library<'r> {
             read,
             texts: RefCell::default(),
             histories: RefCell::default(),
+            configurations: RefCell::default(),
             sources: RefCell::new(sources),
         }
     }
@@ -87,6 +90,39 @@ impl<'r> Library<'r> {
         });
         self.histories.borrow_mut().insert(path.to_owned(), history.clone());
         history
+    }
+
+    /// A `postgresql.conf` and what it includes, parsed once.
+    pub fn configuration(
+        &self,
+        path: &str,
+        span: Span,
+        findings: &Findings,
+    ) -> Option<Rc<PostgresqlConf>> {
+        if let Some(known) = self.configurations.borrow().get(path) {
+            return known.clone();
+        }
+        let conf = self.text(path, span, findings).map(|first| {
+            let mut included = |path: &str| {
+                let text = self.text(path, span, &Findings::default());
+                text.map(|t| t.text.to_string())
+            };
+            Rc::new(PostgresqlConf::read(path, &first.text, &mut included))
+        });
+        self.configurations.borrow_mut().insert(path.to_owned(), conf.clone());
+        conf
+    }
+
+    /// A line (from 1) of a file that was read, without the blanks around it.
+    pub fn line(&self, path: &str, line: usize) -> Span {
+        let texts = self.texts.borrow();
+        let Some(Some(text)) = texts.get(path) else { return Span::default() };
+        let before: usize =
+            text.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let rest = text.text.get(before..).unwrap_or("");
+        let whole = rest.lines().next().unwrap_or("");
+        let start = before + (whole.len() - whole.trim_start().len());
+        Span::at(text.base, start..start + whole.trim().len())
     }
 
     /// Everything that was read, by path.

@@ -12,8 +12,7 @@ use models::postgres::guc::{self, SettingError, Settings};
 use models::postgres::syncrep::StandbyNames;
 use models::units::SegmentSize;
 
-use super::{Context, Fields, Finding, Span, Table};
-use crate::conf;
+use super::{Context, Fields, Finding, Span, Table, limits};
 use crate::error::nearest;
 
 /// A server's settings and where they were given.
@@ -86,22 +85,31 @@ pub(super) fn read(
 
 /// A `postgresql.conf`.
 fn read_file(cx: Context<'_>, path: &str, span: Span, configured: &mut Configured) {
-    let Some(text) = cx.library.text(path, span, cx.findings) else { return };
-    for line in conf::lines(&text.text) {
-        let place = Span::at(text.base, line.span.clone());
-        match line.setting {
-            Ok((name, value)) => {
-                let given = Given { value, span: place, file: Some(span) };
-                set(cx, configured, &name, place, given);
-            }
-            Err(message) => cx.report(Finding::new(place, message).label(span, FILE_IS_READ)),
-        }
+    let Some(conf) = cx.library.configuration(path, span, cx.findings) else { return };
+    for error in &conf.errors {
+        let place = cx.library.line(&error.place().file, error.place().line);
+        cx.report(Finding::new(place, error.to_string()).label(span, FILE_IS_READ));
+    }
+    let settings = conf.effective();
+    if settings.len() > limits::MOST_SETTINGS {
+        let message = format!("`{path}` has {} settings", settings.len());
+        return cx.report(Finding::new(span, message).help("at most 1,000"));
+    }
+    for setting in settings {
+        let place = cx.library.line(&setting.place.file, setting.place.line);
+        let given = Given { value: setting.value.clone(), span: place, file: Some(span) };
+        set(cx, configured, &setting.name, place, given);
     }
 }
 
 /// A `[postgresql]` table.
 fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
-    for (name, entry) in table.flatten() {
+    let settings = table.flatten();
+    if settings.len() > limits::MOST_SETTINGS {
+        let message = format!("{} settings are too many", settings.len());
+        return cx.report(Finding::new(table.span, message).help("at most 1,000"));
+    }
+    for (name, entry) in settings {
         match entry.node.scalar() {
             Some(value) => {
                 let given = Given { value, span: entry.node.span, file: None };

@@ -40,19 +40,19 @@ pub enum SettingError {
     /// The setting only reports something (`block_size`).
     #[error("parameter \"{name}\" cannot be changed")]
     CannotBeChanged {
-        /// As it was written.
+        /// As it was written; since 18 the setting's own spelling.
         name: String,
     },
     /// A switch was given neither on nor off.
     #[error("parameter \"{name}\" requires a Boolean value")]
     NotBoolean {
-        /// As it was written.
+        /// As it was written; since 18 the setting's own spelling.
         name: String,
     },
     /// The text cannot be read as a value of the setting's type.
     #[error("invalid value for parameter \"{name}\": \"{value}\"")]
     Invalid {
-        /// As it was written.
+        /// As it was written; since 18 the setting's own spelling.
         name: String,
         /// As it was written.
         value: String,
@@ -62,7 +62,7 @@ pub enum SettingError {
     /// A number that the setting's own check refuses.
     #[error("invalid value for parameter \"{name}\": {value}")]
     Rejected {
-        /// As it was written.
+        /// As it was written; since 18 the setting's own spelling.
         name: String,
         /// In the setting's base unit.
         value: i32,
@@ -73,7 +73,7 @@ pub enum SettingError {
     /// the value with its base unit, the limits with it only since 17.
     #[error("{value} is outside the valid range for parameter \"{name}\" ({min} .. {max})")]
     OutOfRange {
-        /// As it was written.
+        /// As it was written; since 18 the setting's own spelling.
         name: String,
         /// The number that was given.
         value: String,

@@ -195,6 +195,8 @@ impl Settings {
         let Some(guc) = find(name, version) else {
             return self.set_custom(name, value);
         };
+        // Since 18 messages have the setting's own spelling.
+        let name = if version.major() >= 18 { guc.name } else { name };
         if guc.context == Context::Internal && !INITDB.contains(&guc.name) {
             return Err(SettingError::CannotBeChanged { name: name.to_owned() });
         }

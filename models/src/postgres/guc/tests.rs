@@ -241,6 +241,14 @@ fn names_are_those_of_the_version() {
             ),
         ],
     );
+    check(
+        18,
+        "Sort_Mem",
+        &[(
+            "1",
+            "1 kB is outside the valid range for parameter \"work_mem\" (64 kB .. 2147483647 kB)",
+        )],
+    );
     check(17, "block_size", &[("8192", "parameter \"block_size\" cannot be changed")]);
     check(17, "pg_stat_statements.max", &[("10000", "10000")]);
     check(13, "a.1b", &[("x", "x")]);
@@ -368,5 +376,24 @@ fn a_server_refuses_to_start_in_its_versions_words() {
         ),
     ] {
         assert_eq!(refusals(major, &connections), [message]);
+    }
+}
+
+#[test]
+fn any_text_is_an_answer_and_never_a_panic() {
+    let pieces = ["", " ", "-", "+", ".", "0", "0x", "9", "e", "p", "inf", "nan", "kB", "\u{e9}"];
+    let names = ["work_mem", "vacuum_cost_delay", "fsync", "wal_level", "cluster_name", "\u{e9}."];
+    let mut settings = Settings::defaults(version(18));
+    for n in 0..pieces.len().pow(4) {
+        let text = [n, n / 14, n / 196, n / 2744].map(|digit| pieces[digit % 14]).concat();
+        let name = names[n % names.len()];
+        if let Err(error) = settings.set(name, &text) {
+            assert!(error.message().contains(name), "{name} = '{text}': {error}");
+        }
+    }
+    for text in ["1".repeat(400), format!("0x{}", "f".repeat(400)), format!("1e{}", "9".repeat(40))]
+    {
+        assert!(settings.set("work_mem", &text).is_err(), "{text}");
+        assert!(settings.set("random_page_cost", &format!("0x1p-{text}")).is_err(), "{text}");
     }
 }
