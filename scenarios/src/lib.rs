@@ -7,6 +7,7 @@
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
 //! * [`import`]: one file a source of real data.
+//! * [`schema`]: the JSON Schema, for editors.
 //! * [`catalog`]: scenarios that come with the program.
 //!
 //! Nothing here reads a file: texts are passed in.
@@ -26,6 +27,7 @@ mod quantity;
 mod read;
 mod resolve;
 pub mod scenario;
+pub mod schema;
 mod source;
 mod tree;
 pub mod workload;

@@ -28,9 +28,9 @@ pub(crate) struct Text {
 /// The files of one scenario.
 pub(crate) struct Library<'r> {
     read: &'r dyn Fn(&str) -> Result<String, String>,
-    texts: RefCell<BTreeMap<String, Option<Text>>>,
-    histories: RefCell<BTreeMap<String, Option<Rc<History>>>>,
-    configurations: RefCell<BTreeMap<String, Option<Rc<PostgresqlConf>>>>,
+    texts: RefCell<BTreeMap<String, Result<Text, String>>>,
+    histories: RefCell<BTreeMap<String, Result<Rc<History>, Finding>>>,
+    configurations: RefCell<BTreeMap<String, Rc<PostgresqlConf>>>,
     /// Every text, for places in messages.
     pub sources: RefCell<Sources>,
 }
@@ -47,17 +47,19 @@ impl<'r> Library<'r> {
         }
     }
 
-    /// The text of a file. `span` names it, for the message if it cannot be read.
+    /// The text of a file. `span` names it, for the message if it cannot be read: every time, so
+    /// that each variant that needs it knows.
     pub fn text(&self, path: &str, span: Span, findings: &Findings) -> Option<Text> {
-        if let Some(known) = self.texts.borrow().get(path) {
-            return known.clone();
-        }
-        let text = self.fetch(path).map_err(|why| {
-            findings.push(Finding::new(span, format!("`{}` {why}", path.escape_debug())));
+        let known = self.texts.borrow().get(path).cloned();
+        let text = known.unwrap_or_else(|| {
+            let text = self.fetch(path);
+            self.texts.borrow_mut().insert(path.to_owned(), text.clone());
+            text
         });
-        let text = text.ok();
-        self.texts.borrow_mut().insert(path.to_owned(), text.clone());
-        text
+        text.map_err(|why| {
+            findings.push(Finding::new(span, format!("`{}` {why}", path.escape_debug())));
+        })
+        .ok()
     }
 
     fn fetch(&self, path: &str) -> Result<Text, String> {
@@ -74,22 +76,18 @@ impl<'r> Library<'r> {
 
     /// A WAL history, parsed once.
     pub fn history(&self, path: &str, span: Span, findings: &Findings) -> Option<Rc<History>> {
-        if let Some(known) = self.histories.borrow().get(path) {
-            return known.clone();
-        }
-        let text = self.text(path, span, findings);
-        let history = text.and_then(|t| match history::parse(&t.text) {
-            Ok(history) => Some(Rc::new(history)),
-            Err(wrong) => {
-                let finding = Finding::new(Span::at(t.base, wrong.span), wrong.message)
+        let text = self.text(path, span, findings)?;
+        let known = self.histories.borrow().get(path).cloned();
+        let history = known.unwrap_or_else(|| {
+            let history = history::parse(&text.text).map(Rc::new).map_err(|wrong| {
+                Finding::new(Span::at(text.base, wrong.span), wrong.message)
                     .maybe_help(wrong.help)
-                    .label(span, "it is used here");
-                findings.push(finding);
-                None
-            }
+                    .label(span, "it is used here")
+            });
+            self.histories.borrow_mut().insert(path.to_owned(), history.clone());
+            history
         });
-        self.histories.borrow_mut().insert(path.to_owned(), history.clone());
-        history
+        history.map_err(|finding| findings.push(finding)).ok()
     }
 
     /// A `postgresql.conf` and what it includes, parsed once.
@@ -99,24 +97,23 @@ impl<'r> Library<'r> {
         span: Span,
         findings: &Findings,
     ) -> Option<Rc<PostgresqlConf>> {
+        let first = self.text(path, span, findings)?;
         if let Some(known) = self.configurations.borrow().get(path) {
-            return known.clone();
+            return Some(Rc::clone(known));
         }
-        let conf = self.text(path, span, findings).map(|first| {
-            let mut included = |path: &str| {
-                let text = self.text(path, span, &Findings::default());
-                text.map(|t| t.text.to_string())
-            };
-            Rc::new(PostgresqlConf::read(path, &first.text, &mut included))
-        });
-        self.configurations.borrow_mut().insert(path.to_owned(), conf.clone());
-        conf
+        let mut included = |path: &str| {
+            let text = self.text(path, span, &Findings::default());
+            text.map(|t| t.text.to_string())
+        };
+        let conf = Rc::new(PostgresqlConf::read(path, &first.text, &mut included));
+        self.configurations.borrow_mut().insert(path.to_owned(), Rc::clone(&conf));
+        Some(conf)
     }
 
     /// A line (from 1) of a file that was read, without the blanks around it.
     pub fn line(&self, path: &str, line: usize) -> Span {
         let texts = self.texts.borrow();
-        let Some(Some(text)) = texts.get(path) else { return Span::default() };
+        let Some(Ok(text)) = texts.get(path) else { return Span::default() };
         let before: usize =
             text.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let rest = text.text.get(before..).unwrap_or("");
@@ -128,7 +125,8 @@ impl<'r> Library<'r> {
     /// Everything that was read, by path.
     pub fn into_files(self) -> (BTreeMap<String, String>, Sources) {
         let texts = self.texts.into_inner();
-        let files = texts.into_iter().filter_map(|(path, t)| Some((path, t?.text.to_string())));
+        let files =
+            texts.into_iter().filter_map(|(path, t)| Some((path, t.ok()?.text.to_string())));
         (files.collect(), self.sources.into_inner())
     }
 }
