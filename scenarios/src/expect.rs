@@ -341,29 +341,37 @@ fn operand(text: &str, unit: Unit) -> Result<Operand, String> {
     }
 }
 
+/// The servers that a path may name.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    servers: &'a [&'a str],
+    primary: Option<&'a str>,
+}
+
 /// Reads `[expect]` of a file whose variant's replacements are already in it.
-pub(crate) fn read(cx: Context<'_>, servers: &[&str]) -> Vec<Expectation> {
+pub(crate) fn read(cx: Context<'_>, servers: &[&str], primary: Option<&str>) -> Vec<Expectation> {
+    let names = Names { servers, primary };
     let Some(node) = cx.root.get("expect") else { return Vec::new() };
     let Some(table) = node.table() else {
         let message = format!("`expect` is a table of comparisons, not {}", node.kind());
         cx.findings.push(Finding::new(node.span, message));
         return Vec::new();
     };
-    lines(cx, table, servers)
+    lines(cx, table, names)
 }
 
-fn lines(cx: Context<'_>, table: &Table, servers: &[&str]) -> Vec<Expectation> {
+fn lines(cx: Context<'_>, table: &Table, names: Names<'_>) -> Vec<Expectation> {
     let flat = table.flatten();
     if flat.len() > limits::MOST_EXPECTATIONS {
         let message = format!("{} expectations are too many", flat.len());
         cx.findings.push(Finding::new(table.span, message).help("at most 1,000"));
         return Vec::new();
     }
-    flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, servers)).collect()
+    flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, names)).collect()
 }
 
-fn line(cx: Context<'_>, metric: String, entry: &Entry, servers: &[&str]) -> Option<Expectation> {
-    let found = check_path(&metric, servers);
+fn line(cx: Context<'_>, metric: String, entry: &Entry, names: Names<'_>) -> Option<Expectation> {
+    let found = check_path(&metric, names);
     let unit = match found {
         Ok(unit) => unit,
         Err((message, help)) => {
@@ -394,7 +402,7 @@ fn line(cx: Context<'_>, metric: String, entry: &Entry, servers: &[&str]) -> Opt
 }
 
 /// Whether some run could have this path.
-fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> {
+fn check_path(metric: &str, names: Names<'_>) -> Result<Unit, (String, String)> {
     let shown = metric.escape_debug();
     let (list, rest) = metric.split_once('.').unwrap_or((metric, ""));
     if !LISTS.contains(&list) {
@@ -410,7 +418,7 @@ fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> 
         });
     }
     let (name, field) = rest.split_once('.').unwrap_or((rest, ""));
-    check_name(list, name, servers)?;
+    check_name(list, name, names)?;
     unit(metric).ok_or_else(|| {
         let prefix = format!("{list}.X.");
         let fields: Vec<&str> =
@@ -419,13 +427,18 @@ fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> 
     })
 }
 
-fn check_name(list: &str, name: &str, servers: &[&str]) -> Result<(), (String, String)> {
+fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, String)> {
+    let Names { servers, primary } = all;
     let known = |server: &str| servers.is_empty() || servers.contains(&server);
     let names = || servers.iter().copied();
     let shown = name.escape_debug();
     match list {
         "servers" | "standbys" if !known(name) => {
             Err((format!("there is no server `{shown}`"), choices(name, "the file has", names())))
+        }
+        "standbys" if Some(name) == primary => {
+            let help = format!("a primary is addressed as servers.{name}");
+            Err((format!("`{shown}` is the primary, not a standby"), help))
         }
         "slots" => match name.split_once('/') {
             Some((server, _)) if known(server) => Ok(()),

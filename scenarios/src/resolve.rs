@@ -77,7 +77,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     let (links, routes) = links::read(cx, &servers);
     let workloads = workloads::read(cx, duration, version);
     let faults = faults::read(cx, &servers, &routes, duration);
-    let expect = expect::read(cx, &servers.names());
+    let expect = expect::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }

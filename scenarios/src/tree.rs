@@ -208,6 +208,39 @@ impl Table {
     }
 }
 
+/// Makes the two ways of writing a name with dots the same: in `[expect]`, `[matrix]` and
+/// settings `a.b = 1` is `'a.b' = 1`, so that includes, variants and `--set` find it.
+pub(crate) fn join_names(root: &mut Table) {
+    for entry in &mut root.entries {
+        let Value::Table(table) = &mut entry.node.value else { continue };
+        match entry.key.as_str() {
+            "expect" | "matrix" | "postgresql" => table.join(),
+            "server" => table.join_below("postgresql"),
+            "variant" => table.join_below("expect"),
+            _ => {}
+        }
+    }
+}
+
+impl Table {
+    fn join(&mut self) {
+        let flat = self.flatten().into_iter();
+        self.entries = flat.map(|(key, entry)| Entry { key, ..entry.clone() }).collect();
+    }
+
+    /// Joins the names of one table of each named table.
+    fn join_below(&mut self, key: &str) {
+        for named in &mut self.entries {
+            let Value::Table(table) = &mut named.node.value else { continue };
+            for entry in table.entries.iter_mut().filter(|e| e.key == key) {
+                if let Value::Table(table) = &mut entry.node.value {
+                    table.join();
+                }
+            }
+        }
+    }
+}
+
 /// The largest text that is read as a scenario.
 pub(crate) const LARGEST_TEXT: usize = 4 << 20;
 /// Parts of a dotted key, beyond which a text is not read: tables would nest deeper than the
@@ -240,7 +273,9 @@ pub(crate) fn parse_at(base: usize, text: &str) -> Result<Table, Vec<Finding>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let span = Span::at(base, table.span());
-        return Ok(convert_table(base, span, table.get_ref()));
+        let mut root = convert_table(base, span, table.get_ref());
+        join_names(&mut root);
+        return Ok(root);
     }
     let whole = text.len();
     Err(errors

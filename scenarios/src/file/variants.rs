@@ -137,7 +137,7 @@ pub(super) fn check_sets(root: &Table, sets: &[(Vec<String>, Span)], findings: &
     for axis in read_matrix(root, &Findings::default()) {
         for (path, span) in sets.iter().filter(|(path, _)| overlap(path, &axis.path)) {
             let message = format!("`{}` is set by the matrix", path.join("."));
-            let help = "to change the matrix, set its list: \"matrix.'PATH'=['one', 'another']\"";
+            let help = format!("set its list instead: --set \"matrix.{}=[...]\"", axis.shown);
             findings.push(Finding::new(*span, message).label(axis.span, "here").help(help));
         }
     }
