@@ -62,9 +62,11 @@ pub static DISKS: [DiskPreset; 4] = [
     DiskPreset {
         name: "nvme",
         doc: "A local NVMe drive with power-loss protection.",
-        // Assumption: the tail; it decides p99.9 of `local` commits and little else.
-        source: "pg_test_fsync on a local NVMe volume: fdatasync of 8 kB 139 us, write() 1 us; \
-                 the tail is an assumption",
+        // Assumption: the tail and the write rate. The tail decides p99.9 of `local` commits and
+        // little else.
+        source: "pg_test_fsync of the host of basics/production: fdatasync of 8 kB 139 us, write() \
+                 1 us; tail and write rate are assumptions. A consumer drive without power-loss \
+                 protection is ten times slower (Samsung 990 PRO: 1,643 us, tanelpoder.com 2025)",
         fsync_us: [100, 140, 400, 1_500, 5_000],
         write_mb: 1_500,
         write_call_ns: 1_000,
@@ -72,9 +74,9 @@ pub static DISKS: [DiskPreset; 4] = [
     DiskPreset {
         name: "ssd",
         doc: "A SATA SSD.",
-        // Assumption: typical data sheets and published pg_test_fsync runs, +-50 %.
-        source: "published pg_test_fsync runs of SATA SSDs, 0.5 to 1.5 ms a flush; the interface \
-                 carries 500 MB/s",
+        // Assumption: every number, within a factor of two. It scales `local` commits.
+        source: "an assumption: between the NVMe drive and the network volume; SATA carries less \
+                 than 600 MB/s",
         fsync_us: [400, 800, 3_000, 8_000, 20_000],
         write_mb: 450,
         write_call_ns: 1_000,
@@ -82,9 +84,9 @@ pub static DISKS: [DiskPreset; 4] = [
     DiskPreset {
         name: "cloud-ssd",
         doc: "A network volume of a cloud provider (general purpose).",
-        // Assumption: single-digit milliseconds are promised, 1 to 2 ms is what people measure.
-        source: "providers promise single-digit milliseconds; published pg_test_fsync runs on \
-                 general purpose volumes show 1 to 2 ms, 125 MB/s by default",
+        // Assumption: the times of an fsync, within a factor of two. They scale `local` commits.
+        source: "125 MB/s is the default of an AWS gp3 volume; the times are an assumption: a round \
+                 trip to another host and an SSD there",
         fsync_us: [800, 1_300, 5_000, 15_000, 50_000],
         write_mb: 125,
         write_call_ns: 1_000,
@@ -92,8 +94,9 @@ pub static DISKS: [DiskPreset; 4] = [
     DiskPreset {
         name: "hdd",
         doc: "A disk of 7,200 turns a minute without a write cache.",
-        // One turn is 8.33 ms: an fsync waits for half a turn to a turn, and a seek.
-        source: "8.3 ms a turn: about 120 fsyncs a second, as the manual of pg_test_fsync warns",
+        // Assumption: the tail.
+        source: "one turn is 8.3 ms; pg_test_fsync on a slower SATA disk (WD2002FYPS): fdatasync \
+                 12.2 ms, fsync 47.7 ms (gist pklaus/3f4756c3, 2020); the tail is an assumption",
         fsync_us: [4_200, 8_300, 25_000, 50_000, 100_000],
         write_mb: 150,
         write_call_ns: 1_000,

@@ -12,8 +12,8 @@ use crate::presets;
 use crate::read::{name_is_good, named, no_such};
 use crate::scenario::{Disk, Server, ServerIndex, ServerState};
 
-/// WAL that a startup process replays a second, unless the file says otherwise: what one core
-/// manages with all pages in memory (engine.md's reference workload).
+/// WAL that a startup process replays a second, unless the file says otherwise.
+/// Assumption: one core with all pages in memory; it decides how fast a standby catches up.
 const DEFAULT_REPLAY: Rate = match Rate::new(200 << 20) {
     Some(rate) => rate,
     None => panic!("not zero"),
