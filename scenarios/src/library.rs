@@ -7,6 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use models::postgres::PgVersion;
+use models::postgres::guc::{SettingError, Settings};
+
 use crate::error::{Finding, Findings};
 use crate::history::{self, History};
 use crate::import::postgresql_conf::PostgresqlConf;
@@ -25,12 +28,19 @@ pub(crate) struct Text {
     pub base: usize,
 }
 
+/// A server's settings, and for every line what PostgreSQL says against it.
+pub(crate) type Configured = (Settings, Vec<Option<SettingError>>);
+
+/// How many configurations are kept: variants mostly share theirs.
+const MOST_KEPT: usize = 64;
+
 /// The files of one scenario.
 pub(crate) struct Library<'r> {
     read: &'r dyn Fn(&str) -> Result<String, String>,
     texts: RefCell<BTreeMap<String, Result<Text, String>>>,
     histories: RefCell<BTreeMap<String, Result<Rc<History>, Finding>>>,
     configurations: RefCell<BTreeMap<String, Rc<PostgresqlConf>>>,
+    configured: RefCell<BTreeMap<String, Rc<Configured>>>,
     /// Every text, for places in messages.
     pub sources: RefCell<Sources>,
 }
@@ -43,6 +53,7 @@ impl<'r> Library<'r> {
             texts: RefCell::default(),
             histories: RefCell::default(),
             configurations: RefCell::default(),
+            configured: RefCell::default(),
             sources: RefCell::new(sources),
         }
     }
@@ -108,6 +119,27 @@ impl<'r> Library<'r> {
         let conf = Rc::new(PostgresqlConf::read(path, &first.text, &mut included));
         self.configurations.borrow_mut().insert(path.to_owned(), Rc::clone(&conf));
         Some(conf)
+    }
+
+    /// Names and values set in order. Most servers of most variants are set alike, and setting is
+    /// the dear part of reading a scenario, so what was set once is kept.
+    pub fn settings(&self, version: PgVersion, lines: &[(&str, &str)]) -> Rc<Configured> {
+        let mut key = version.to_string();
+        for (name, value) in lines {
+            // Lengths, so that no two lists of lines read alike.
+            key.push_str(&format!("\n{} {} {name} {value}", name.len(), value.len()));
+        }
+        if let Some(known) = self.configured.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let mut settings = Settings::defaults(version);
+        let errors = lines.iter().map(|(name, value)| settings.set(name, value).err()).collect();
+        let configured = Rc::new((settings, errors));
+        let mut kept = self.configured.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.insert(key, Rc::clone(&configured));
+        }
+        configured
     }
 
     /// A line (from 1) of a file that was read, without the blanks around it.
