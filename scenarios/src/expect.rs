@@ -341,29 +341,37 @@ fn operand(text: &str, unit: Unit) -> Result<Operand, String> {
     }
 }
 
+/// The servers that a path may name.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    servers: &'a [&'a str],
+    primary: Option<&'a str>,
+}
+
 /// Reads `[expect]` of a file whose variant's replacements are already in it.
-pub(crate) fn read(cx: Context<'_>, servers: &[&str]) -> Vec<Expectation> {
+pub(crate) fn read(cx: Context<'_>, servers: &[&str], primary: Option<&str>) -> Vec<Expectation> {
+    let names = Names { servers, primary };
     let Some(node) = cx.root.get("expect") else { return Vec::new() };
     let Some(table) = node.table() else {
         let message = format!("`expect` is a table of comparisons, not {}", node.kind());
         cx.findings.push(Finding::new(node.span, message));
         return Vec::new();
     };
-    lines(cx, table, servers)
+    lines(cx, table, names)
 }
 
-fn lines(cx: Context<'_>, table: &Table, servers: &[&str]) -> Vec<Expectation> {
+fn lines(cx: Context<'_>, table: &Table, names: Names<'_>) -> Vec<Expectation> {
     let flat = table.flatten();
     if flat.len() > limits::MOST_EXPECTATIONS {
         let message = format!("{} expectations are too many", flat.len());
         cx.findings.push(Finding::new(table.span, message).help("at most 1,000"));
         return Vec::new();
     }
-    flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, servers)).collect()
+    flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, names)).collect()
 }
 
-fn line(cx: Context<'_>, metric: String, entry: &Entry, servers: &[&str]) -> Option<Expectation> {
-    let found = check_path(&metric, servers);
+fn line(cx: Context<'_>, metric: String, entry: &Entry, names: Names<'_>) -> Option<Expectation> {
+    let found = check_path(&metric, names);
     let unit = match found {
         Ok(unit) => unit,
         Err((message, help)) => {
@@ -394,7 +402,7 @@ fn line(cx: Context<'_>, metric: String, entry: &Entry, servers: &[&str]) -> Opt
 }
 
 /// Whether some run could have this path.
-fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> {
+fn check_path(metric: &str, names: Names<'_>) -> Result<Unit, (String, String)> {
     let shown = metric.escape_debug();
     let (list, rest) = metric.split_once('.').unwrap_or((metric, ""));
     if !LISTS.contains(&list) {
@@ -410,7 +418,7 @@ fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> 
         });
     }
     let (name, field) = rest.split_once('.').unwrap_or((rest, ""));
-    check_name(list, name, servers)?;
+    check_name(list, name, names)?;
     unit(metric).ok_or_else(|| {
         let prefix = format!("{list}.X.");
         let fields: Vec<&str> =
@@ -419,13 +427,18 @@ fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> 
     })
 }
 
-fn check_name(list: &str, name: &str, servers: &[&str]) -> Result<(), (String, String)> {
+fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, String)> {
+    let Names { servers, primary } = all;
     let known = |server: &str| servers.is_empty() || servers.contains(&server);
     let names = || servers.iter().copied();
     let shown = name.escape_debug();
     match list {
         "servers" | "standbys" if !known(name) => {
             Err((format!("there is no server `{shown}`"), choices(name, "the file has", names())))
+        }
+        "standbys" if Some(name) == primary => {
+            let help = format!("a primary is addressed as servers.{name}");
+            Err((format!("`{shown}` is the primary, not a standby"), help))
         }
         "slots" => match name.split_once('/') {
             Some((server, _)) if known(server) => Ok(()),
@@ -444,5 +457,141 @@ fn check_name(list: &str, name: &str, servers: &[&str]) -> Result<(), (String, S
             Err((format!("`{shown}` is no failover"), help.to_owned()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::trace::summary::{
+        Commits, FailoverSummary, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary,
+    };
+    use models::units::TimelineId;
+
+    use super::*;
+
+    fn summary() -> Summary {
+        let standby = StandbySummary {
+            name: "pg2".to_owned(),
+            upstream: "pg1".to_owned(),
+            connected: true,
+            lost: false,
+            sent_lsn: Lsn(0x300_0148),
+            write_lsn: Lsn(0x300_0148),
+            flush_lsn: Lsn(0x300_0148),
+            replay_lsn: Lsn(0x300_0148),
+            lag_bytes: MaxEnd { max: 5 << 20, end: 0 },
+            replay_lag_seconds: MaxEnd { max: 1.5, end: 0.0 },
+            sync_state: "sync",
+        };
+        let slot = SlotSummary {
+            server: "pg1".to_owned(),
+            slot_name: "standby_slot".to_owned(),
+            active: true,
+            restart_lsn: None,
+            wal_status: Some("extended"),
+            wal_status_seen: vec!["reserved", "extended"],
+            safe_wal_size: Some(-(16 << 20)),
+            retained_bytes: MaxEnd { max: 1 << 30, end: 1 << 20 },
+        };
+        let server = ServerSummary {
+            name: "pg1".to_owned(),
+            role: "primary",
+            timeline: TimelineId(1),
+            insert_lsn: Lsn(0x300_0148),
+            flush_lsn: Lsn(0x300_0148),
+            pg_wal_bytes: MaxEnd { max: 80 << 20, end: 80 << 20 },
+            checkpoints: 2,
+            downtime_seconds: 0.0,
+        };
+        let failover = FailoverSummary {
+            at_seconds: 3.0,
+            from: "pg1".to_owned(),
+            to: "pg2".to_owned(),
+            timeline: TimelineId(2),
+            lost_commits: 7,
+            downtime_seconds: 2.0,
+        };
+        Summary {
+            commits: Commits { attempted: 10, acknowledged: 9, lost: 0, unknown: 1 },
+            latency_ms: LatencyMs { p50: 4.25, ..LatencyMs::default() },
+            servers: vec![server],
+            standbys: vec![standby],
+            slots: vec![slot],
+            failovers: vec![failover],
+            ..Summary::default()
+        }
+    }
+
+    fn judge(metric: &str, wanted: &str) -> (bool, String) {
+        let expectation = Expectation { metric: metric.to_owned(), wanted: wanted.to_owned() };
+        let ExpectationSummary { met, measured, .. } = expectation.judge(&summary());
+        (met, measured)
+    }
+
+    #[test]
+    fn comparisons_convert_units() {
+        for (metric, wanted, met, measured) in [
+            ("commits.lost", "== 0", true, "0"),
+            ("commits.acknowledged", ">= 10", false, "9"),
+            ("latency_ms.p50", "< 5ms", true, "4.25ms"),
+            ("latency_ms.p50", "< 5", true, "4.25ms"),
+            ("latency_ms.p50", "> 4300us", false, "4.25ms"),
+            ("standbys.pg2.lag_bytes.max", "<= 5MB", true, "5MB"),
+            ("standbys.pg2.lag_bytes.max", "< 5242880", false, "5MB"),
+            ("standbys.pg2.replay_lag_seconds.max", "< 2s", true, "1.5s"),
+            ("standbys.pg2.replay_lag_seconds.max", "< 1", false, "1.5s"),
+            ("standbys.pg2.lost", "== false", true, "false"),
+            ("standbys.pg2.sync_state", "!= sync", false, "sync"),
+            ("standbys.pg2.replay_lsn", ">= 0/3000000", true, "0/3000148"),
+            ("servers.pg1.role", "== primary", true, "primary"),
+            ("slots.pg1/standby_slot.safe_wal_size", "< 0", true, "-16MB"),
+            ("failovers.1.lost_commits", "== 7", true, "7"),
+            ("failovers.1.to", "== pg2", true, "pg2"),
+        ] {
+            assert!(unit(metric).is_some(), "{metric}");
+            assert_eq!(judge(metric, wanted), (met, measured.to_owned()), "{metric} {wanted}");
+        }
+    }
+
+    #[test]
+    fn absent_values_are_null_and_differ_from_everything_else() {
+        let slot = |field: &str| format!("slots.pg1/standby_slot.{field}");
+        assert_eq!(judge(&slot("restart_lsn"), "== null"), (true, "null".to_owned()));
+        assert!(!judge(&slot("restart_lsn"), "> 0/1").0);
+        assert!(judge(&slot("restart_lsn"), "!= 0/1").0);
+        assert!(!judge(&slot("wal_status"), "== null").0);
+        assert_eq!(judge("failovers.2.lost_commits", "== 0"), (false, "null".to_owned()));
+        assert_eq!(judge("standbys.pg3.lost", "== false"), (false, "null".to_owned()));
+        assert_eq!(judge("no.such.path", "== 0"), (false, "null".to_owned()));
+    }
+
+    #[test]
+    fn a_list_is_asked_whether_it_has_a_word() {
+        let seen = "slots.pg1/standby_slot.wal_status_seen";
+        assert_eq!(judge(seen, "== reserved"), (true, "reserved, extended".to_owned()));
+        assert!(judge(seen, "!= lost").0);
+        assert!(!judge(seen, "!= extended").0);
+    }
+
+    #[test]
+    fn every_metric_is_one_of_the_summary() {
+        let value = toml::Value::try_from(summary()).expect("a table");
+        for (metric, _) in METRICS {
+            let (list, _) = metric.split_once('.').unwrap_or((metric, ""));
+            let name = match list {
+                "standbys" => "pg2",
+                "servers" => "pg1",
+                "slots" => "pg1/standby_slot",
+                "failovers" => "1",
+                // The laws are named by the simulator, and a slot's position may be absent.
+                _ if list == "laws" => continue,
+                _ => "",
+            };
+            if *metric == "slots.X.restart_lsn" {
+                continue;
+            }
+            let path = metric.replace(".X.", &format!(".{name}."));
+            assert!(look_up(&value, &path).is_some(), "{path}");
+        }
     }
 }

@@ -104,7 +104,7 @@ impl ScenarioFile {
         let library = Library::new(self.sources.clone(), &read);
         let findings = Findings::default();
         let scenarios = resolve_all(self, &library, &findings);
-        finish(scenarios, library, findings).map(|(scenarios, ..)| scenarios)
+        finish(library, findings).map(|_| scenarios)
     }
 
     /// The name it was parsed under.
@@ -128,19 +128,14 @@ impl ScenarioFile {
     }
 }
 
-/// Scenarios, or what was found, with the files that were read.
+/// The files that were read and all texts, or what was found.
 fn finish(
-    scenarios: Vec<Scenario>,
     library: Library<'_>,
     findings: Findings,
-) -> Result<(Vec<Scenario>, BTreeMap<String, String>, Sources), Problems> {
+) -> Result<(BTreeMap<String, String>, Sources), Problems> {
     let (files, sources) = library.into_files();
     let findings = findings.take();
-    if findings.is_empty() {
-        Ok((scenarios, files, sources))
-    } else {
-        Err(Problems::new(findings, &sources))
-    }
+    if findings.is_empty() { Ok((files, sources)) } else { Err(Problems::new(findings, &sources)) }
 }
 
 fn load(
@@ -174,8 +169,8 @@ fn load(
         root,
         sources: Sources::default(),
     };
-    let scenarios = resolve_all(&file, &library, &findings);
-    let (_, files, sources) = finish(scenarios, library, findings)?;
+    resolve_all(&file, &library, &findings);
+    let (files, sources) = finish(library, findings)?;
     file.files = files;
     file.sources = sources;
     Ok(file)
@@ -271,13 +266,9 @@ fn set_all(
 /// Resolves the base and every variant. What is found is left in `findings`.
 fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) -> Vec<Scenario> {
     let cases = variants::cases(&file.root, findings);
-    // A mistake that the base makes too is none of a variant's.
-    let base = Findings::default();
-    let cx = Context { root: &file.root, library, findings: &base };
     let case =
         |variant, settings| Case { name: &file.name, question: &file.question, variant, settings };
-    resolve::scenario(cx, case("base", &[]));
-    let base = base.take();
+    let mut of_base: Option<Vec<Finding>> = None;
     let mut scenarios = Vec::new();
     let mut rows = 0;
     for plan in &cases {
@@ -285,13 +276,31 @@ fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) 
         let own = Findings::default();
         let root = plan.apply(&file.root);
         let cx = Context { root: &root, library, findings: &own };
-        if let Some(scenario) = resolve::scenario(cx, case(&plan.name, &plan.settings)) {
-            rows += history_rows(&scenario);
-            scenarios.push(scenario);
+        match resolve::scenario(cx, case(&plan.name, &plan.settings)) {
+            Some(scenario) => {
+                rows += history_rows(&scenario);
+                scenarios.push(scenario);
+            }
+            // Never silently: a variant that cannot be had is a mistake of somebody.
+            None if own.is_empty() => {
+                let message = format!("variant `{}` cannot be made", plan.name);
+                own.push(Finding::new(file.root.span, message));
+            }
+            None => {}
         }
-        for finding in own.take() {
-            let of_base = base.iter().any(|f| f.same(&finding));
-            findings.push(if of_base { finding } else { plan.explain(finding) });
+        let own = own.take();
+        if !own.is_empty() {
+            // A mistake that the base makes too is none of a variant's.
+            let of_base = of_base.get_or_insert_with(|| {
+                let base = Findings::default();
+                let cx = Context { root: &file.root, library, findings: &base };
+                resolve::scenario(cx, case("base", &[]));
+                base.take()
+            });
+            for finding in own {
+                let shared = of_base.iter().any(|f| f.same(&finding));
+                findings.push(if shared { finding } else { plan.explain(finding) });
+            }
         }
         if rows > limits::MOST_ROWS_OF_ALL {
             let finding = Finding::new(file.root.span, "all variants' WAL histories are too long");

@@ -3,16 +3,16 @@
 //! From text to what the simulator is given, in reading order:
 //!
 //! * [`keys`]: THE list of tables and keys; [`limits`]: how large they may be; [`presets`].
-//! * [`file`]: a scenario file: parse, `--set`, variants, archive.
+//! * [`mod@file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
-//! * [`import`]: what people have at hand, as numbers.
+//! * [`import`]: one file a source of real data.
+//! * [`schema`]: the JSON Schema, for editors.
 //! * [`catalog`]: scenarios that come with the program.
 //!
 //! Nothing here reads a file: texts are passed in.
 
 pub mod catalog;
-mod conf;
 pub mod error;
 pub mod expect;
 pub mod fault;
@@ -27,6 +27,7 @@ mod quantity;
 mod read;
 mod resolve;
 pub mod scenario;
+pub mod schema;
 mod source;
 mod tree;
 pub mod workload;

@@ -7,8 +7,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use models::postgres::PgVersion;
+use models::postgres::guc::{SettingError, Settings};
+
 use crate::error::{Finding, Findings};
 use crate::history::{self, History};
+use crate::import::postgresql_conf::PostgresqlConf;
 use crate::limits;
 use crate::source::{Sources, Span};
 
@@ -24,11 +28,19 @@ pub(crate) struct Text {
     pub base: usize,
 }
 
+/// A server's settings, and for every line what PostgreSQL says against it.
+pub(crate) type Configured = (Settings, Vec<Option<SettingError>>);
+
+/// How many configurations are kept: variants mostly share theirs.
+const MOST_KEPT: usize = 64;
+
 /// The files of one scenario.
 pub(crate) struct Library<'r> {
     read: &'r dyn Fn(&str) -> Result<String, String>,
-    texts: RefCell<BTreeMap<String, Option<Text>>>,
-    histories: RefCell<BTreeMap<String, Option<Rc<History>>>>,
+    texts: RefCell<BTreeMap<String, Result<Text, String>>>,
+    histories: RefCell<BTreeMap<String, Result<Rc<History>, Finding>>>,
+    configurations: RefCell<BTreeMap<String, Rc<PostgresqlConf>>>,
+    configured: RefCell<BTreeMap<String, Rc<Configured>>>,
     /// Every text, for places in messages.
     pub sources: RefCell<Sources>,
 }
@@ -40,21 +52,25 @@ impl<'r> Library<'r> {
             read,
             texts: RefCell::default(),
             histories: RefCell::default(),
+            configurations: RefCell::default(),
+            configured: RefCell::default(),
             sources: RefCell::new(sources),
         }
     }
 
-    /// The text of a file. `span` names it, for the message if it cannot be read.
+    /// The text of a file. `span` names it, for the message if it cannot be read: every time, so
+    /// that each variant that needs it knows.
     pub fn text(&self, path: &str, span: Span, findings: &Findings) -> Option<Text> {
-        if let Some(known) = self.texts.borrow().get(path) {
-            return known.clone();
-        }
-        let text = self.fetch(path).map_err(|why| {
-            findings.push(Finding::new(span, format!("`{}` {why}", path.escape_debug())));
+        let known = self.texts.borrow().get(path).cloned();
+        let text = known.unwrap_or_else(|| {
+            let text = self.fetch(path);
+            self.texts.borrow_mut().insert(path.to_owned(), text.clone());
+            text
         });
-        let text = text.ok();
-        self.texts.borrow_mut().insert(path.to_owned(), text.clone());
-        text
+        text.map_err(|why| {
+            findings.push(Finding::new(span, format!("`{}` {why}", path.escape_debug())));
+        })
+        .ok()
     }
 
     fn fetch(&self, path: &str) -> Result<Text, String> {
@@ -71,28 +87,78 @@ impl<'r> Library<'r> {
 
     /// A WAL history, parsed once.
     pub fn history(&self, path: &str, span: Span, findings: &Findings) -> Option<Rc<History>> {
-        if let Some(known) = self.histories.borrow().get(path) {
-            return known.clone();
-        }
-        let text = self.text(path, span, findings);
-        let history = text.and_then(|t| match history::parse(&t.text) {
-            Ok(history) => Some(Rc::new(history)),
-            Err(wrong) => {
-                let finding = Finding::new(Span::at(t.base, wrong.span), wrong.message)
+        let text = self.text(path, span, findings)?;
+        let known = self.histories.borrow().get(path).cloned();
+        let history = known.unwrap_or_else(|| {
+            let history = history::parse(&text.text).map(Rc::new).map_err(|wrong| {
+                Finding::new(Span::at(text.base, wrong.span), wrong.message)
                     .maybe_help(wrong.help)
-                    .label(span, "it is used here");
-                findings.push(finding);
-                None
-            }
+                    .label(span, "it is used here")
+            });
+            self.histories.borrow_mut().insert(path.to_owned(), history.clone());
+            history
         });
-        self.histories.borrow_mut().insert(path.to_owned(), history.clone());
-        history
+        history.map_err(|finding| findings.push(finding)).ok()
+    }
+
+    /// A `postgresql.conf` and what it includes, parsed once.
+    pub fn configuration(
+        &self,
+        path: &str,
+        span: Span,
+        findings: &Findings,
+    ) -> Option<Rc<PostgresqlConf>> {
+        let first = self.text(path, span, findings)?;
+        if let Some(known) = self.configurations.borrow().get(path) {
+            return Some(Rc::clone(known));
+        }
+        let mut included = |path: &str| {
+            let text = self.text(path, span, &Findings::default());
+            text.map(|t| t.text.to_string())
+        };
+        let conf = Rc::new(PostgresqlConf::read(path, &first.text, &mut included));
+        self.configurations.borrow_mut().insert(path.to_owned(), Rc::clone(&conf));
+        Some(conf)
+    }
+
+    /// Names and values set in order. Most servers of most variants are set alike, and setting is
+    /// the dear part of reading a scenario, so what was set once is kept.
+    pub fn settings(&self, version: PgVersion, lines: &[(&str, &str)]) -> Rc<Configured> {
+        let mut key = version.to_string();
+        for (name, value) in lines {
+            // Lengths, so that no two lists of lines read alike.
+            key.push_str(&format!("\n{} {} {name} {value}", name.len(), value.len()));
+        }
+        if let Some(known) = self.configured.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let mut settings = Settings::defaults(version);
+        let errors = lines.iter().map(|(name, value)| settings.set(name, value).err()).collect();
+        let configured = Rc::new((settings, errors));
+        let mut kept = self.configured.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.insert(key, Rc::clone(&configured));
+        }
+        configured
+    }
+
+    /// A line (from 1) of a file that was read, without the blanks around it.
+    pub fn line(&self, path: &str, line: usize) -> Span {
+        let texts = self.texts.borrow();
+        let Some(Ok(text)) = texts.get(path) else { return Span::default() };
+        let before: usize =
+            text.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let rest = text.text.get(before..).unwrap_or("");
+        let whole = rest.lines().next().unwrap_or("");
+        let start = before + (whole.len() - whole.trim_start().len());
+        Span::at(text.base, start..start + whole.trim().len())
     }
 
     /// Everything that was read, by path.
     pub fn into_files(self) -> (BTreeMap<String, String>, Sources) {
         let texts = self.texts.into_inner();
-        let files = texts.into_iter().filter_map(|(path, t)| Some((path, t?.text.to_string())));
+        let files =
+            texts.into_iter().filter_map(|(path, t)| Some((path, t.ok()?.text.to_string())));
         (files.collect(), self.sources.into_inner())
     }
 }

@@ -36,6 +36,10 @@ pub const MOST_VARIANTS: usize = 200;
 pub const MOST_ROWS: usize = 200_000;
 /// Most rows of WAL histories in all variants together.
 pub const MOST_ROWS_OF_ALL: usize = 10_000_000;
+/// Most settings in one table or file.
+pub const MOST_SETTINGS: usize = 1_000;
+/// Most changes that one variant makes, and most lines of the matrix.
+pub const MOST_CHANGES: usize = 200;
 /// Most expectations.
 pub const MOST_EXPECTATIONS: usize = 1_000;
 /// Most files that one scenario may read.

@@ -77,7 +77,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     let (links, routes) = links::read(cx, &servers);
     let workloads = workloads::read(cx, duration, version);
     let faults = faults::read(cx, &servers, &routes, duration);
-    let expect = expect::read(cx, &servers.names());
+    let expect = expect::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }
@@ -186,7 +186,7 @@ fn start_lsn(fields: &Fields<'_>, text: &str, size: SegmentSize) -> Option<Lsn> 
         let help = format!("the first segment that is ever used is the second: from {first} on");
         return wrong(format!("no WAL begins at {lsn}"), help);
     }
-    if lsn.0 % 8 != 0 || lsn.0 % PAGE < header {
+    if !lsn.0.is_multiple_of(8) || lsn.0 % PAGE < header {
         let page = lsn.page_start();
         let near = Lsn((lsn.0.next_multiple_of(8)).max(page.0 + header));
         let help = format!("records begin at multiples of 8 behind the page header: {near}");

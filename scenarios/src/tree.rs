@@ -208,10 +208,52 @@ impl Table {
     }
 }
 
+/// Makes the two ways of writing a name with dots the same: in `[expect]`, `[matrix]` and
+/// settings `a.b = 1` is `'a.b' = 1`, so that includes, variants and `--set` find it.
+pub(crate) fn join_names(root: &mut Table) {
+    for entry in &mut root.entries {
+        let Value::Table(table) = &mut entry.node.value else { continue };
+        match entry.key.as_str() {
+            "expect" | "matrix" | "postgresql" => table.join(),
+            "server" => table.join_below("postgresql"),
+            "variant" => table.join_below("expect"),
+            _ => {}
+        }
+    }
+}
+
+impl Table {
+    fn join(&mut self) {
+        let flat = self.flatten().into_iter();
+        self.entries = flat.map(|(key, entry)| Entry { key, ..entry.clone() }).collect();
+    }
+
+    /// Joins the names of one table of each named table.
+    fn join_below(&mut self, key: &str) {
+        for named in &mut self.entries {
+            let Value::Table(table) = &mut named.node.value else { continue };
+            for entry in table.entries.iter_mut().filter(|e| e.key == key) {
+                if let Value::Table(table) = &mut entry.node.value {
+                    table.join();
+                }
+            }
+        }
+    }
+}
+
 /// The largest text that is read as a scenario.
 pub(crate) const LARGEST_TEXT: usize = 4 << 20;
-/// Dots in one line of a file, beyond which it is not read: nothing nests that deep.
-const MOST_DOTS: usize = 2000;
+/// Parts of a dotted key, beyond which a text is not read: tables would nest deeper than the
+/// stack.
+const MOST_PARTS: usize = 64;
+
+/// Whether some line could be a key of too many parts: dots between no other punctuation.
+fn is_too_deep(text: &str) -> bool {
+    let dots = |piece: &str| piece.bytes().filter(|b| *b == b'.').count();
+    let code = |line: &str| line.split('#').next().unwrap_or("").to_owned();
+    text.lines()
+        .any(|line| code(line).split(['=', ',', '{', '}', '[', ']']).any(|p| dots(p) > MOST_PARTS))
+}
 
 /// Reads a text as TOML. On mistakes, all of them.
 pub(crate) fn parse(sources: &mut Sources, name: &str, text: &str) -> Result<Table, Vec<Finding>> {
@@ -225,14 +267,15 @@ pub(crate) fn parse_at(base: usize, text: &str) -> Result<Table, Vec<Finding>> {
     if text.len() > LARGEST_TEXT {
         return Err(vec![Finding::new(start, "the file is larger than 4 MB")]);
     }
-    // A key of ten thousand parts would nest as deep, deeper than the stack.
-    if text.lines().any(|l| l.bytes().filter(|b| *b == b'.').count() > MOST_DOTS) {
-        return Err(vec![Finding::new(start, "a line has more than 2,000 dots")]);
+    if is_too_deep(text) {
+        return Err(vec![Finding::new(start, "a line has more than 64 dots in a row of names")]);
     }
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let span = Span::at(base, table.span());
-        return Ok(convert_table(base, span, table.get_ref()));
+        let mut root = convert_table(base, span, table.get_ref());
+        join_names(&mut root);
+        return Ok(root);
     }
     let whole = text.len();
     Err(errors
@@ -244,9 +287,11 @@ pub(crate) fn parse_at(base: usize, text: &str) -> Result<Table, Vec<Finding>> {
 /// Reads one value, as `--set` has it: TOML, else a string.
 pub(crate) fn parse_value(base: usize, text: &str) -> Node {
     let span = Span::at(base, 0..text.len());
-    let dots = text.bytes().filter(|b| *b == b'.').count();
+    if is_too_deep(text) || text.len() > LARGEST_TEXT {
+        return Node { span, value: Value::Text(text.to_owned()) };
+    }
     match DeValue::parse(text) {
-        Ok(value) if dots <= MOST_DOTS => {
+        Ok(value) => {
             let mut node = convert(base, Span::at(base, value.span()), value.get_ref());
             // A version or a date without quotes is meant as text.
             if let Value::Date(_) = node.value {

@@ -41,10 +41,25 @@ pub(super) fn split(path: &str) -> Option<Vec<String>> {
         parts.push(part.to_owned());
         match after.strip_prefix('.') {
             Some(after) => rest = after,
-            None if after.is_empty() => return Some(parts),
+            None if after.is_empty() => return Some(join(parts)),
             None => return None,
         }
     }
+}
+
+/// Names of settings and metrics have dots of their own ([`crate::tree::join_names`]).
+fn join(mut parts: Vec<String>) -> Vec<String> {
+    let from = match parts.as_slice() {
+        [head, ..] if matches!(head.as_str(), "expect" | "matrix" | "postgresql") => 1,
+        [head, _, key, ..] if head == "server" && key == "postgresql" => 3,
+        [head, _, key, ..] if head == "variant" && key == "expect" => 3,
+        _ => return parts,
+    };
+    if parts.len() > from {
+        let name = parts.split_off(from).join(".");
+        parts.push(name);
+    }
+    parts
 }
 
 /// The finding for a path that [`split`] does not understand.

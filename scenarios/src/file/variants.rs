@@ -122,7 +122,8 @@ pub(super) fn cases(root: &Table, findings: &Findings) -> Vec<Plan> {
 /// Two values with commas in them may join to the same name.
 fn check_names(plans: &[Plan], findings: &Findings) {
     for (i, plan) in plans.iter().enumerate() {
-        let twice = plans[..i].iter().any(|p| p.name == plan.name);
+        // A variant called `base` has been reported as such.
+        let twice = plan.name != "base" && plans[..i].iter().any(|p| p.name == plan.name);
         if let (true, Some(span)) = (twice, plan.span) {
             let message = format!("two variants would be called `{}`", plan.name);
             findings.push(Finding::new(span, message).help("write one of the values differently"));
@@ -136,7 +137,7 @@ pub(super) fn check_sets(root: &Table, sets: &[(Vec<String>, Span)], findings: &
     for axis in read_matrix(root, &Findings::default()) {
         for (path, span) in sets.iter().filter(|(path, _)| overlap(path, &axis.path)) {
             let message = format!("`{}` is set by the matrix", path.join("."));
-            let help = "to change the matrix, set its list: \"matrix.'PATH'=['one', 'another']\"";
+            let help = format!("set its list instead: --set \"matrix.{}=[...]\"", axis.shown);
             findings.push(Finding::new(*span, message).label(axis.span, "here").help(help));
         }
     }
@@ -176,6 +177,11 @@ fn read_variant(root: &Table, name: &str, fields: &Fields<'_>) -> Plan {
         if root.at(&parts).is_none() {
             findings.push(nothing_there(root, &parts, path, span));
             continue;
+        }
+        if plan.changes.len() >= limits::MOST_CHANGES {
+            let message = format!("`{name}` changes more than 200 things");
+            findings.push(Finding::new(span, message).help("make it a file of its own"));
+            break;
         }
         plan.settings.push((path.to_owned(), "(unset)".to_owned()));
         plan.changes.push(Change { path: parts, shown: path.to_owned(), span, value: None });
@@ -227,6 +233,11 @@ fn assignments(table: &Table) -> Vec<(String, &Entry)> {
 impl Plan {
     fn set(&mut self, root: &Table, path: &str, entry: &Entry, findings: &Findings) {
         let Some(parts) = usable(root, path, entry.key_span, findings) else { return };
+        if self.changes.len() >= limits::MOST_CHANGES {
+            let message = format!("`{}` changes more than 200 things", self.name);
+            findings.push(Finding::new(entry.key_span, message).help("make it a file of its own"));
+            return;
+        }
         if let Some(other) = self.changes.iter().find(|c| overlap(&c.path, &parts)) {
             let message = format!("`{path}` is changed twice by one variant");
             let finding = Finding::new(entry.key_span, message);
@@ -310,8 +321,14 @@ fn read_matrix(root: &Table, findings: &Findings) -> Vec<Axis> {
         findings.push(Finding::new(node.span, message).help(help));
         return Vec::new();
     };
+    let lines = table.flatten();
+    if lines.len() > limits::MOST_CHANGES {
+        let message = format!("{} lines of the matrix are too many", lines.len());
+        findings.push(Finding::new(node.span, message).help("at most 200"));
+        return Vec::new();
+    }
     let mut axes: Vec<Axis> = Vec::new();
-    for (path, entry) in table.flatten() {
+    for (path, entry) in lines {
         let Some(parts) = usable(root, &path, entry.key_span, findings) else { continue };
         let Some(values) = values(&path, &entry.node, findings) else { continue };
         if let Some(other) = axes.iter().find(|a| overlap(&a.path, &parts)) {
@@ -335,6 +352,11 @@ fn values(path: &str, node: &Node, findings: &Findings) -> Option<Vec<Node>> {
         let message = format!("`{path}` has no values");
         let help = "an empty list would leave no variant: give it values, or take it out";
         findings.push(Finding::new(node.span, message).help(help));
+        return None;
+    }
+    if values.len() > limits::MOST_VARIANTS {
+        let message = format!("`{path}` has {} values", values.len());
+        findings.push(Finding::new(node.span, message).help("at most 200"));
         return None;
     }
     for (i, value) in values.iter().enumerate() {

@@ -12,8 +12,8 @@ use crate::presets;
 use crate::read::{name_is_good, named, no_such};
 use crate::scenario::{Disk, Server, ServerIndex, ServerState};
 
-/// WAL that a startup process replays a second, unless the file says otherwise: what one core
-/// manages with all pages in memory (engine.md's reference workload).
+/// WAL that a startup process replays a second, unless the file says otherwise.
+/// Assumption: one core with all pages in memory; it decides how fast a standby catches up.
 const DEFAULT_REPLAY: Rate = match Rate::new(200 << 20) {
     Some(rate) => rate,
     None => panic!("not zero"),
@@ -29,6 +29,8 @@ struct Draft<'a> {
     span: Span,
     site: Option<(&'a str, Span)>,
     upstream: Option<(&'a str, Span)>,
+    /// It has an `upstream`, if perhaps a wrong one.
+    is_standby: bool,
     slot: Option<(&'a str, Span)>,
     state: ServerState,
     disk: Option<Disk>,
@@ -51,6 +53,7 @@ pub(super) fn read<'a>(cx: Context<'a>, version: PgVersion) -> Servers<'a> {
     servers.connect(cx);
     servers.check_slots(cx);
     servers.check_segments(cx);
+    servers.check_room(cx);
     servers
 }
 
@@ -74,6 +77,7 @@ fn draft<'a>(
         span: entry.key_span,
         site,
         upstream: spanned("upstream"),
+        is_standby: fields.get("upstream").is_some(),
         slot: spanned("slot"),
         state: state(cx, &fields),
         separate_wal_disk: wal_disk.is_some(),
@@ -142,6 +146,11 @@ impl<'a> Servers<'a> {
         self.list.iter().map(|s| s.name).collect()
     }
 
+    /// The primary's name, if there is one.
+    pub fn primary(&self) -> Option<&'a str> {
+        self.list.iter().find(|s| !s.is_standby).map(|s| s.name)
+    }
+
     /// The servers that a name means: one, or all of a site. `None` if there are none.
     pub fn meant(&self, name: &str) -> Option<Vec<ServerIndex>> {
         if let Some(index) = self.list.iter().position(|s| s.name == name) {
@@ -195,8 +204,7 @@ impl<'a> Servers<'a> {
             }
         }
         self.check_sites(cx);
-        let primaries: Vec<&Draft<'_>> =
-            self.list.iter().filter(|s| s.upstream.is_none()).collect();
+        let primaries: Vec<&Draft<'_>> = self.list.iter().filter(|s| !s.is_standby).collect();
         match primaries.as_slice() {
             [_] => self.check_cascades(cx),
             [first, second, ..] => {
@@ -314,6 +322,31 @@ impl<'a> Servers<'a> {
                     .help("a physical slot serves one standby at a time: name another one");
                 cx.report(finding);
             }
+        }
+    }
+
+    /// At time 0 every standby that is up streams, over the slot that it names.
+    fn check_room(&self, cx: Context<'_>) {
+        let Some(primary) = self.list.iter().find(|s| !s.is_standby) else { return };
+        let settings = &primary.configured.settings;
+        let given = |name: &str| primary.configured.span(name).unwrap_or(primary.span);
+        let standbys = || self.list.iter().filter(|s| s.is_standby);
+        let slots = standbys().filter(|s| s.slot.is_some()).count();
+        if slots > settings.max_replication_slots as usize {
+            let most = settings.max_replication_slots;
+            let message = format!("{slots} slots are named, and max_replication_slots is {most}");
+            let finding = Finding::new(given("max_replication_slots"), message);
+            cx.report(finding.help("PostgreSQL would say: all replication slots are in use"));
+        }
+        let up = standbys().filter(|s| s.state == ServerState::Up).count();
+        if up > settings.max_wal_senders as usize {
+            let most = settings.max_wal_senders;
+            let message = format!("{up} standbys are up, and max_wal_senders is {most}");
+            let help = format!(
+                "PostgreSQL would say: number of requested standby connections exceeds \
+                 max_wal_senders (currently {most})"
+            );
+            cx.report(Finding::new(given("max_wal_senders"), message).help(help));
         }
     }
 

@@ -12,8 +12,7 @@ use models::postgres::guc::{self, SettingError, Settings};
 use models::postgres::syncrep::StandbyNames;
 use models::units::SegmentSize;
 
-use super::{Context, Fields, Finding, Span, Table};
-use crate::conf;
+use super::{Context, Fields, Finding, Span, Table, limits};
 use crate::error::nearest;
 
 /// A server's settings and where they were given.
@@ -22,6 +21,13 @@ pub(crate) struct Configured {
     pub settings: Settings,
     /// What was given, by lower-case name: the value that counts and its place.
     given: BTreeMap<String, Given>,
+}
+
+/// One line that sets something, in order.
+struct Line {
+    name: String,
+    name_span: Span,
+    given: Given,
 }
 
 /// A value that was given.
@@ -57,23 +63,23 @@ pub(super) fn read(
     name: &str,
     version: PgVersion,
 ) -> Configured {
-    let mut configured =
-        Configured { settings: Settings::defaults(version), given: BTreeMap::new() };
+    let mut lines = Vec::new();
     if let (Some(path), Some(node)) = (server.text("conf_file"), server.get("conf_file")) {
-        read_file(cx, path, node.span, &mut configured);
+        read_file(cx, path, node.span, &mut lines);
     }
     if let Some((table, _)) = cx.table("postgresql") {
-        read_table(cx, table, &mut configured);
+        read_table(cx, table, &mut lines);
     }
     if let Some(node) = server.get("postgresql") {
         match node.table() {
-            Some(table) => read_table(cx, table, &mut configured),
+            Some(table) => read_table(cx, table, &mut lines),
             None => cx.report(Finding::new(
                 node.span,
                 format!("`postgresql` is a table of settings, not {}", node.kind()),
             )),
         }
     }
+    let mut configured = apply(cx, lines, version);
     if configured.settings.cluster_name.is_empty() {
         // A name that PostgreSQL refuses has been reported as a server's name.
         let _ = configured.settings.set("cluster_name", name);
@@ -85,27 +91,36 @@ pub(super) fn read(
 }
 
 /// A `postgresql.conf`.
-fn read_file(cx: Context<'_>, path: &str, span: Span, configured: &mut Configured) {
-    let Some(text) = cx.library.text(path, span, cx.findings) else { return };
-    for line in conf::lines(&text.text) {
-        let place = Span::at(text.base, line.span.clone());
-        match line.setting {
-            Ok((name, value)) => {
-                let given = Given { value, span: place, file: Some(span) };
-                set(cx, configured, &name, place, given);
-            }
-            Err(message) => cx.report(Finding::new(place, message).label(span, FILE_IS_READ)),
-        }
+fn read_file(cx: Context<'_>, path: &str, span: Span, lines: &mut Vec<Line>) {
+    let Some(conf) = cx.library.configuration(path, span, cx.findings) else { return };
+    for error in &conf.errors {
+        let place = cx.library.line(&error.place().file, error.place().line);
+        cx.report(Finding::new(place, error.to_string()).label(span, FILE_IS_READ));
+    }
+    let settings = conf.effective();
+    if settings.len() > limits::MOST_SETTINGS {
+        let message = format!("`{path}` has {} settings", settings.len());
+        return cx.report(Finding::new(span, message).help("at most 1,000"));
+    }
+    for setting in settings {
+        let place = cx.library.line(&setting.place.file, setting.place.line);
+        let given = Given { value: setting.value.clone(), span: place, file: Some(span) };
+        lines.push(Line { name: setting.name.clone(), name_span: place, given });
     }
 }
 
 /// A `[postgresql]` table.
-fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
-    for (name, entry) in table.flatten() {
+fn read_table(cx: Context<'_>, table: &Table, lines: &mut Vec<Line>) {
+    let settings = table.flatten();
+    if settings.len() > limits::MOST_SETTINGS {
+        let message = format!("{} settings are too many", settings.len());
+        return cx.report(Finding::new(table.span, message).help("at most 1,000"));
+    }
+    for (name, entry) in settings {
         match entry.node.scalar() {
             Some(value) => {
                 let given = Given { value, span: entry.node.span, file: None };
-                set(cx, configured, &name, entry.key_span, given);
+                lines.push(Line { name, name_span: entry.key_span, given });
             }
             None => {
                 let message =
@@ -119,25 +134,37 @@ fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
 
 const FILE_IS_READ: &str = "the file is read here";
 
-fn set(cx: Context<'_>, configured: &mut Configured, name: &str, name_span: Span, given: Given) {
-    let Err(error) = configured.settings.set(name, &given.value) else {
-        configured.given.insert(name.to_ascii_lowercase(), given);
-        return;
-    };
+/// Sets everything in order, and reports what PostgreSQL does not take.
+fn apply(cx: Context<'_>, lines: Vec<Line>, version: PgVersion) -> Configured {
+    let pairs: Vec<(&str, &str)> =
+        lines.iter().map(|l| (l.name.as_str(), l.given.value.as_str())).collect();
+    let (settings, errors) = &*cx.library.settings(version, &pairs);
+    let mut configured = Configured { settings: settings.clone(), given: BTreeMap::new() };
+    for (line, error) in lines.into_iter().zip(errors) {
+        match error {
+            Some(error) => report(cx, error, &line, version),
+            None => {
+                configured.given.insert(line.name.to_ascii_lowercase(), line.given);
+            }
+        }
+    }
+    configured
+}
+
+fn report(cx: Context<'_>, error: &SettingError, line: &Line, version: PgVersion) {
     let span = match error {
         SettingError::Unrecognized { .. }
         | SettingError::OtherVersion { .. }
         | SettingError::CustomName { .. }
-        | SettingError::CannotBeChanged { .. } => name_span,
+        | SettingError::CannotBeChanged { .. } => line.name_span,
         SettingError::NotBoolean { .. }
         | SettingError::Invalid { .. }
         | SettingError::Rejected { .. }
         | SettingError::OutOfRange { .. }
-        | SettingError::Start(_) => given.span,
+        | SettingError::Start(_) => line.given.span,
     };
-    let finding =
-        Finding::new(span, error.message()).maybe_help(help(&error, configured.settings.version()));
-    cx.report(in_file(finding, given.file));
+    let finding = Finding::new(span, error.message()).maybe_help(help(error, version));
+    cx.report(in_file(finding, line.given.file));
 }
 
 /// Says where the file was named that a finding is in.
@@ -175,6 +202,10 @@ const FORMER: &[(&str, &str)] = &[
 fn check_start(cx: Context<'_>, configured: &Configured, server: Span) {
     for error in configured.settings.check_start() {
         let message = error.message();
+        // Said better by what is not built.
+        if message.contains("wal_level") {
+            continue;
+        }
         // The message names the settings that do not go together.
         let place = configured.given.iter().find(|(name, _)| message.contains(name.as_str()));
         let span = place.map_or(server, |(_, given)| given.span);

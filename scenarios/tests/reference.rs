@@ -1,0 +1,162 @@
+//! The reference in `README.md` and the schema have every key, and no other.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test -p scenarios` writes the tables of the README again.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use scenarios::keys::{self, Section, Shape};
+use scenarios::{catalog, expect, presets, schema};
+
+const BEGIN: &str = "<!-- tables: written by tests/reference.rs -->";
+const END: &str = "<!-- end of tables -->";
+
+fn takes(shape: Shape) -> String {
+    let text = match shape {
+        Shape::Text => "text",
+        Shape::Name => "a name",
+        Shape::Word(words) => {
+            let words: Vec<String> = words.iter().map(|w| format!("`'{w}'`")).collect();
+            return words.join(", ");
+        }
+        Shape::Count(low, high) if high > 0xffff_ffff => return format!("a number from {low}"),
+        Shape::Count(low, high) => return format!("a number from {low} to {high}"),
+        Shape::Bool => "`true`, `false`",
+        Shape::Time => "a time, `'10s'`",
+        Shape::Size => "a size, `'1GB'`",
+        Shape::ByteRate => "bytes a second, `'40MB/s'`",
+        Shape::LinkRate => "a bandwidth, `'1Gbit/s'`",
+        Shape::EventRate => "a rate, `'4000/s'`",
+        Shape::TimeQuantiles => "a time, or quantiles",
+        Shape::Wal => "a preset, a size, or quantiles",
+        Shape::Stretch => "a factor, or a time",
+        Shape::Lsn => "a position, `'0/3000028'`",
+        Shape::TwoNames => "two names, `['a', 'b']`",
+        Shape::ByteRates => "a list of `'40MB/s'`",
+        Shape::File => "a file",
+        Shape::Files => "a file, or a list",
+        Shape::PresetOr(_) => "a preset, or a table",
+        Shape::Table(_) => "a table",
+        Shape::Named(_) => "tables by name",
+        Shape::Settings => "settings",
+        Shape::Expectations => "metrics and comparisons",
+        Shape::Assignments => "paths and values",
+        Shape::Paths => "a list of paths",
+        Shape::Matrix => "paths and lists of values",
+    };
+    text.to_owned()
+}
+
+fn section(out: &mut String, section: &Section) {
+    let _ = writeln!(out, "### {}\n\n{}\n", section.title, section.doc);
+    let _ = writeln!(out, "| key | takes | default | |\n|---|---|---|---|");
+    for key in section.keys {
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            key.name,
+            takes(key.shape),
+            key.default,
+            key.doc
+        );
+    }
+    if !section.not_built.is_empty() {
+        let names: Vec<String> =
+            section.not_built.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let _ = writeln!(out, "\nNot built yet: {}.", names.join(", "));
+    }
+    out.push('\n');
+}
+
+fn tables() -> String {
+    let mut out = String::new();
+    for table in [
+        &keys::ROOT,
+        &keys::START,
+        &keys::SERVER,
+        &keys::DISK,
+        &keys::NETWORK,
+        &keys::LINK,
+        &keys::WORKLOAD,
+        &keys::FAULT,
+        &keys::VARIANT,
+        &keys::QUANTILES,
+    ] {
+        section(&mut out, table);
+    }
+    let _ = writeln!(out, "### Disks\n\n| preset | | source |\n|---|---|---|");
+    for disk in &presets::DISKS {
+        let [min, p50, p99, p999, max] = disk.fsync_us;
+        let _ = writeln!(
+            out,
+            "| `{}` | {} fsync {min}/{p50}/{p99}/{p999}/{max} us (min, p50, p99, p999, max), \
+             write {} MB/s | {} |",
+            disk.name, disk.doc, disk.write_mb, disk.source
+        );
+    }
+    let _ = writeln!(out, "\n### Workloads\n\n| preset | | source |\n|---|---|---|");
+    for workload in &presets::WORKLOADS {
+        let _ = writeln!(out, "| `{}` | {} | {} |", workload.name, workload.doc, workload.source);
+    }
+    let _ = writeln!(out, "\n### Metrics\n\n| path | compared with |\n|---|---|");
+    for (metric, unit) in expect::METRICS {
+        let with = match unit {
+            expect::Unit::Number => "a number".to_owned(),
+            expect::Unit::Millis => "a time, or milliseconds".to_owned(),
+            expect::Unit::Seconds => "a time, or seconds".to_owned(),
+            expect::Unit::Bytes => "a size, or bytes".to_owned(),
+            expect::Unit::Bool => "`true`, `false`".to_owned(),
+            expect::Unit::Lsn => "a WAL position".to_owned(),
+            expect::Unit::Word([]) => "a word".to_owned(),
+            expect::Unit::Word(words) => words.join(", "),
+            expect::Unit::Words(words) => format!("whether it has {}", words.join(", ")),
+        };
+        let _ = writeln!(out, "| `{metric}` | {with} |");
+    }
+    let _ = writeln!(out, "\n### Catalogue\n\n| name | question |\n|---|---|");
+    for entry in catalog::all() {
+        let _ = writeln!(out, "| `{}` | {} |", entry.name, entry.question());
+    }
+    out
+}
+
+#[test]
+fn the_readme_has_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).expect("README.md");
+    let (before, rest) = readme.split_once(BEGIN).expect("a place for the tables");
+    let (_, after) = rest.split_once(END).expect("an end of the tables");
+    let wanted = format!("{before}{BEGIN}\n\n{}\n{END}{after}", tables());
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&path, &wanted).expect("written");
+    } else {
+        assert!(readme == wanted, "README.md is stale: UPDATE_GOLDENFILES=1 cargo test");
+    }
+}
+
+#[test]
+fn every_example_of_the_readme_is_a_scenario() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(path).expect("README.md");
+    let mut examples = readme.split("```toml\n").skip(1);
+    let mut count = 0;
+    for example in examples.by_ref().filter_map(|e| e.split("```").next()) {
+        scenarios::ScenarioFile::parse("README", example, &mut |_| Err("no files here".to_owned()))
+            .unwrap_or_else(|e| panic!("{e}"));
+        count += 1;
+    }
+    assert!(count >= 1);
+}
+
+#[test]
+fn the_schema_has_every_key() {
+    let schema = schema::schema();
+    let text = serde_json::to_string(&schema).expect("JSON");
+    for table in [&keys::ROOT, &keys::SERVER, &keys::LINK, &keys::WORKLOAD, &keys::FAULT] {
+        for key in table.keys {
+            assert!(text.contains(&format!("\"{}\":", key.name)), "{}", key.name);
+        }
+    }
+    assert!(text.contains("\"max_slot_wal_keep_size\""));
+}
