@@ -51,9 +51,8 @@ fn read(
     if path.exists() {
         let text = read_text(path)
             .map_err(|e| Failure::Unreadable { path: argument.to_owned(), why: e.to_string() })?;
-        let beside = |file: &str| {
-            read_text(&path.with_file_name(file)).map_err(|error| error.to_string())
-        };
+        let beside =
+            |file: &str| read_text(&path.with_file_name(file)).map_err(|error| error.to_string());
         return ScenarioFile::parse(name, &text, &mut { beside })
             .and_then(|file| file.with_files(sets, seed, &mut { beside }))
             .map_err(|problems| mistakes(problems, argument));

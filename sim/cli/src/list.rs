@@ -1,6 +1,7 @@
 //! `walden list`: what there is to run and to write in a scenario.
 
 use clap::{Args, ValueEnum};
+use scenarios::expect::METRICS;
 use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
@@ -17,9 +18,11 @@ pub enum Listed {
     Faults,
     /// Disks and workloads that go by a name.
     Presets,
+    /// What `[expect]` can ask for: paths into summary.json.
+    Metrics,
 }
 
-/// Lists scenarios, faults or presets.
+/// List scenarios, faults, presets or metrics.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// What to list.
@@ -34,6 +37,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Scenarios => scenarios(&mut terminal),
         Listed::Faults => faults(&mut terminal),
         Listed::Presets => presets(&mut terminal),
+        Listed::Metrics => metrics(&mut terminal),
     }
     terminal.finish()?;
     Ok(Exit::Met)
@@ -67,6 +71,13 @@ fn presets(terminal: &mut Terminal) {
     for workload in &presets::WORKLOADS {
         let name = format!("workload wal {}", workload.name);
         item(terminal, &name, &[workload.doc, &source(workload.source)]);
+    }
+}
+
+/// One a line, for scripts too.
+fn metrics(terminal: &mut Terminal) {
+    for (path, _) in METRICS {
+        terminal.line(path);
     }
 }
 

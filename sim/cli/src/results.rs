@@ -36,6 +36,8 @@ impl Results {
     /// Makes the temporary folder, so that a place that cannot be written to is found before
     /// anything is played.
     pub fn begin(out: &Path, scenario: &str) -> Result<Results, Failure> {
+        // `runs/...` reads better than `./runs/...`.
+        let out = if out == Path::new(".") { Path::new("") } else { out };
         let runs = out.join("runs");
         let scenario = runs.join(folder_name(scenario));
         fs::create_dir_all(&scenario).map_err(|e| unwritable(&scenario, &e))?;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use models::trace::Run;
+use models::units::SimTime;
 use reports::tables::{self, Cell, Entry};
 
 use crate::play::Plan;
@@ -64,22 +65,8 @@ impl Screen<'_> {
     }
 
     fn events(&self, terminal: &mut Terminal) {
-        let mut lines = Vec::new();
-        let mut more = 0;
-        let share = EVENTS.div_ceil(self.runs.len().max(1));
-        for (run, name) in self.runs.iter().zip(reports::variant_names(self.runs)) {
-            let timeline = tables::timeline(run, share);
-            more += timeline.left_out + timeline.minor;
-            for entry in &timeline.entries {
-                if lines.len() == EVENTS {
-                    more += entry.times;
-                    continue;
-                }
-                let variant = if self.runs.len() > 1 { format!("{name}  ") } else { String::new() };
-                lines.push(plain(&format!("{variant}{}", event(entry))));
-            }
-        }
-        if lines.is_empty() && more == 0 {
+        let (lines, more) = self.event_lines();
+        if lines.is_empty() {
             return;
         }
         terminal.line("");
@@ -92,6 +79,32 @@ impl Screen<'_> {
         }
     }
 
+    /// At most [`EVENTS`] lines, the same share for each variant, and how many facts there were
+    /// besides.
+    fn event_lines(&self) -> (Vec<String>, u64) {
+        let names = reports::variant_names(self.runs);
+        let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let share = EVENTS.div_ceil(self.runs.len().max(1));
+        let (mut lines, mut more) = (Vec::new(), 0);
+        for (run, name) in self.runs.iter().zip(names) {
+            // That standbys stream at time 0 is how every run begins.
+            let timeline = tables::timeline(run, share + run.servers.len());
+            let told = |entry: &&Entry| entry.at > SimTime::ZERO || entry.fault;
+            let entries: Vec<&Entry> = timeline.entries.iter().filter(told).collect();
+            let room = share.min(EVENTS - lines.len());
+            let skipped = entries.iter().skip(room).map(|entry| entry.times).sum::<u64>();
+            more += skipped + timeline.left_out + timeline.minor;
+            for entry in entries.into_iter().take(room) {
+                let line = match self.runs.len() {
+                    1 => event(entry),
+                    _ => format!("{name:widest$}  {}", event(entry)),
+                };
+                lines.push(plain(&line));
+            }
+        }
+        (lines, more)
+    }
+
     fn expectations(&self, terminal: &mut Terminal) {
         let expected = tables::expectations(self.runs);
         let met = expected.iter().filter(|outcome| outcome.met).count();
@@ -102,7 +115,8 @@ impl Screen<'_> {
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, &heading));
         for outcome in expected {
-            let (mark, style) = if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
+            let (mark, style) =
+                if outcome.met { ("✓", Style::Good) } else { ("✗", Style::Bad) };
             let wanted = format!("{}  {} {}", outcome.variant, outcome.what, outcome.wanted);
             let line = plain(&format!("{wanted}  (measured {})", outcome.measured));
             terminal.line(format!("  {} {line}", terminal.paint(style, mark)));
@@ -125,35 +139,48 @@ impl Screen<'_> {
     }
 }
 
-/// One line of what happened: when, in plain words, and PostgreSQL's own.
+/// One line of what happened: when, and PostgreSQL's own words, or plain ones where it has none.
 fn event(entry: &Entry) -> String {
-    let mut line = format!("{:>12}  {}", entry.at.to_string(), entry.plain);
-    if entry.times > 1 {
-        line.push_str(&format!(", {} times until {}", entry.times, entry.until));
+    let at = entry.at.to_string();
+    let said = match (&entry.quote, entry.plain.split_once(": ")) {
+        (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
+        (_, Some((server, happened))) => format!("{server}  {happened}"),
+        (_, None) => entry.plain.clone(),
+    };
+    match entry.times {
+        1 => format!("{at:>11}  {said}"),
+        times => format!("{at:>11}  ({times} times until {}) {said}", entry.until),
     }
-    if let Some(quote) = &entry.quote {
-        line.push_str(&format!(" ({quote})"));
-    }
-    line
 }
 
-/// The comparison as lines, in the first form that fits: a row a variant, a column a variant, or
-/// a block a variant.
+/// The comparison as lines, in the first form that fits: a row a variant, a column a variant,
+/// the same without notes, or a block a variant.
 fn table(comparison: &tables::Table, width: usize) -> Vec<String> {
-    let mut rows = vec![comparison.columns.clone()];
-    rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
-    let turned: Vec<Vec<String>> = (0..comparison.columns.len())
-        .map(|column| rows.iter().map(|row| row.get(column).cloned().unwrap_or_default()).collect())
-        .collect();
+    let with = |cell: fn(&Cell) -> String| {
+        let mut rows = vec![comparison.columns.clone()];
+        rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
+        rows
+    };
+    let (full, bare) = (with(noted), with(|cell| plain(&cell.text)));
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= width);
-    [grid(&rows), grid(&turned)].into_iter().find(fits).unwrap_or_else(|| blocks(&rows))
+    [grid(&full), grid(&turned(&full)), grid(&bare), grid(&turned(&bare))]
+        .into_iter()
+        .find(fits)
+        .unwrap_or_else(|| blocks(&full))
 }
 
-fn cell(cell: &Cell) -> String {
+fn noted(cell: &Cell) -> String {
     match &cell.note {
         Some(note) => plain(&format!("{} ({note})", cell.text)),
         None => plain(&cell.text),
     }
+}
+
+/// Rows become columns.
+fn turned(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let column = |n: usize| rows.iter().map(move |row| row.get(n).cloned().unwrap_or_default());
+    (0..columns).map(|n| column(n).collect()).collect()
 }
 
 /// Lines of aligned columns, the first one to the left.
@@ -217,12 +244,14 @@ mod tests {
     #[test]
     fn a_table_takes_the_form_that_fits() {
         let comparison = tables::Table {
-            columns: vec!["variant".into(), "commits/s".into()],
-            rows: vec![vec![Cell::new("base"), Cell::new("1,000")]],
+            columns: vec!["variant".into(), "commits/s".into(), "p50".into()],
+            rows: vec![vec![Cell::new("base"), Cell::new("1,000"), Cell::new("5ms")]],
         };
-        assert_eq!(table(&comparison, 80), [" variant  commits/s", " base         1,000"]);
-        assert_eq!(table(&comparison, 18), [" variant     base", " commits/s  1,000"]);
-        assert_eq!(table(&comparison, 17), ["base", "  commits/s  1,000"]);
+        let rows = [" variant  commits/s  p50", " base         1,000  5ms"];
+        assert_eq!(table(&comparison, 24), rows);
+        let turned = [" variant     base", " commits/s  1,000", " p50          5ms"];
+        assert_eq!(table(&comparison, 17), turned);
+        assert_eq!(table(&comparison, 16), ["base", "  commits/s  1,000", "  p50        5ms"]);
     }
 
     #[test]
