@@ -135,6 +135,10 @@ pub struct Clients {
     think: Die,
     /// Whether the primary takes full-page images.
     full_page_writes: bool,
+    /// Whether transactions insert in the order in which they start (closed loop: are answered).
+    in_order: bool,
+    /// The service time, if it is constant.
+    fixed_service: Duration,
     /// Pages of each set not touched since the redo point.
     untouched: Vec<u64>,
     /// Intended start of the next transaction of an open loop, step or bulk.
@@ -158,6 +162,10 @@ impl Clients {
     /// A workload's clients before the first transaction. `seed` and `name` key its dice.
     pub fn new(config: ClientsConfig, full_page_writes: bool, seed: u64, name: &str) -> Clients {
         let die = |purpose| Die::new(seed, purpose, name);
+        let constant_think = match &config.load {
+            Load::Closed { think, .. } => think.is_constant(),
+            Load::Open { .. } | Load::Wal { .. } | Load::Bulk { .. } => true,
+        };
         let mut clients = Clients {
             arrivals: die("arrival"),
             wal: die("wal"),
@@ -165,6 +173,8 @@ impl Clients {
             service: die("service"),
             think: die("think"),
             full_page_writes,
+            in_order: constant_think && config.service.is_constant(),
+            fixed_service: Duration(config.service.max()),
             untouched: config.pages.iter().map(|set| set.pages).collect(),
             start: SimTime::ZERO,
             queue: BinaryHeap::new(),
@@ -189,9 +199,28 @@ impl Clients {
     }
 
     /// Hands out the arrival of [`Clients::next_insert`].
+    #[inline]
     pub fn take(&mut self) -> Arrival {
+        if let (Load::Open { gap, poisson }, true) = (&self.config.load, self.in_order) {
+            let (gap, poisson) = (*gap, *poisson);
+            return self.take_in_order(gap, poisson);
+        }
+        self.take_any()
+    }
+
+    /// The usual case: an open loop with a constant service time.
+    #[inline]
+    fn take_in_order(&mut self, gap: Duration, poisson: bool) -> Arrival {
+        let (at, start, client) = (self.next, self.start, self.started as u32);
+        self.start = start + self.gap(gap, poisson);
+        self.next = self.in_time(self.start) + self.fixed_service;
+        self.started += 1;
+        Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
+    }
+
+    fn take_any(&mut self) -> Arrival {
         let arrival = match self.config.load {
-            Load::Open { gap, poisson } => self.take_open(gap, poisson),
+            Load::Open { .. } => self.take_open(),
             Load::Closed { .. } => self.take_closed(),
             Load::Wal { step, .. } => self.take_step(step),
             Load::Bulk { every, bytes, over, .. } => self.take_bulk(every, bytes, over),
@@ -238,12 +267,12 @@ impl Clients {
         self.next = match &self.config.load {
             Load::Open { gap, poisson } => {
                 let (gap, poisson) = (*gap, *poisson);
-                match self.config.service.is_constant() {
-                    true => self.in_time(self.start) + Duration(self.config.service.max()),
+                match self.in_order {
+                    true => self.in_time(self.start) + self.fixed_service,
                     false => self.fill_queue(gap, poisson),
                 }
             }
-            Load::Closed { .. } => match self.in_order() {
+            Load::Closed { .. } => match self.in_order {
                 true => self.line.front().map_or(SimTime::NEVER, |first| first.0),
                 false => self.queue.peek().map_or(SimTime::NEVER, |first| first.0.0),
             },
@@ -260,23 +289,18 @@ impl Clients {
     }
 
     /// Nothing starts at or after the end of the run.
+    #[inline]
     fn in_time(&self, start: SimTime) -> SimTime {
         if start < self.config.end { start } else { SimTime::NEVER }
     }
 
+    #[inline]
     fn gap(&mut self, mean: Duration, poisson: bool) -> Duration {
         if poisson { Duration(exponential(mean.0, self.arrivals.throw())) } else { mean }
     }
 
-    fn take_open(&mut self, gap: Duration, poisson: bool) -> Arrival {
-        let (at, start) = if self.config.service.is_constant() {
-            let start = self.start;
-            self.start = start + self.gap(gap, poisson);
-            (start + Duration(self.config.service.max()), start)
-        } else {
-            let Reverse((at, start, _)) = self.queue.pop().expect("next_insert found one");
-            (at, start)
-        };
+    fn take_open(&mut self) -> Arrival {
+        let Reverse((at, start, _)) = self.queue.pop().expect("next_insert found one");
         let client = self.started as u32;
         Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
     }
@@ -295,21 +319,12 @@ impl Clients {
         }
     }
 
-    /// Whether clients of a closed loop insert in the order in which they were answered.
-    fn in_order(&self) -> bool {
-        let constant_think = match &self.config.load {
-            Load::Closed { think, .. } => think.is_constant(),
-            Load::Open { .. } | Load::Wal { .. } | Load::Bulk { .. } => true,
-        };
-        constant_think && self.config.service.is_constant()
-    }
-
     fn start_client(&mut self, start: SimTime, client: u32) {
         if start >= self.config.end {
             return;
         }
-        if self.in_order() {
-            let insert = start + Duration(self.config.service.max());
+        if self.in_order {
+            let insert = start + self.fixed_service;
             self.line.push_back((insert, start, client));
         } else {
             let service = Duration(self.config.service.quantile(self.service.throw()));
@@ -318,7 +333,7 @@ impl Clients {
     }
 
     fn take_closed(&mut self) -> Arrival {
-        let (at, start, client) = match self.in_order() {
+        let (at, start, client) = match self.in_order {
             true => self.line.pop_front().expect("next_insert found one"),
             false => self.queue.pop().expect("next_insert found one").0,
         };
@@ -352,6 +367,7 @@ impl Clients {
     }
 
     /// WAL of one transaction: its records, and images of pages touched for the first time.
+    #[inline]
     fn transaction(&mut self) -> Bytes {
         let records = match self.config.records.is_constant() {
             true => self.config.records.max(),

@@ -29,6 +29,8 @@ struct Segment {
     /// Probability from `from` to the next point, in 2^-32; never zero.
     width: u64,
     rise: u64,
+    /// `rise / width`, in 2^-32, rounded down: a multiplication is cheaper than a division.
+    slope: u128,
 }
 
 /// Probability 1 in the fixed point of [`Quantiles`].
@@ -63,6 +65,7 @@ impl Quantiles {
                 value: w[0].1,
                 width: w[1].0 - w[0].0,
                 rise: w[1].1 - w[0].1,
+                slope: (u128::from(w[1].1 - w[0].1) << 32) / u128::from(w[1].0 - w[0].0),
             })
             .collect();
         Some(Quantiles { max: last.1, segments })
@@ -74,12 +77,13 @@ impl Quantiles {
     }
 
     /// The value at the quantile that a die's `throw` picks.
+    #[inline]
     pub fn quantile(&self, throw: u64) -> u64 {
         let p = throw >> 32;
         for segment in self.segments.iter().rev() {
             if p >= segment.from {
-                let along = (p - segment.from) as u128 * segment.rise as u128;
-                return segment.value + (along / segment.width as u128) as u64;
+                let along = u128::from(p - segment.from).wrapping_mul(segment.slope);
+                return segment.value + (along >> 32) as u64;
             }
         }
         self.max
@@ -141,6 +145,7 @@ const LN_2: u64 = 2_977_044_472;
 
 /// An exponentially distributed value with the given mean, as `throw` picks it: the gap between
 /// two Poisson arrivals. Exact to about one part in ten million; at most 44 times the mean.
+#[inline]
 pub fn exponential(mean: u64, throw: u64) -> u64 {
     // -ln(u) = (leading zeros + 1 - log2(mantissa)) * ln 2, with u = throw / 2^64.
     let u = throw | 1;

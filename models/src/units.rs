@@ -193,8 +193,9 @@ impl UsableBytes {
     }
 
     /// The position after a record of `length` bytes, aligned to 8 (`MAXALIGN64`).
+    #[inline]
     pub fn after(self, length: Bytes) -> UsableBytes {
-        UsableBytes(self.0 + length.0.next_multiple_of(8))
+        UsableBytes(self.0 + ((length.0 + 7) & !7))
     }
 }
 
@@ -218,6 +219,12 @@ pub struct WalSegment {
     pub number: u64,
     /// The cluster's segment size, which the name depends on.
     pub size: SegmentSize,
+}
+
+impl Serialize for WalSegment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for WalSegment {
@@ -259,7 +266,7 @@ impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("TB", 40), ("GB", 30), ("MB", 20), ("kB", 10)];
         for (unit, shift) in units {
-            if self.0 != 0 && self.0 % (1 << shift) == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(1 << shift) {
                 return write!(f, "{}{unit}", self.0 >> shift);
             }
         }
@@ -404,7 +411,7 @@ impl fmt::Display for Duration {
             ("us", 1_000),
         ];
         for (unit, nanos) in units {
-            if self.0 != 0 && self.0 % nanos == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(nanos) {
                 return write!(f, "{}{unit}", self.0 / nanos);
             }
         }
@@ -433,12 +440,14 @@ impl Die {
     }
 
     /// The next throw, uniform over all 64-bit numbers.
+    #[inline]
     pub fn throw(&mut self) -> u64 {
         self.thrown += 1;
         self.at(self.thrown)
     }
 
     /// The n-th throw, without throwing (counted from 1).
+    #[inline]
     pub fn at(&self, n: u64) -> u64 {
         mix(self.key.wrapping_add(n.wrapping_mul(GOLDEN)))
     }
@@ -453,6 +462,7 @@ impl Die {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64's finaliser (Steele, Lea, Flood 2014; Stafford's variant 13).
+#[inline]
 pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

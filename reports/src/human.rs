@@ -93,7 +93,7 @@ pub fn compared(value: u64, base: u64) -> Option<String> {
         return None;
     }
     let (v, b) = (u128::from(value), u128::from(base));
-    if v >= 2 * b {
+    if v * 100 >= 195 * b {
         let tenths = (v * 10 + b / 2) / b;
         let (whole, tenth) = (tenths / 10, tenths % 10);
         return Some(match (whole, tenth) {
@@ -132,6 +132,7 @@ mod tests {
         let said = |v, b| compared(v, b);
         assert_eq!(said(5, 5).as_deref(), Some("same"));
         assert_eq!(said(31, 10).as_deref(), Some("3.1×"));
+        assert_eq!(said(1_998, 1_000).as_deref(), Some("2×"));
         assert_eq!(said(88, 100).as_deref(), Some("12% less"));
         assert_eq!(said(1_001, 1_000).as_deref(), Some("about the same"));
         assert_eq!(said(5, 0), None);

@@ -54,7 +54,10 @@ pub fn page(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · Walden" }
-                style { (PreEscaped(theme::css_variables())) (PreEscaped(include_str!("page.css"))) }
+                style {
+                    (PreEscaped(theme::css_variables()))
+                    (PreEscaped(include_str!("page.css")))
+                }
             }
             body { (body) }
         }
@@ -87,7 +90,10 @@ fn verdict_box(runs: &[Run]) -> Markup {
                 }
             }
             @for law in &broken {
-                p { @if several { (law.variant) ": " } "law " code { (law.what) } " " (law.measured) "." }
+                p {
+                    @if several { (law.variant) ": " }
+                    "law " code { (law.what) } " " (law.measured) "."
+                }
             }
         }
     }
@@ -168,6 +174,8 @@ fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
         format!("Plot: {}. {} The table below has its numbers.", chart.title(), chart.reading());
     let svg = picture.inline_svg(&label)?;
     Ok(html! {
+        // The picture has its title in it; this one is for who navigates by headings.
+        h3.hidden { (chart.title()) }
         figure {
             (PreEscaped(svg))
             figcaption { (chart.reading()) }

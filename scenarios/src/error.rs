@@ -179,6 +179,11 @@ impl Finding {
         self
     }
 
+    /// Whether it says the same about the same place.
+    pub fn same(&self, other: &Finding) -> bool {
+        self.span == other.span && self.message == other.message
+    }
+
     fn resolve(self, sources: &Sources) -> Problem {
         let Place { file, line, column, span } = sources.place(self.span);
         let labels = self
@@ -217,23 +222,32 @@ impl Findings {
     }
 }
 
-/// The name that was probably meant: at most two edits away, and less than half of the word.
+/// The name that was probably meant: the nearest one at most two edits away and less than half of
+/// the word, if no other is as near; or the first that begins with the word.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let lower = wrong.to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
     // Text of any length arrives here, and the distance costs the product of the lengths.
     if wrong.len() > 80 {
         return None;
     }
-    names
+    let lower = wrong.to_lowercase();
+    let mut near: Vec<(usize, &str)> = names
         .into_iter()
-        .map(|name| (distance(name), name))
-        .filter(|(d, name)| *d <= 2 && *d * 2 <= name.chars().count().max(2))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, name)| name)
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    let close = |d: usize, name: &str| d <= 2 && d * 2 <= name.chars().count().max(2);
+    match near.as_slice() {
+        [(d, name), rest @ ..] if close(*d, name) => {
+            rest.first().is_none_or(|(other, _)| other > d).then_some(name)
+        }
+        _ if lower.len() >= 3 => {
+            near.iter().map(|(_, name)| *name).find(|name| name.starts_with(lower.as_str()))
+        }
+        _ => None,
+    }
 }
 
 /// `did you mean ...?` and the list, or the list alone.
@@ -261,7 +275,8 @@ pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>) -> String 
     }
 }
 
-fn capital(text: &str) -> String {
+/// The text with a capital first letter.
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
 }

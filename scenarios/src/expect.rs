@@ -9,7 +9,7 @@
 use models::trace::summary::{ExpectationSummary, Summary};
 use models::units::{Lsn, LsnError};
 
-use crate::error::{Finding, choices, enumerate};
+use crate::error::{Finding, choices, enumerate, nearest};
 use crate::limits;
 use crate::quantity;
 use crate::resolve::Context;
@@ -104,6 +104,21 @@ pub static METRICS: &[(&str, Unit)] = &[
 
 /// Lists whose entries are addressed by name.
 const LISTS: [&str; 5] = ["servers", "standbys", "slots", "failovers", "laws"];
+
+/// What a path may begin with.
+const TOPS: [&str; 11] = [
+    "commits",
+    "latency_ms",
+    "tps",
+    "servers",
+    "standbys",
+    "slots",
+    "failovers",
+    "laws",
+    "simulated_seconds",
+    "events",
+    "digest",
+];
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +274,11 @@ fn comparison(text: &str, unit: Unit) -> Result<(Operator, Operand), (String, St
     let text = text.trim();
     let operators = || enumerate(OPERATORS.iter().map(|(o, _)| *o));
     let Some((spelling, operator)) = OPERATORS.iter().find(|(s, _)| text.starts_with(s)) else {
-        let help = format!("it begins with one of {}: '== {text}'", operators());
+        let value = text.trim_start_matches('=').trim();
+        let help = match operand(value, unit) {
+            Ok(_) => format!("it begins with one of {}: '== {value}'", operators()),
+            Err(help) => format!("it begins with one of {}; {help}", operators()),
+        };
         return Err((format!("`{text}` is no comparison"), help));
     };
     let rest = text[spelling.len()..].trim();
@@ -381,12 +400,11 @@ fn check_path(metric: &str, servers: &[&str]) -> Result<Unit, (String, String)> 
     if !LISTS.contains(&list) {
         let plain = || METRICS.iter().map(|(m, _)| *m).filter(|m| !m.contains(".X."));
         return unit(metric).ok_or_else(|| {
-            let tops: Vec<&str> = plain().chain(LISTS.map(|l| l as &str)).collect();
             let below: Vec<&str> = plain().filter(|m| m.starts_with(&format!("{list}."))).collect();
-            let help = if below.is_empty() {
-                choices(metric, "there are", tops)
-            } else {
-                choices(metric, "there are", below)
+            let help = match nearest(metric, plain()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if below.is_empty() => choices(list, "a path begins with one of", TOPS),
+                None => choices(metric, "there are", below),
             };
             (format!("there is no metric `{shown}`"), help)
         });

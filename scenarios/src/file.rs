@@ -161,7 +161,8 @@ fn load(
     let read = |path: &str| (read.borrow_mut())(path);
     let library = Library::new(sources, &read);
     include(&mut root, &library, &findings, &mut Vec::new());
-    set_all(&mut root, sets, seed, &library, &findings);
+    let set = set_all(&mut root, sets, seed, &library, &findings);
+    variants::check_sets(&root, &set, &findings);
     let stem = name.strip_suffix(".toml").unwrap_or(name);
     let mut file = ScenarioFile {
         name: stem.to_owned(),
@@ -229,22 +230,26 @@ fn include(root: &mut Table, library: &Library<'_>, findings: &Findings, above: 
     }
 }
 
-/// Applies `--set` and `--seed`.
+/// Applies `--set` and `--seed`; the paths that were set and where they stand.
 fn set_all(
     root: &mut Table,
     sets: &[(String, String)],
     seed: Option<u64>,
     library: &Library<'_>,
     findings: &Findings,
-) {
+) -> Vec<(Vec<String>, Span)> {
+    let lines: Vec<String> = sets.iter().map(|(path, value)| format!("{path}={value}")).collect();
+    let mut base = library.sources.borrow_mut().add("--set", &lines.join("\n"));
+    let mut paths = Vec::new();
     for (path, value) in sets {
-        let base = library.sources.borrow_mut().add("--set", &format!("{path}={value}"));
         let key_span = Span::at(base, 0..path.len());
         let node = tree::parse_value(base + path.len() + 1, value);
+        base += path.len() + value.len() + 2;
         match paths::split(path) {
             Some(parts) => {
                 if paths::check(root, &parts, path, key_span, paths::Where::CommandLine, findings) {
                     root.put_at(&parts, key_span, node);
+                    paths.push((parts, key_span));
                 }
             }
             None => findings.push(paths::unreadable(path, key_span)),
@@ -260,30 +265,33 @@ fn set_all(
         let node = Node { span, value: Value::Integer(seed.to_string()) };
         root.put(Entry { key: "seed".to_owned(), key_span: span, node });
     }
+    paths
 }
 
 /// Resolves the base and every variant. What is found is left in `findings`.
 fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) -> Vec<Scenario> {
     let cases = variants::cases(&file.root, findings);
+    // A mistake that the base makes too is none of a variant's.
+    let base = Findings::default();
+    let cx = Context { root: &file.root, library, findings: &base };
+    let case =
+        |variant, settings| Case { name: &file.name, question: &file.question, variant, settings };
+    resolve::scenario(cx, case("base", &[]));
+    let base = base.take();
     let mut scenarios = Vec::new();
     let mut rows = 0;
-    for case in &cases {
+    for plan in &cases {
         // Each variant is judged by itself, so that a mistake in one hides none in another.
         let own = Findings::default();
-        let root = case.apply(&file.root);
+        let root = plan.apply(&file.root);
         let cx = Context { root: &root, library, findings: &own };
-        let what = Case {
-            name: &file.name,
-            question: &file.question,
-            variant: &case.name,
-            settings: &case.settings,
-        };
-        if let Some(scenario) = resolve::scenario(cx, what) {
+        if let Some(scenario) = resolve::scenario(cx, case(&plan.name, &plan.settings)) {
             rows += history_rows(&scenario);
             scenarios.push(scenario);
         }
         for finding in own.take() {
-            findings.push(finding);
+            let of_base = base.iter().any(|f| f.same(&finding));
+            findings.push(if of_base { finding } else { plan.explain(finding) });
         }
         if rows > limits::MOST_ROWS_OF_ALL {
             let finding = Finding::new(file.root.span, "all variants' WAL histories are too long");

@@ -9,7 +9,7 @@
 
 use models::units::{Bytes, Duration, Rate};
 
-use crate::error::nearest;
+use crate::error::{capital, nearest};
 use crate::limits;
 
 /// A quantity that cannot be read: what is wrong, and what is allowed.
@@ -91,7 +91,7 @@ pub(crate) fn link_rate(text: &str) -> Result<Rate, Unreadable> {
         measure(amount, "a bandwidth", &BITS, LINK_RATE_HELP, seconds.saturating_mul(8))
     } else if unit.to_lowercase().ends_with("bit") {
         let help = match nearest(unit, BITS.iter().map(|b| b.0)) {
-            Some(name) => format!("did you mean `{name}`? {LINK_RATE_HELP}"),
+            Some(name) => format!("did you mean `{name}`? {}", capital(LINK_RATE_HELP)),
             None => LINK_RATE_HELP.to_owned(),
         };
         Err(unreadable(format!("`{unit}` is not a unit of bandwidth"), help))
@@ -157,7 +157,9 @@ fn unit_of(text: &str) -> &str {
 /// Splits `40MB/s` into its amount and the seconds of its unit of time.
 fn per<'a>(text: &'a str, what: &str, help: &str) -> Result<(&'a str, u64), Unreadable> {
     let Some((amount, unit)) = text.trim().rsplit_once('/') else {
-        return Err(unreadable(format!("`{text}` is not {what}: it does not say per what"), help));
+        let number = text.trim().starts_with(|c: char| c.is_ascii_digit());
+        let why = if number { ": it does not say per what" } else { "" };
+        return Err(unreadable(format!("`{text}` is not {what}{why}"), help));
     };
     match unit.trim() {
         "s" => Ok((amount, 1)),
@@ -185,11 +187,10 @@ fn measure(
     let unit = unit_of(trimmed);
     let number = trimmed[..trimmed.len() - unit.len()].trim_end();
     let Some((numerator, denominator)) = decimal(number) else {
-        let message = match trimmed.strip_prefix('-').and_then(|t| t.chars().next()) {
-            Some(c) if c.is_ascii_digit() => format!("`{text}` is below zero"),
-            _ => format!("`{text}` is not {what}"),
-        };
-        return Err(unreadable(message, help));
+        if trimmed.strip_prefix('-').is_some_and(|t| t.starts_with(|c: char| c.is_ascii_digit())) {
+            return Err(unreadable(format!("`{text}` is below zero"), "it is zero or more"));
+        }
+        return Err(unreadable(format!("`{text}` is not {what}"), help));
     };
     if unit.is_empty() {
         return if numerator == 0 {
@@ -200,7 +201,7 @@ fn measure(
     }
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let meant = match unit.to_lowercase().as_str() {
-            "m" | "minute" | "minutes" | "mins" => Some("min"),
+            "m" | "mn" | "mi" | "minute" | "minutes" | "mins" => Some("min"),
             "sec" | "secs" | "second" | "seconds" => Some("s"),
             "hour" | "hours" | "hr" | "hrs" => Some("h"),
             "day" | "days" => Some("d"),
@@ -215,7 +216,7 @@ fn measure(
         };
         let known = meant.filter(|m| units.iter().any(|(name, _)| name == m));
         let help = match known {
-            Some(meant) => format!("did you mean `{meant}`? {help}"),
+            Some(meant) => format!("did you mean `{meant}`? {}", capital(help)),
             None => help.to_owned(),
         };
         return Err(unreadable(format!("`{unit}` is not a unit of {}", noun(what)), help));

@@ -215,7 +215,20 @@ impl Ring<'_> {
     }
 
     /// Moves `reader` past all samples up to `lsn`; the lag at `now`.
+    #[inline]
     fn read(&self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
+        // Most replies move one of the three positions; the others cross nothing.
+        if reader.parked.is_none() {
+            match (self.get(reader.next), reader.last) {
+                (None, _) => return None,
+                (Some(next), None) if next.lsn > lsn => return elapsed(next.time, now),
+                (Some(_), _) => {}
+            }
+        }
+        self.read_on(reader, lsn, now)
+    }
+
+    fn read_on(&self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
         let mut crossed = None;
         if let Some(parked) = reader.parked {
             if parked.lsn > lsn {

@@ -14,7 +14,9 @@ use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::guc::{Settings, SynchronousCommit};
 use super::protocol::{Body, Message};
 use super::server::{Effect, Host, Out, Slot};
-use super::syncrep::{Method, Positions, Standby, StandbyNames, SyncRep, Takeover, WaitMode};
+use super::syncrep::{
+    Method, Positions, Release, Standby, StandbyNames, SyncRep, Takeover, WaitMode,
+};
 use super::wal::{Wal, record};
 use super::walsender::{Phase, WalSender};
 use super::walwriter::{Round, WalWriter};
@@ -243,7 +245,7 @@ impl Primary {
             let reads = sender.phase() != Phase::Startup && sender.sent() < host.files.flushed;
             if reads && segment < host.files.oldest {
                 let (to, connection) = (sender.standby(), sender.connection());
-                let why = Refusal::SegmentRemoved { segment };
+                let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
                 out.send(to, connection, Body::Refused(why));
                 self.end_sender(index, None, host, out);
             }
@@ -275,6 +277,7 @@ impl Primary {
     ) {
         if let Some(sender) = self.senders[index].take() {
             self.standbys[index] = Standby::default();
+            self.candidates_changed();
             host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
             if let Some(why) = why {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
@@ -355,7 +358,31 @@ impl Primary {
         sender.status(now, positions, reply_requested, out);
         let streaming = sender.phase() == Phase::Streaming;
         let Positions { write, flush, apply } = positions;
-        self.standbys[index] = Standby { streaming, write, flush, apply, ..self.standbys[index] };
+        let known = &mut self.standbys[index];
+        let candidates_changed = known.streaming != streaming || !known.flush.is_valid();
+        (known.streaming, known.write, known.flush, known.apply) = (streaming, write, flush, apply);
+        if candidates_changed {
+            self.candidates_changed();
+        }
+        self.release(now, index, positions, out);
+        if flush.is_valid() {
+            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
+                slot.restart = Some(flush);
+            }
+        }
+    }
+
+    /// A walsender has processed a reply: releases whoever waited for it.
+    ///
+    /// A position rises only if that of the standby that replied is above it, or the candidates
+    /// are others than at its last reply; otherwise there is nothing to do.
+    fn release(&mut self, now: SimTime, index: usize, reply: Positions, out: &mut Out) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        let recheck = std::mem::take(&mut sender.recheck_candidates);
+        let above = |mode| reply.at(mode) > self.syncrep.synced(mode);
+        if !recheck && !WaitMode::ALL.into_iter().any(above) {
+            return;
+        }
         let release = self.syncrep.release(&self.standbys, index);
         for mode in WaitMode::ALL {
             if let Some(synced) = release.at(mode) {
@@ -363,19 +390,29 @@ impl Primary {
                 self.commits.synced(now, mode, synced, &mut out.acknowledged);
             }
         }
+        if recheck {
+            self.announce(index, &release, out);
+        }
+    }
+
+    /// Every walsender has to look again at its next reply.
+    fn candidates_changed(&mut self) {
+        for sender in self.senders.iter_mut().flatten() {
+            sender.recheck_candidates = true;
+        }
+    }
+
+    /// A standby that counts for the first time is announced.
+    fn announce(&mut self, index: usize, release: &Release, out: &mut Out) {
         let method = self.syncrep.names().method();
         let priority = self.standbys[index].priority;
-        if let Some(takeover) = sender.announcer.heard(&release, method, priority) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        if let Some(takeover) = sender.announcer.heard(release, method, priority) {
             let priority = match takeover {
                 Takeover::Synchronous { priority } => Some(priority),
                 Takeover::QuorumCandidate => None,
             };
             out.fact(What::SyncStandby { standby: sender.standby(), priority });
-        }
-        if flush.is_valid() {
-            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
-                slot.restart = Some(flush);
-            }
         }
     }
 
@@ -445,7 +482,7 @@ impl Primary {
         out.fact(What::SenderStarted { standby, start });
         let segment = start.segment(host.files.size);
         if segment < host.files.oldest {
-            let why = Refusal::SegmentRemoved { segment };
+            let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
             out.send(standby, connection, Body::Refused(why));
             self.end_sender(index, None, host, out);
             return;

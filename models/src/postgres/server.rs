@@ -17,16 +17,15 @@
 use std::collections::VecDeque;
 
 use super::backend::{Acknowledged, Session};
-use super::guc::{Settings, SynchronousCommit};
+use super::guc::Settings;
 use super::primary::Primary;
 use super::protocol::{Body, Message};
 use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
-use crate::clients::Arrival;
 use crate::disk::Disk;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
-use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
+use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId, WalSegment};
 
 /// What a server is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +171,11 @@ impl Host {
     /// `application_name` of a standby's connections.
     pub fn application_name(&self, standby: ServerId) -> &str {
         &self.application_names[standby.index()]
+    }
+
+    /// The segment with this number on this server's timeline.
+    pub fn segment(&self, number: u64) -> WalSegment {
+        WalSegment { timeline: self.timeline, number, size: self.files.size }
     }
 
     /// A number for the next connection that this server opens.
@@ -339,6 +343,7 @@ impl Server {
     }
 
     /// A moment, an input, effects.
+    #[inline]
     pub fn handle(&mut self, now: SimTime, input: Input, out: &mut Out) {
         if self.frozen.is_some() {
             self.postponed.push_back(input);
@@ -370,20 +375,29 @@ impl Server {
         self.schedule();
     }
 
-    /// A client's transaction wants to insert; false if it has to come again when a flush ends.
-    pub fn insert(
+    /// Clients' transactions want to insert: hands the primary that takes them to `insert`, if it
+    /// runs and is not frozen.
+    #[inline]
+    pub fn with_backends<R>(
         &mut self,
-        arrival: &Arrival,
-        workload: u16,
-        level: Option<SynchronousCommit>,
-        out: &mut Out,
-    ) -> bool {
-        let State::Primary(primary) = &mut self.state else {
-            unreachable!("only a primary is given commits");
-        };
-        let inserted = primary.insert(arrival, workload, level, &mut self.host, out);
+        insert: impl FnOnce(&mut Primary, &mut Host) -> R,
+    ) -> Option<R> {
+        let State::Primary(primary) = &mut self.state else { return None };
+        if self.frozen.is_some() {
+            return None;
+        }
+        let result = insert(primary, &mut self.host);
         self.next = primary.next_deadline();
-        inserted
+        Some(result)
+    }
+
+    /// Whether a flush runs, so that whatever is inserted can only wait; `None` without a primary.
+    #[inline]
+    pub fn flushing(&self) -> Option<bool> {
+        match &self.state {
+            State::Primary(primary) if self.frozen.is_none() => Some(primary.wal.flushing()),
+            _ => None,
+        }
     }
 
     /// The processes, or the whole host, die.

@@ -39,6 +39,8 @@ pub struct WalSender {
     sampled: Lsn,
     lag: LagTracker,
     columns: LagColumns,
+    /// The candidates for synchronous standbys may have changed since its last reply.
+    pub recheck_candidates: bool,
     /// Notes whether it has announced its standby as synchronous.
     pub announcer: Announcer,
 }
@@ -82,6 +84,7 @@ impl WalSender {
             sampled: Lsn::INVALID,
             lag: LagTracker::new(WhenFull::of(version)),
             columns: LagColumns::new(WhenIdle::of(version)),
+            recheck_candidates: true,
             announcer: Announcer::default(),
         };
         sender.heard(now);

@@ -6,6 +6,7 @@
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, Scope, What};
 use super::messages::{Level, Words};
+use crate::units::Bytes;
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
 /// [`Words::describe`] does it faster for many facts.
@@ -59,17 +60,7 @@ impl Words<'_> {
                 format!("{} {}", self.fault(fault), if momentary { "strikes" } else { "begins" })
             }
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
-            What::Crashed { scope, lost } => {
-                let what = match scope {
-                    Scope::Processes => "PostgreSQL's processes died",
-                    Scope::Host => "the host died",
-                };
-                if lost.0 == 0 {
-                    what.to_owned()
-                } else {
-                    format!("{what}; {lost} of written WAL were not flushed and are gone")
-                }
-            }
+            What::Crashed { scope, lost } => crashed(scope, lost),
             What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
             What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
             What::Thawed => "it runs again where it stopped".to_owned(),
@@ -111,13 +102,11 @@ impl Words<'_> {
                 format!("waits before it asks its upstream again for WAL at {at}")
             }
             What::CheckpointStarted { cause, redo } => {
-                let why = match cause {
-                    CheckpointCause::Time => "checkpoint_timeout elapsed",
-                    CheckpointCause::Wal => "max_wal_size approaches",
-                    CheckpointCause::EndOfRecovery => "recovery ended",
-                };
-                let kind = self.checkpoint_kind(fact);
-                format!("a {kind} starts ({why}); redo at {redo}")
+                format!(
+                    "a {} starts ({}); redo at {redo}",
+                    self.checkpoint_kind(fact),
+                    because(cause)
+                )
             }
             What::CheckpointDone { distance, took, .. } => format!(
                 "a {} completed after {}; {} kB of WAL since the one before",
@@ -145,13 +134,33 @@ impl Words<'_> {
                 format!("all {max} of its max_wal_senders are taken")
             }
             Refusal::SegmentRemoved { segment } => {
-                format!("the WAL it needs (segment {segment}) is gone there")
+                format!("the WAL segment {segment} it needs is already removed there")
             }
             Refusal::SlotActive { pid } => {
                 format!("the slot is still held by its process {pid}")
             }
         };
         format!("could not stream from {upstream}: {why}")
+    }
+}
+
+fn crashed(scope: Scope, lost: Bytes) -> String {
+    let what = match scope {
+        Scope::Processes => "PostgreSQL's processes died",
+        Scope::Host => "the host died",
+    };
+    if lost.0 == 0 {
+        what.to_owned()
+    } else {
+        format!("{what}; {lost} of written WAL were not flushed and are gone")
+    }
+}
+
+fn because(cause: CheckpointCause) -> &'static str {
+    match cause {
+        CheckpointCause::Time => "checkpoint_timeout elapsed",
+        CheckpointCause::Wal => "max_wal_size approaches",
+        CheckpointCause::EndOfRecovery => "recovery ended",
     }
 }
 

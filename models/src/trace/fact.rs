@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId};
+use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A server of the run: an index into [`super::Run::servers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -70,8 +70,8 @@ pub enum Refusal {
     },
     /// The segment it asked for is gone.
     SegmentRemoved {
-        /// Number of the segment.
-        segment: u64,
+        /// The segment.
+        segment: WalSegment,
     },
     /// The named slot is in use.
     SlotActive {

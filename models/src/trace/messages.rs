@@ -22,7 +22,7 @@ use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
-use crate::units::{Duration, Lsn, SegmentSize, SimTime, TimelineId, UsableBytes, WalSegment};
+use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
 /// The severity of a message, in PostgreSQL's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,15 +125,14 @@ impl<'a> Words<'a> {
         for fact in run.facts.iter() {
             let Some(server) = fact.server.map(ServerId::index) else { continue };
             let Some(roles) = words.standby.get_mut(server) else { continue };
-            match fact.what {
-                What::Ready => roles.push((fact.at, false)),
-                What::StandbyMode { .. } => roles.push((fact.at, true)),
-                What::CheckpointDone { distance, .. } => {
-                    let past = &mut words.checkpoints[server];
-                    let before = past.last().map_or(0, |&(_, estimate)| estimate);
-                    past.push((fact.at, estimate(before, distance.0)));
-                }
-                _ => {}
+            if let What::Ready = fact.what {
+                roles.push((fact.at, false));
+            } else if let What::StandbyMode { .. } = fact.what {
+                roles.push((fact.at, true));
+            } else if let What::CheckpointDone { distance, .. } = fact.what {
+                let past = &mut words.checkpoints[server];
+                let before = past.last().map_or(0, |&(_, estimate)| estimate);
+                past.push((fact.at, estimate(before, distance.0)));
             }
         }
         words
@@ -427,9 +426,7 @@ impl Lines<'_, '_> {
                 format!("{tried}FATAL:  {text}")
             }
             Refusal::SegmentRemoved { segment } => {
-                let (size, timeline) = (SegmentSize::DEFAULT, TimelineId(1));
-                let file = WalSegment { timeline, number: segment, size };
-                let text = format!("requested WAL segment {file} has already been removed");
+                let text = format!("requested WAL segment {segment} has already been removed");
                 self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
                 let text = format!("could not receive data from WAL stream: ERROR:  {text}");
                 return self.add(server, Process::WalReceiver, Level::Fatal, text);

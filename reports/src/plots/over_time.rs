@@ -88,7 +88,7 @@ pub fn longest(runs: &[Run]) -> Duration {
     runs.iter().map(|run| run.duration).max().unwrap_or(Duration::ZERO)
 }
 
-/// A series in at most [`POINTS`] spans: the largest or the last of its buckets, or for a sum the
+/// A series in at most 500 spans: the largest or the last of its buckets, or for a sum the
 /// rate a second.
 pub fn thinned(series: &Series, merge: Merge, duration: Duration) -> Points {
     let buckets = series.buckets();

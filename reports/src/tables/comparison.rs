@@ -108,7 +108,7 @@ fn slots(summary: &Summary) -> Cell {
     let describe = |slot: &models::trace::summary::SlotSummary| {
         let seen = match slot.wal_status_seen[..] {
             [] => slot.wal_status.unwrap_or("unused").to_owned(),
-            _ => slot.wal_status_seen.join(" → "),
+            _ => slot.wal_status_seen.join("\u{a0}→ "),
         };
         if summary.slots.len() == 1 { seen } else { format!("{}: {seen}", slot.slot_name) }
     };

@@ -119,14 +119,30 @@ fn fill(run: &mut Run, slow: u64) {
 
 /// Every kind of fact, in an order that could be.
 pub fn facts() -> Facts {
+    // As a simulation would leave them: in order.
+    let mut all = before_the_crash();
+    all.extend(after_the_crash());
+    all.sort_by_key(|fact| fact.at);
+    let mut facts = Facts::default();
+    all.into_iter().for_each(|fact| facts.push(fact));
+    facts
+}
+
+fn stream(upstream: ServerId) -> What {
+    What::StreamingStarted { upstream, start: Lsn(0x300_0000), timeline: TimelineId(1) }
+}
+
+fn refused(why: Refusal) -> What {
+    What::ConnectFailed { upstream: PG1, why }
+}
+
+fn ended(why: ConnectionEnd) -> What {
+    What::ReceiverEnded { upstream: PG1, why }
+}
+
+fn before_the_crash() -> Vec<Fact> {
     let mut all = Vec::new();
     let mut add = |millis, server, what| all.push(Fact { at: at(millis), server, what });
-    let stream = |upstream| What::StreamingStarted {
-        upstream,
-        start: Lsn(0x300_0000),
-        timeline: TimelineId(1),
-    };
-    let refused = |why| What::ConnectFailed { upstream: PG1, why };
     add(1, Some(PG1), What::SyncStandby { standby: PG2, priority: Some(1) });
     add(2, Some(PG1), What::SyncStandby { standby: PG3, priority: None });
     add(
@@ -150,7 +166,6 @@ pub fn facts() -> Facts {
         add(45_100 + attempt * 700, Some(PG3), refused(Refusal::SlotActive { pid: 1_102 }));
         add(45_101 + attempt * 700, Some(PG3), What::WaitingForWal { at: Lsn(0x580_0158) });
     }
-    let ended = |why| What::ReceiverEnded { upstream: PG1, why };
     add(50_000, None, What::FaultHealed { fault: 0 });
     add(45_000, Some(PG3), ended(ConnectionEnd::Timeout));
     add(53_000, Some(PG3), stream(PG1));
@@ -159,6 +174,12 @@ pub fn facts() -> Facts {
     add(62_000, None, What::FaultBegan { fault: 1 });
     add(62_000, Some(PG1), What::SenderEnded { standby: PG2, why: ConnectionEnd::PeerClosed });
     add(80_000, None, What::FaultBegan { fault: 2 });
+    all
+}
+
+fn after_the_crash() -> Vec<Fact> {
+    let mut all = Vec::new();
+    let mut add = |millis, server, what| all.push(Fact { at: at(millis), server, what });
     add(80_000, Some(PG1), What::Crashed { scope: Scope::Host, lost: Bytes::kb(48) });
     add(80_001, Some(PG2), ended(ConnectionEnd::PeerClosed));
     add(80_002, Some(PG2), refused(Refusal::ConnectionRefused));
@@ -201,11 +222,7 @@ pub fn facts() -> Facts {
     add(99_600, Some(PG1), What::SenderEnded { standby: PG2, why: ConnectionEnd::Shutdown });
     add(99_700, Some(PG1), What::QueueFull { limit: 1_000_000 });
     add(99_800, Some(PG2), What::Frozen { scope: Scope::Host });
-    // As a simulation would leave them: in order.
-    all.sort_by_key(|fact: &Fact| fact.at);
-    let mut facts = Facts::default();
-    all.into_iter().for_each(|fact| facts.push(fact));
-    facts
+    all
 }
 
 fn summary(run: &Run, slow: u64) -> Summary {
@@ -234,43 +251,8 @@ fn summary(run: &Run, slow: u64) -> Summary {
             p999: millis(999_000),
             max: run.latency.max().map_or(0.0, Duration::as_millis),
         },
-        servers: run
-            .samples
-            .servers
-            .iter()
-            .enumerate()
-            .map(|(i, s)| ServerSummary {
-                name: s.name.clone(),
-                role: if i == 0 { "primary" } else { "standby" },
-                timeline: TimelineId(1),
-                insert_lsn: Lsn(0x6AB_CD28),
-                flush_lsn: Lsn(0x6AB_CD28),
-                pg_wal_bytes: MaxEnd { max: s.pg_wal_bytes.peak().unwrap_or(0), end: 80 << 20 },
-                checkpoints: 2,
-                downtime_seconds: if i == 0 { 13.95 } else { 0.0 },
-            })
-            .collect(),
-        standbys: run
-            .samples
-            .standbys
-            .iter()
-            .map(|s| StandbySummary {
-                name: s.name.clone(),
-                upstream: s.upstream.clone(),
-                connected: true,
-                lost: false,
-                sent_lsn: Lsn(0x6AB_CD28),
-                write_lsn: Lsn(0x6AB_CD28),
-                flush_lsn: Lsn(0x6AB_CD28),
-                replay_lsn: Lsn(0x6AB_CD28),
-                lag_bytes: MaxEnd { max: s.lag_bytes.peak().unwrap_or(0), end: 0 },
-                replay_lag_seconds: MaxEnd {
-                    max: Duration(s.replay_lag.peak().unwrap_or(0)).as_seconds(),
-                    end: 0.001,
-                },
-                sync_state: "async",
-            })
-            .collect(),
+        servers: servers(run),
+        standbys: standbys(run),
         slots: vec![SlotSummary {
             server: "pg1".to_owned(),
             slot_name: "ocean_slot".to_owned(),
@@ -298,6 +280,47 @@ fn summary(run: &Run, slow: u64) -> Summary {
         ],
         laws: vec![LawSummary { name: "no_synchronous_commit_is_lost", held: true, violations: 0 }],
     }
+}
+
+fn servers(run: &Run) -> Vec<ServerSummary> {
+    run.samples
+        .servers
+        .iter()
+        .enumerate()
+        .map(|(i, s)| ServerSummary {
+            name: s.name.clone(),
+            role: if i == 0 { "primary" } else { "standby" },
+            timeline: TimelineId(1),
+            insert_lsn: Lsn(0x6AB_CD28),
+            flush_lsn: Lsn(0x6AB_CD28),
+            pg_wal_bytes: MaxEnd { max: s.pg_wal_bytes.peak().unwrap_or(0), end: 80 << 20 },
+            checkpoints: 2,
+            downtime_seconds: if i == 0 { 13.95 } else { 0.0 },
+        })
+        .collect()
+}
+
+fn standbys(run: &Run) -> Vec<StandbySummary> {
+    run.samples
+        .standbys
+        .iter()
+        .map(|s| StandbySummary {
+            name: s.name.clone(),
+            upstream: s.upstream.clone(),
+            connected: true,
+            lost: false,
+            sent_lsn: Lsn(0x6AB_CD28),
+            write_lsn: Lsn(0x6AB_CD28),
+            flush_lsn: Lsn(0x6AB_CD28),
+            replay_lsn: Lsn(0x6AB_CD28),
+            lag_bytes: MaxEnd { max: s.lag_bytes.peak().unwrap_or(0), end: 0 },
+            replay_lag_seconds: MaxEnd {
+                max: Duration(s.replay_lag.peak().unwrap_or(0)).as_seconds(),
+                end: 0.001,
+            },
+            sync_state: "async",
+        })
+        .collect()
 }
 
 /// Three variants of one scenario.

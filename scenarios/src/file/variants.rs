@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub name: String,
     /// Path and value of every change, for screens.
     pub settings: Vec<(String, String)>,
+    /// Where it is defined, unless it is the base.
+    span: Option<Span>,
     changes: Vec<Change>,
     /// Expectations that replace the file's.
     expect: Vec<(String, Entry)>,
@@ -34,8 +36,17 @@ impl Plan {
         Plan {
             name: "base".to_owned(),
             settings: Vec::new(),
+            span: None,
             changes: Vec::new(),
             expect: Vec::new(),
+        }
+    }
+
+    /// Says of a mistake that only this plan makes which plan it is.
+    pub fn explain(&self, finding: Finding) -> Finding {
+        match self.span {
+            Some(span) => finding.label(span, format!("in variant `{}`", self.name)),
+            None => finding,
         }
     }
 
@@ -44,7 +55,7 @@ impl Plan {
         let mut root = root.clone();
         for change in &self.changes {
             match &change.value {
-                Some(node) => put(&mut root, &change.path, change.span, node.clone()),
+                Some(node) => root.put_at(&change.path, change.span, node.clone()),
                 None => {
                     root.remove_at(&change.path);
                 }
@@ -55,11 +66,6 @@ impl Plan {
         }
         root
     }
-}
-
-/// Puts a value. A setting's name may have dots, which are no tables.
-fn put(root: &mut Table, path: &[String], span: Span, node: Node) {
-    root.put_at(path, span, node);
 }
 
 /// Key by key, whichever way the keys were written.
@@ -109,7 +115,31 @@ pub(super) fn cases(root: &Table, findings: &Findings) -> Vec<Plan> {
     for axis in &axes {
         plans = plans.iter().flat_map(|plan| axis.split(plan, only_matrix)).collect();
     }
+    check_names(&plans, findings);
     plans
+}
+
+/// Two values with commas in them may join to the same name.
+fn check_names(plans: &[Plan], findings: &Findings) {
+    for (i, plan) in plans.iter().enumerate() {
+        let twice = plans[..i].iter().any(|p| p.name == plan.name);
+        if let (true, Some(span)) = (twice, plan.span) {
+            let message = format!("two variants would be called `{}`", plan.name);
+            findings.push(Finding::new(span, message).help("write one of the values differently"));
+            return;
+        }
+    }
+}
+
+/// Reports paths of `--set` that the matrix would set again.
+pub(super) fn check_sets(root: &Table, sets: &[(Vec<String>, Span)], findings: &Findings) {
+    for axis in read_matrix(root, &Findings::default()) {
+        for (path, span) in sets.iter().filter(|(path, _)| overlap(path, &axis.path)) {
+            let message = format!("`{}` is set by the matrix", path.join("."));
+            let help = "to change the matrix, set its list: \"matrix.'PATH'=['one', 'another']\"";
+            findings.push(Finding::new(*span, message).label(axis.span, "here").help(help));
+        }
+    }
 }
 
 fn check_base(root: &Table, findings: &Findings) {
@@ -140,7 +170,7 @@ fn read_variants(root: &Table, findings: &Findings) -> Vec<Plan> {
 
 fn read_variant(root: &Table, name: &str, fields: &Fields<'_>) -> Plan {
     let findings = fields.findings;
-    let mut plan = Plan { name: name.to_owned(), ..Plan::base() };
+    let mut plan = Plan { name: name.to_owned(), span: Some(fields.span), ..Plan::base() };
     for (path, span) in fields.texts("unset") {
         let Some(parts) = usable(root, path, span, findings) else { continue };
         if root.at(&parts).is_none() {
@@ -258,6 +288,7 @@ impl Axis {
             let mut plan = plan.clone();
             let text = value.show();
             plan.name = if first { text.clone() } else { format!("{},{text}", plan.name) };
+            plan.span = plan.span.or(Some(value.span));
             plan.settings.push((self.shown.clone(), text));
             plan.changes.push(Change {
                 path: self.path.clone(),

@@ -53,10 +53,11 @@ pub(super) fn read(cx: Context<'_>, servers: &Servers<'_>) -> (Vec<Link>, Vec<Ro
             candidate(cx, &entry.key, entry.key_span, table, &network, servers)
         })
         .collect();
+    let clashes = clashes(cx, &candidates, servers);
     let mut links: Vec<Link> = candidates.iter().map(|c| link(c.name, &c.way)).collect();
     let mut routes = Vec::new();
     for (a, b) in servers.streams() {
-        let index = choose(cx, &candidates, servers, a, b).unwrap_or_else(|| {
+        let index = choose(&candidates, a, b).unwrap_or_else(|| {
             links.push(link(&format!("{}-{}", servers.name(b), servers.name(a)), &network));
             links.len() - 1
         });
@@ -67,7 +68,7 @@ pub(super) fn read(cx: Context<'_>, servers: &Servers<'_>) -> (Vec<Link>, Vec<Ro
         let carried = streams.iter().any(|(a, b)| candidate.carries(*a, *b));
         if !carried && !streams.is_empty() {
             report_unused(cx, candidate);
-        } else if carried && !routes.iter().any(|r| r.link == i) {
+        } else if carried && !clashes && !routes.iter().any(|r| r.link == i) {
             let message = format!(
                 "every stream that [link.{}] could carry has a link of its own",
                 candidate.name
@@ -163,34 +164,33 @@ pub(super) fn ends(
 }
 
 /// The link that two servers use: the one that names most servers.
-fn choose(
-    cx: Context<'_>,
-    candidates: &[Candidate<'_>],
-    servers: &Servers<'_>,
-    a: ServerIndex,
-    b: ServerIndex,
-) -> Option<usize> {
-    let mut best: Option<usize> = None;
-    for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| c.carries(a, b)) {
-        let Some(other) = best.and_then(|j| candidates.get(j)) else {
-            best = Some(i);
-            continue;
-        };
-        if candidate.servers > other.servers {
-            best = Some(i);
-        } else if candidate.servers == other.servers {
+fn choose(candidates: &[Candidate<'_>], a: ServerIndex, b: ServerIndex) -> Option<usize> {
+    let carrying = candidates.iter().enumerate().filter(|(_, c)| c.carries(a, b));
+    carrying.max_by_key(|(_, c)| c.servers).map(|(i, _)| i)
+}
+
+/// Reports links of which it cannot be said which one two servers use; whether there were any.
+fn clashes(cx: Context<'_>, candidates: &[Candidate<'_>], servers: &Servers<'_>) -> bool {
+    let mut any = false;
+    for (i, second) in candidates.iter().enumerate() {
+        for first in &candidates[..i] {
+            let both = |(a, b): &(ServerIndex, ServerIndex)| {
+                first.servers == second.servers && first.carries(*a, *b) && second.carries(*a, *b)
+            };
+            let Some((a, b)) = servers.streams().into_iter().find(both) else { continue };
             let message = format!(
                 "[link.{}] and [link.{}] both lie between `{}` and `{}`",
-                other.name,
-                candidate.name,
+                first.name,
+                second.name,
                 servers.name(b),
                 servers.name(a)
             );
-            let finding = Finding::new(candidate.between[0].1, message)
-                .label(other.between[0].1, "the other one")
+            let finding = Finding::new(second.between[0].1, message)
+                .label(first.between[0].1, "the other one")
                 .help("two servers talk over one link; one that names servers goes before sites");
             cx.report(finding);
+            any = true;
         }
     }
-    best
+    any
 }

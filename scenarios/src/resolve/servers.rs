@@ -75,15 +75,27 @@ fn draft<'a>(
         site,
         upstream: spanned("upstream"),
         slot: spanned("slot"),
-        state: match fields.word("state") {
-            Some("down") => ServerState::Down,
-            _ => ServerState::Up,
-        },
+        state: state(cx, &fields),
         separate_wal_disk: wal_disk.is_some(),
         disk: wal_disk.unwrap_or(data_disk),
         replay: fields.byte_rate("replay").unwrap_or(DEFAULT_REPLAY),
         configured: settings::read(cx, &fields, &entry.key, version),
         index: None,
+    }
+}
+
+fn state(cx: Context<'_>, fields: &Fields<'_>) -> ServerState {
+    let text = fields.get("state").map(|n| (&n.value, n.span));
+    if let Some((Value::Text(text), span)) = text
+        && text == "empty"
+    {
+        let finding = Finding::new(span, "`state = 'empty'` is not built yet: no base backup");
+        cx.report(finding.help("a standby starts as a caught-up copy: it is `up` or `down`"));
+        return ServerState::Down;
+    }
+    match fields.word("state") {
+        Some("down") => ServerState::Down,
+        _ => ServerState::Up,
     }
 }
 

@@ -21,13 +21,22 @@ pub(crate) struct Configured {
     /// As the server has them.
     pub settings: Settings,
     /// What was given, by lower-case name: the value that counts and its place.
-    given: BTreeMap<String, (String, Span)>,
+    given: BTreeMap<String, Given>,
+}
+
+/// A value that was given.
+struct Given {
+    value: String,
+    /// The value's place.
+    span: Span,
+    /// Where the file that it stands in was named.
+    file: Option<Span>,
 }
 
 impl Configured {
     /// Where a setting was given.
     pub fn span(&self, name: &str) -> Option<Span> {
-        self.given.get(name).map(|(_, span)| *span)
+        self.given.get(name).map(|given| given.span)
     }
 
     /// Size of a WAL segment.
@@ -81,8 +90,11 @@ fn read_file(cx: Context<'_>, path: &str, span: Span, configured: &mut Configure
     for line in conf::lines(&text.text) {
         let place = Span::at(text.base, line.span.clone());
         match line.setting {
-            Ok((name, value)) => set(cx, configured, &name, &value, place, Some(span)),
-            Err(message) => cx.report(Finding::new(place, message).label(span, "it is read here")),
+            Ok((name, value)) => {
+                let given = Given { value, span: place, file: Some(span) };
+                set(cx, configured, &name, place, given);
+            }
+            Err(message) => cx.report(Finding::new(place, message).label(span, FILE_IS_READ)),
         }
     }
 }
@@ -91,7 +103,10 @@ fn read_file(cx: Context<'_>, path: &str, span: Span, configured: &mut Configure
 fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
     for (name, entry) in table.flatten() {
         match entry.node.scalar() {
-            Some(value) => set(cx, configured, &name, &value, entry.node.span, None),
+            Some(value) => {
+                let given = Given { value, span: entry.node.span, file: None };
+                set(cx, configured, &name, entry.key_span, given);
+            }
             None => {
                 let message =
                     format!("`{name}` is {}, and a setting has one value", entry.node.kind());
@@ -102,28 +117,43 @@ fn read_table(cx: Context<'_>, table: &Table, configured: &mut Configured) {
     }
 }
 
-fn set(
-    cx: Context<'_>,
-    configured: &mut Configured,
-    name: &str,
-    value: &str,
-    span: Span,
-    from: Option<Span>,
-) {
-    if let Err(error) = configured.settings.set(name, value) {
-        let mut finding = Finding::new(span, error.message())
-            .maybe_help(help(&error, configured.settings.version()));
-        if let Some(from) = from {
-            finding = finding.label(from, "the file is read here");
-        }
-        return cx.report(finding);
+const FILE_IS_READ: &str = "the file is read here";
+
+fn set(cx: Context<'_>, configured: &mut Configured, name: &str, name_span: Span, given: Given) {
+    let Err(error) = configured.settings.set(name, &given.value) else {
+        configured.given.insert(name.to_ascii_lowercase(), given);
+        return;
+    };
+    let span = match error {
+        SettingError::Unrecognized { .. }
+        | SettingError::OtherVersion { .. }
+        | SettingError::CustomName { .. }
+        | SettingError::CannotBeChanged { .. } => name_span,
+        SettingError::NotBoolean { .. }
+        | SettingError::Invalid { .. }
+        | SettingError::Rejected { .. }
+        | SettingError::OutOfRange { .. }
+        | SettingError::Start(_) => given.span,
+    };
+    let finding =
+        Finding::new(span, error.message()).maybe_help(help(&error, configured.settings.version()));
+    cx.report(in_file(finding, given.file));
+}
+
+/// Says where the file was named that a finding is in.
+fn in_file(finding: Finding, file: Option<Span>) -> Finding {
+    match file {
+        Some(span) => finding.label(span, FILE_IS_READ),
+        None => finding,
     }
-    configured.given.insert(name.to_ascii_lowercase(), (value.to_owned(), span));
 }
 
 /// PostgreSQL's hint or detail, or the nearest name.
 fn help(error: &SettingError, version: PgVersion) -> Option<String> {
     if let SettingError::Unrecognized { name } = error {
+        if let Some((_, instead)) = FORMER.iter().find(|(old, _)| name.eq_ignore_ascii_case(old)) {
+            return Some((*instead).to_owned());
+        }
         let near = nearest(name, guc::names(version).collect::<Vec<_>>());
         return Some(match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -133,25 +163,34 @@ fn help(error: &SettingError, version: PgVersion) -> Option<String> {
     error.hint().map(str::to_owned).or_else(|| error.detail())
 }
 
+/// Settings of versions before 13 that people still have, and what became of them.
+const FORMER: &[(&str, &str)] = &[
+    ("wal_keep_segments", "since PostgreSQL 13 it is `wal_keep_size`, a size"),
+    ("checkpoint_segments", "since PostgreSQL 9.5 it is `max_wal_size`, a size"),
+    ("standby_mode", "a standby is a [server.X] with an `upstream`"),
+    ("trigger_file", "since PostgreSQL 12 promotion is `pg_promote()`"),
+];
+
 /// What would keep PostgreSQL from starting.
 fn check_start(cx: Context<'_>, configured: &Configured, server: Span) {
     for error in configured.settings.check_start() {
         let message = error.message();
         // The message names the settings that do not go together.
         let place = configured.given.iter().find(|(name, _)| message.contains(name.as_str()));
-        let span = place.map_or(server, |(_, (_, span))| *span);
+        let span = place.map_or(server, |(_, given)| given.span);
         cx.report(Finding::new(span, message).label(server, "this server would not start"));
     }
 }
 
 fn check_standby_names(cx: Context<'_>, configured: &Configured) {
-    let Some((value, span)) = configured.given.get("synchronous_standby_names") else { return };
-    if let Err(error) = StandbyNames::parse(value) {
+    let Some(given) = configured.given.get("synchronous_standby_names") else { return };
+    if let Err(error) = StandbyNames::parse(&given.value) {
         let help = match error.detail() {
             Some(detail) => format!("{detail}; {NAMES_HELP}"),
             None => NAMES_HELP.to_owned(),
         };
-        cx.report(Finding::new(*span, error.to_string()).help(help));
+        let finding = Finding::new(given.span, error.to_string()).help(help);
+        cx.report(in_file(finding, given.file));
     }
 }
 
@@ -163,21 +202,21 @@ fn check_not_built(cx: Context<'_>, configured: &Configured) {
     let settings = &configured.settings;
     let shown = |name: &str| settings.show(name).unwrap_or_default();
     for (name, harmless, instead) in NOT_BUILT {
-        let Some(span) = configured.span(name) else { continue };
+        let Some(given) = configured.given.get(*name) else { continue };
         let value = shown(name);
         if harmless.contains(&value.as_str()) {
             continue;
         }
         let value = if value.len() > 40 { "...".to_owned() } else { value };
         let message = format!("{name} = '{value}' is not built yet");
-        cx.report(Finding::new(span, message).help(*instead));
+        cx.report(in_file(Finding::new(given.span, message).help(*instead), given.file));
     }
 }
 
 /// Settings that would change the run, the values that do not, and what is possible.
 const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("archive_mode", &["off"], ARCHIVE),
-    ("restore_command", &[""], ARCHIVE),
+    ("restore_command", &[""], RESTORE),
     ("archive_timeout", &["0"], ARCHIVE),
     (
         "primary_conninfo",
@@ -196,6 +235,8 @@ const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("recovery_target_xid", &[""], RECOVERY_TARGET),
 ];
 
-const ARCHIVE: &str = "there is no WAL archive yet; `[postgresql] archive_mode = 'off'` overrides a \
-                       conf_file";
+const ARCHIVE: &str = "there is no WAL archive yet; over a conf_file, say [postgresql] \
+                       archive_mode = 'off' and archive_timeout = 0";
+const RESTORE: &str = "there is no WAL archive yet, a standby streams; over a conf_file, say \
+                       [postgresql] restore_command = ''";
 const RECOVERY_TARGET: &str = "standbys follow their upstream to the end: take it out";

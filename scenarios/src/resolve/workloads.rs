@@ -60,10 +60,13 @@ pub(super) fn read(
         let synchronous_commit = level(&fields);
         let load = load(cx, &fields, kind, run, &service);
         let (Some(load), Some(wal)) = (load, wal) else { continue };
+        let checked = totals.within_limits();
         add_up(&mut totals, &load, &wal, run);
         let name = entry.key.clone();
         workloads.push(Workload { name, load, wal, synchronous_commit, service });
-        totals.check(cx, entry.key_span, duration);
+        if checked {
+            totals.check(cx, entry.key_span, duration);
+        }
     }
     workloads
 }
@@ -85,7 +88,8 @@ fn kind(cx: Context<'_>, fields: &Fields<'_>) -> Option<&'static str> {
             for entry in fields.table.entries.iter().filter(|e| e.key != *kind) {
                 if fields.section.key(&entry.key).is_some() && !with.contains(&entry.key.as_str()) {
                     let message = format!("`{}` does not go with `{kind}`", entry.key);
-                    let help = format!("with `{kind}` go {}", enumerate(with.iter().copied()));
+                    let help =
+                        format!("beside `{kind}` it takes {}", enumerate(with.iter().copied()));
                     cx.report(Finding::new(entry.key_span, message).help(help));
                 }
             }
@@ -322,6 +326,13 @@ fn add_up(totals: &mut Totals, load: &Load, wal: &TransactionWal, run: Duration)
 }
 
 impl Totals {
+    fn within_limits(&self) -> bool {
+        self.transactions <= u128::from(limits::MOST_TRANSACTIONS)
+            && self.steps <= u128::from(limits::MOST_STEPS)
+            && self.wal <= limits::MOST_WAL
+            && self.clients <= limits::MOST_CLIENTS
+    }
+
     /// Reports what no run could finish.
     fn check(&self, cx: Context<'_>, span: Span, duration: Option<(Duration, Span)>) {
         let too_much = if self.transactions > u128::from(limits::MOST_TRANSACTIONS) {

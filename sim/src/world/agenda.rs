@@ -23,11 +23,13 @@ impl Agenda {
     }
 
     /// Notes when a source next has something to do.
+    #[inline]
     pub fn set(&mut self, source: Source, at: SimTime) {
         self.next[source] = at;
     }
 
     /// The source that comes next, and when.
+    #[inline]
     pub fn first(&self) -> (Source, SimTime) {
         let (mut first, mut earliest) = (0, SimTime::NEVER);
         for (source, &at) in self.next.iter().enumerate() {

@@ -12,7 +12,7 @@ use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::wal::WalFiles;
 use models::trace::fact::{ServerId, What};
-use models::units::{Bytes, Die, SimTime, UsableBytes};
+use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
 use scenarios::scenario::{self, Recycled, Scenario, ServerState};
 use scenarios::workload::{self, Load};
 
@@ -61,6 +61,7 @@ impl World {
             standbys,
             events: 0,
             next_look: SimTime::ZERO,
+            primary_flushed: Lsn::INVALID,
             held: None,
             sessions_since: SimTime::ZERO,
             touched: true,

@@ -145,6 +145,8 @@ pub struct World {
     recorder: Option<Recorder>,
     /// When the digest or the recorder wants a look.
     next_look: SimTime,
+    /// Flush position of the primary when it was looked at last.
+    primary_flushed: Lsn,
     /// A transaction that found wal_buffers full.
     held: Option<(usize, Arrival)>,
     /// Sessions went on at this moment at the earliest: the last start or thaw of the primary.
@@ -299,13 +301,13 @@ impl World {
     /// Transactions while no flush runs: one after the other until one begins a flush, or
     /// something else comes first.
     fn arrive(&mut self, until: SimTime) {
-        let limit = self.agenda.earliest_of(self.servers.len() + self.links.len()).min(until);
+        let others = self.agenda.earliest_of(self.servers.len() + self.links.len());
+        let limit = others.min(until).min(self.next_look);
         loop {
-            self.feed_one();
+            self.insert(self.now, true);
             let next = self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at);
-            let server = self.servers[self.primary].next_deadline();
-            let flushing = self.servers[self.primary].primary().is_none_or(|p| p.wal.flushing());
-            if flushing || next > limit || next >= server || next > self.next_look {
+            let server = &self.servers[self.primary];
+            if server.flushing() != Some(false) || next > limit || next >= server.next_deadline() {
                 break;
             }
             self.now = self.now.max(next);
@@ -315,65 +317,62 @@ impl World {
 
     /// Inserts everything that arrived up to `now`.
     fn feed(&mut self, now: SimTime) {
-        if self.servers[self.primary].primary().is_none() {
-            return;
+        if self.held.is_some() || self.workloads.iter().any(|w| w.clients.next_insert() <= now) {
+            self.insert(now, false);
         }
-        while self.next_arrival().is_some_and(|(_, at)| at <= now) {
-            if !self.feed_one() {
-                break;
-            }
-        }
-        self.settle(self.primary);
     }
 
     /// The workload whose transaction comes next, and when.
+    #[inline]
     fn next_arrival(&self) -> Option<(usize, SimTime)> {
         if let Some((workload, arrival)) = self.held {
             return Some((workload, arrival.at));
         }
-        let (mut first, mut earliest) = (0, SimTime::NEVER);
-        for (index, workload) in self.workloads.iter().enumerate() {
-            let at = workload.clients.next_insert();
-            if at < earliest {
-                (first, earliest) = (index, at);
-            }
-        }
-        (earliest <= self.end).then_some((first, earliest))
+        next_of(&self.workloads).filter(|next| next.1 <= self.end)
     }
 
-    /// Inserts the next transaction; false if there was no room for it.
-    fn feed_one(&mut self) -> bool {
-        let (workload, mut arrival) = match self.held.take() {
-            Some(held) => held,
-            None => {
-                let Some((workload, _)) = self.next_arrival() else { return false };
-                (workload, self.workloads[workload].clients.take())
+    /// Inserts what arrived up to `upto`, or only one transaction.
+    fn insert(&mut self, upto: SimTime, only_one: bool) {
+        let upto = upto.min(self.end);
+        loop {
+            let (held, since, now) = (&mut self.held, self.sessions_since, self.now);
+            let (workloads, out) = (&mut self.workloads, &mut self.out);
+            let inserted = self.servers[self.primary].with_backends(|primary, host| {
+                loop {
+                    let (index, mut arrival) = match held.take() {
+                        Some(held) => held,
+                        None => match next_of(workloads) {
+                            Some((index, at)) if at <= upto => {
+                                (index, workloads[index].clients.take())
+                            }
+                            _ => return false,
+                        },
+                    };
+                    arrival.at = arrival.at.max(since);
+                    let level = workloads[index].level;
+                    if !primary.insert(&arrival, index as u16, level, host, out) {
+                        // It inserts when some of the buffers are written, at the earliest.
+                        arrival.at = arrival.at.max(now);
+                        *held = Some((index, arrival));
+                        return false;
+                    }
+                    if only_one || !out.acknowledged.is_empty() {
+                        return !only_one;
+                    }
+                }
+            });
+            if !self.out.acknowledged.is_empty() {
+                self.answer_clients();
             }
-        };
-        arrival.at = arrival.at.max(self.sessions_since);
-        let level = self.workloads[workload].level;
-        let server = &mut self.servers[self.primary];
-        if !server.insert(&arrival, workload as u16, level, &mut self.out) {
-            // It inserts when some of the buffers are written, at the earliest.
-            arrival.at = arrival.at.max(self.now);
-            self.held = Some((workload, arrival));
-            return false;
+            if inserted != Some(true) {
+                return;
+            }
         }
-        if !self.out.acknowledged.is_empty() {
-            self.answer_clients();
-        }
-        true
     }
 
     fn handle(&mut self, server: usize, input: Input) {
-        let before = self.servers[server].flushed();
         self.servers[server].handle(self.now, input, &mut self.out);
         self.settle(server);
-        let flushed = self.servers[server].flushed();
-        if server == self.primary && flushed > before {
-            self.digest.fold(flushed.0);
-            self.note_lag(flushed);
-        }
     }
 
     fn with_server(&mut self, server: ServerId, act: impl FnOnce(&mut Server, &mut Out)) {
@@ -382,6 +381,7 @@ impl World {
     }
 
     /// Carries out the effects of a server, and books its next moment.
+    #[inline]
     fn settle(&mut self, server: usize) {
         if !self.out.acknowledged.is_empty() {
             self.answer_clients();
@@ -392,6 +392,12 @@ impl World {
         self.agenda.set(server, self.servers[server].next_deadline());
         if server == self.primary {
             self.book_clients();
+            let flushed = self.servers[server].flushed();
+            if flushed != self.primary_flushed {
+                self.primary_flushed = flushed;
+                self.digest.fold(flushed.0);
+                self.note_lag(flushed);
+            }
         }
     }
 
@@ -496,11 +502,11 @@ impl World {
     }
 
     /// The next transaction is on the agenda only while it could begin a flush.
+    #[inline]
     fn book_clients(&mut self) {
-        let idle = self.servers[self.primary].primary().is_some_and(|p| !p.wal.flushing());
-        let next = match idle {
-            true => self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at),
-            false => SimTime::NEVER,
+        let next = match self.servers[self.primary].flushing() {
+            Some(false) => self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at),
+            Some(true) | None => SimTime::NEVER,
         };
         self.agenda.set(self.servers.len() + self.links.len(), next);
     }
@@ -554,6 +560,19 @@ impl World {
             self.handle(upstream.index(), Input::Message { from: standby, message });
         }
     }
+}
+
+/// The workload whose transaction comes next, and when.
+#[inline]
+fn next_of(workloads: &[Workload]) -> Option<(usize, SimTime)> {
+    let (mut first, mut earliest) = (0, SimTime::NEVER);
+    for (index, workload) in workloads.iter().enumerate() {
+        let at = workload.clients.next_insert();
+        if at < earliest {
+            (first, earliest) = (index, at);
+        }
+    }
+    (earliest != SimTime::NEVER).then_some((first, earliest))
 }
 
 /// What of a message goes into the digest.

@@ -97,7 +97,8 @@ impl World {
         let mut recorder =
             self.recorder.take().unwrap_or_else(|| Recorder::new(scenario.duration, &[], &[]));
         recorder.close_bucket();
-        let summary = self.summary(scenario, &mut recorder);
+        let mut summary = self.summary(scenario, &mut recorder);
+        summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
         let (digest, moments) = self.digest.finish();
         Run {
             scenario: scenario.name.clone(),
