@@ -6,7 +6,7 @@ use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::terminal::{ColorChoice, Style, Terminal, plain};
+use crate::terminal::{ColorChoice, Style, Terminal, plain, wrap};
 
 /// What to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -92,36 +92,5 @@ fn item(terminal: &mut Terminal, name: &str, paragraphs: &[&str]) {
         for line in wrap(&plain(paragraph), terminal.width().saturating_sub(4)) {
             terminal.line(format!("    {line}"));
         }
-    }
-}
-
-/// Breaks text at blanks.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_broken_at_blanks_only() {
-        assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
-        assert_eq!(wrap("abcdefgh ij", 5), ["abcdefgh", "ij"]);
-        assert!(wrap("", 5).is_empty());
     }
 }

@@ -4,6 +4,7 @@
 //! with what was measured, the digest, and the commands that go on from here. Where the table is
 //! wider than the terminal, each variant gets a block of its own instead.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -13,7 +14,7 @@ use reports::tables::{self, Cell, Entry};
 
 use crate::play::Plan;
 use crate::stored::{digest_of, hex};
-use crate::terminal::{Style, Terminal, plain};
+use crate::terminal::{Style, Terminal, plain, wrap};
 
 /// Events shown; the rest is in `facts.jsonl`.
 const EVENTS: usize = 12;
@@ -65,44 +66,48 @@ impl Screen<'_> {
     }
 
     fn events(&self, terminal: &mut Terminal) {
-        let (lines, more) = self.event_lines();
-        if lines.is_empty() {
+        let (events, more) = self.told();
+        if events.is_empty() {
             return;
         }
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, "What happened"));
-        for line in lines {
-            terminal.line(format!("  {}", cut(&line, terminal.width().saturating_sub(2))));
+        for (place, said) in events {
+            // Under the first word of what is said, so that the eye finds the next moment.
+            let indent = " ".repeat(place.chars().count());
+            let room = terminal.width().saturating_sub(place.chars().count() + 2).max(30);
+            for (n, line) in wrap(&said, room).into_iter().enumerate() {
+                terminal.line(format!("  {}{line}", if n == 0 { &place } else { &indent }));
+            }
         }
         if more > 0 {
             terminal.line(format!("  and {more} more in facts.jsonl"));
         }
     }
 
-    /// At most [`EVENTS`] lines, the same share for each variant, and how many facts there were
-    /// besides.
-    fn event_lines(&self) -> (Vec<String>, u64) {
+    /// At most [`EVENTS`] events, the same share for each variant: where and when, and what; and
+    /// how many facts there were besides.
+    fn told(&self) -> (Vec<(String, String)>, u64) {
         let names = reports::variant_names(self.runs);
         let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let share = EVENTS.div_ceil(self.runs.len().max(1));
-        let (mut lines, mut more) = (Vec::new(), 0);
+        let (mut told, mut more) = (Vec::new(), 0);
         for (run, name) in self.runs.iter().zip(names) {
-            // That standbys stream at time 0 is how every run begins.
-            let timeline = tables::timeline(run, share + run.servers.len());
-            let told = |entry: &&Entry| entry.at > SimTime::ZERO || entry.fault;
-            let entries: Vec<&Entry> = timeline.entries.iter().filter(told).collect();
-            let room = share.min(EVENTS - lines.len());
-            let skipped = entries.iter().skip(room).map(|entry| entry.times).sum::<u64>();
+            let timeline = tables::timeline(run, usize::MAX);
+            let events = grouped(&timeline.entries);
+            let room = share.min(EVENTS - told.len());
+            let skipped = events.iter().skip(room).map(|event| event.times).sum::<u64>();
             more += skipped + timeline.left_out + timeline.minor;
-            for entry in entries.into_iter().take(room) {
-                let line = match self.runs.len() {
-                    1 => event(entry),
-                    _ => format!("{name:widest$}  {}", event(entry)),
+            for event in events.into_iter().take(room) {
+                let at = format!("{:>11}  ", event.at.to_string());
+                let place = match self.runs.len() {
+                    1 => at,
+                    _ => plain(&format!("{name:widest$}  {at}")),
                 };
-                lines.push(plain(&line));
+                told.push((place, plain(&event.words())));
             }
         }
-        (lines, more)
+        (told, more)
     }
 
     fn expectations(&self, terminal: &mut Terminal) {
@@ -139,18 +144,49 @@ impl Screen<'_> {
     }
 }
 
-/// One line of what happened: when, and PostgreSQL's own words, or plain ones where it has none.
-fn event(entry: &Entry) -> String {
-    let at = entry.at.to_string();
-    let said = match (&entry.quote, entry.plain.split_once(": ")) {
-        (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
-        (_, Some((server, happened))) => format!("{server}  {happened}"),
-        (_, None) => entry.plain.clone(),
-    };
-    match entry.times {
-        1 => format!("{at:>11}  {said}"),
-        times => format!("{at:>11}  ({times} times until {}) {said}", entry.until),
+/// Something that happened, once or again and again in the same words.
+#[derive(Debug)]
+struct Event {
+    at: SimTime,
+    until: SimTime,
+    times: u64,
+    said: String,
+}
+
+impl Event {
+    fn words(&self) -> String {
+        match self.times {
+            1 => self.said.clone(),
+            times => format!("{} ({times} times until {})", self.said, self.until),
+        }
     }
+}
+
+/// The entries, where what is said in the same words is told once, at its first moment. That
+/// standbys stream at time 0 is how every run begins, and is left out.
+fn grouped(entries: &[Entry]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.at > SimTime::ZERO || entry.fault) {
+        // PostgreSQL's own words, or plain ones where it has none.
+        let said = match (&entry.quote, entry.plain.split_once(": ")) {
+            (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
+            (_, Some((server, happened))) => format!("{server}  {happened}"),
+            (_, None) => entry.plain.clone(),
+        };
+        let index = *known.entry(said.clone()).or_insert(events.len());
+        match events.get_mut(index) {
+            Some(event) => {
+                event.until = entry.until;
+                event.times += entry.times;
+            }
+            None => {
+                let Entry { at, until, times, .. } = *entry;
+                events.push(Event { at, until, times, said });
+            }
+        }
+    }
+    events
 }
 
 /// The comparison as lines, in the first form that fits: a row a variant, a column a variant,
@@ -210,14 +246,6 @@ fn blocks(rows: &[Vec<String>]) -> Vec<String> {
     lines
 }
 
-/// The line, cut to the width with a mark that it was.
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
 /// A word as a POSIX shell takes it.
 pub fn quoted(word: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_-+=./:,@%".contains(c);
@@ -255,8 +283,24 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_line_says_so() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdefg", 6), "abcde…");
+    fn what_happens_again_in_the_same_words_is_told_once() {
+        let entry = |at: u64, plain: &str, quote: Option<&str>| Entry {
+            at: SimTime(at),
+            until: SimTime(at),
+            times: 1,
+            plain: plain.to_owned(),
+            quote: quote.map(str::to_owned),
+            fault: false,
+        };
+        let events = grouped(&[
+            entry(0, "pg2: streams", Some("LOG:  started streaming")),
+            entry(1, "pg2: the host died", None),
+            entry(2, "pg2: streams", Some("LOG:  started streaming")),
+            entry(3, "pg2: no", Some("FATAL:  no")),
+            entry(4, "pg2: streams", Some("LOG:  started streaming")),
+        ]);
+        let words: Vec<String> = events.iter().map(Event::words).collect();
+        let again = "pg2  LOG:  started streaming (2 times until 0.000 s)";
+        assert_eq!(words, ["pg2  the host died", again, "pg2  FATAL:  no"]);
     }
 }
