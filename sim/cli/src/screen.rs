@@ -75,7 +75,7 @@ impl Screen<'_> {
         for (place, said) in events {
             // Under the first word of what is said, so that the eye finds the next moment.
             let indent = " ".repeat(place.chars().count());
-            let room = terminal.width().saturating_sub(place.chars().count() + 2).max(30);
+            let room = terminal.width().saturating_sub(place.chars().count() + 2).max(16);
             for (n, line) in wrap(&said, room).into_iter().enumerate() {
                 terminal.line(format!("  {}{line}", if n == 0 { &place } else { &indent }));
             }

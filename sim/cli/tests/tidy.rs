@@ -40,6 +40,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Files longer than [`FILE_LINES`]: tables, where length is content.
 const LONG_FILES: &[&str] = &["models/src/postgres/guc/table.rs", "models/src/trace/messages.rs"];
 
+/// Files with longer lines: recorded answers of servers, where a row stays a row.
+const WIDE_FILES: &[&str] = &["models/src/postgres/guc/tests.rs"];
+
 /// Columns of a line.
 const COLUMNS: usize = 100;
 /// Lines of a function.
@@ -152,8 +155,8 @@ fn opens_with_a_header(source: &Source) -> Vec<Complaint> {
 }
 
 fn lines_are_short(source: &Source) -> Vec<Complaint> {
-    let long = |line: &str| line.chars().count() > COLUMNS;
-    let lines = source.lines().filter(|(_, line)| source.is_rust() && long(line));
+    let read = source.is_rust() && !WIDE_FILES.contains(&source.path.as_str());
+    let lines = source.lines().filter(|(_, line)| read && line.chars().count() > COLUMNS);
     lines.map(|(n, _)| source.complaint(n, format!("more than {COLUMNS} columns"))).collect()
 }
 
