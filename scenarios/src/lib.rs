@@ -3,7 +3,7 @@
 //! From text to what the simulator is given, in reading order:
 //!
 //! * [`keys`]: THE list of tables and keys; [`limits`]: how large they may be; [`presets`].
-//! * [`file`]: a scenario file: parse, `--set`, variants, archive.
+//! * [`mod@file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
 //! * [`import`]: what people have at hand, as numbers.

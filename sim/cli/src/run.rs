@@ -32,7 +32,7 @@ Examples:
 /// Play scenarios and their variants, print one screen, write the results.
 ///
 /// Several files make one comparison: all play with the first one's seed. Results go to
-/// runs/<scenario>/<seed>-<digest>/ below --out, whole or not at all, and runs/latest points
+/// runs/SCENARIO/SEED-DIGEST/ below --out, whole or not at all, and runs/latest points
 /// there. The same file, seed and version give the same bytes.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
