@@ -34,8 +34,6 @@
 //! nanoseconds. Its interpolation goes through a `double`, which may differ by a microsecond. A
 //! clock that goes backwards cannot happen; should it, there is no value.
 
-use std::collections::VecDeque;
-
 use super::PgVersion;
 use super::syncrep::Positions;
 use crate::units::{Duration, Lsn, SimTime};
@@ -126,20 +124,25 @@ fn oldest(written: u64) -> u64 {
 /// One walsender's samples (`LagTracker`). It lives as long as the walsender; an idle one owns
 /// no memory.
 ///
-/// Invariants: samples are numbered in the order they came; `samples` holds those from `first`
-/// to `written` - 1, at most 8191; no reader that is not parked is below `first`.
+/// Invariants: samples are numbered in the order they came, and sample n lies at n modulo the
+/// ring's length, a power of two; those from `first` to `written` - 1 are kept, at most 8191; no
+/// reader that is not parked is below `first`.
 #[derive(Clone, Debug, Default)]
 pub struct LagTracker {
     when_full: WhenFull,
     /// The position of the newest sample, `0/0` before the first.
     last_lsn: Lsn,
-    samples: VecDeque<Sample>,
+    ring: Vec<Sample>,
+    /// Ordinal of the oldest sample that a reader may still want, or one before it.
     first: u64,
     written: u64,
     write: Reader,
     flush: Reader,
     apply: Reader,
 }
+
+/// Samples that a new ring has room for.
+const FIRST_RING: usize = 16;
 
 impl LagTracker {
     /// No samples yet.
@@ -149,86 +152,107 @@ impl LagTracker {
 
     /// The send routine runs at `now` and sees the local flush position `lsn`
     /// (`LagTrackerWrite`). Ignored if the position has not moved since the last sample.
+    #[inline]
     pub fn sample(&mut self, lsn: Lsn, now: SimTime) {
         if lsn == self.last_lsn {
             return;
         }
         self.last_lsn = lsn;
         let sample = Sample { lsn, time: now };
-        // The ring holds all it can: the slowest reader is in the way.
-        if self.written - self.first >= LAG_TRACKER_BUFFER_SIZE - 1 && !self.make_room() {
-            if let Some(newest) = self.samples.back_mut() {
-                *newest = sample;
-            }
+        if self.written - self.first + 1 >= self.ring.len() as u64 && !self.make_room() {
+            let newest = self.slot(self.written - 1);
+            self.ring[newest] = sample;
             return;
         }
-        self.samples.push_back(sample);
+        let slot = self.slot(self.written);
+        self.ring[slot] = sample;
         self.written += 1;
     }
 
-    /// Lets the oldest sample go, if the rule allows it.
+    /// Where the sample with this ordinal lies.
+    fn slot(&self, ordinal: u64) -> usize {
+        ordinal as usize & (self.ring.len() - 1)
+    }
+
+    /// The ring is full, as far as is known: forgets what every reader has passed, makes the ring
+    /// longer, or, where it must not be, lets the oldest sample go if the rule allows it.
     fn make_room(&mut self) -> bool {
-        let Some(&front) = self.samples.front() else { return true };
+        let readers = [&self.write, &self.flush, &self.apply];
+        let floor = readers.into_iter().map(|r| r.floor(self.written)).min();
+        self.first = self.first.max(floor.unwrap_or(0));
+        if self.written - self.first + 1 < self.ring.len() as u64 {
+            return true;
+        }
+        if (self.ring.len() as u64) < LAG_TRACKER_BUFFER_SIZE {
+            self.grow();
+            return true;
+        }
+        let oldest = self.ring[self.slot(self.first)];
         for reader in [&mut self.write, &mut self.flush, &mut self.apply] {
             if reader.parked.is_some() || reader.next > self.first {
                 continue;
             }
             match self.when_full {
                 WhenFull::OverwriteNewest => return false,
-                WhenFull::ParkSlowest => reader.parked = Some(front),
+                WhenFull::ParkSlowest => reader.parked = Some(oldest),
             }
         }
-        self.samples.pop_front();
         self.first += 1;
         true
     }
 
+    fn grow(&mut self) {
+        let longer = (self.ring.len() * 2).max(FIRST_RING);
+        let mut ring = vec![Sample { lsn: Lsn::INVALID, time: SimTime::ZERO }; longer];
+        for ordinal in self.first..self.written {
+            ring[ordinal as usize & (longer - 1)] = self.ring[self.slot(ordinal)];
+        }
+        self.ring = ring;
+    }
+
     /// A reply arrives at `now` (`LagTrackerRead`, for each of its positions).
+    #[inline]
     pub fn reply(&mut self, at: Positions, now: SimTime) -> Lags {
-        let ring = Ring { samples: &self.samples, first: self.first, written: self.written };
-        let lags = Lags {
+        let ring = Ring { samples: &self.ring, written: self.written };
+        Lags {
             write: ring.read(&mut self.write, at.write, now),
             flush: ring.read(&mut self.flush, at.flush, now),
             apply: ring.read(&mut self.apply, at.apply, now),
-        };
-        let readers = [&self.write, &self.flush, &self.apply];
-        let floor = readers.into_iter().map(|r| r.floor(self.written)).min();
-        while floor.is_some_and(|floor| self.first < floor) {
-            self.samples.pop_front();
-            self.first += 1;
         }
-        lags
     }
 }
 
 /// The samples while the readers move over them.
+#[derive(Clone, Copy)]
 struct Ring<'a> {
-    samples: &'a VecDeque<Sample>,
-    first: u64,
+    samples: &'a [Sample],
     written: u64,
 }
 
 impl Ring<'_> {
     /// The sample with this ordinal, if it has been written.
-    fn get(&self, ordinal: u64) -> Option<Sample> {
-        self.samples.get(ordinal.saturating_sub(self.first) as usize).copied()
+    #[inline]
+    fn get(&self, ordinal: u64) -> Option<&Sample> {
+        if ordinal >= self.written {
+            return None;
+        }
+        self.samples.get(ordinal as usize & (self.samples.len() - 1))
     }
 
     /// Moves `reader` past all samples up to `lsn`; the lag at `now`.
     #[inline]
-    fn read(&self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
+    fn read(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
         // Most replies move one of the three positions; the others cross nothing.
         if reader.parked.is_none() {
-            match (self.get(reader.next), reader.last) {
-                (None, _) => return None,
-                (Some(next), None) if next.lsn > lsn => return elapsed(next.time, now),
-                (Some(_), _) => {}
+            let next = self.get(reader.next)?;
+            if next.lsn > lsn && reader.last.is_none() {
+                return elapsed(next.time, now);
             }
         }
         self.read_on(reader, lsn, now)
     }
 
-    fn read_on(&self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
+    fn read_on(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
         let mut crossed = None;
         if let Some(parked) = reader.parked {
             if parked.lsn > lsn {
@@ -239,7 +263,7 @@ impl Ring<'_> {
             reader.next = oldest(self.written);
         }
         let mut next = self.get(reader.next);
-        while let Some(sample) = next.filter(|sample| sample.lsn <= lsn) {
+        while let Some(&sample) = next.filter(|sample| sample.lsn <= lsn) {
             crossed = Some(sample);
             reader.next += 1;
             next = self.get(reader.next);
@@ -249,7 +273,7 @@ impl Ring<'_> {
             (Some(crossed), _, _) => elapsed(crossed.time, now),
             // Everything has been read.
             (None, _, None) => None,
-            (None, Some(last), Some(next)) => elapsed(between(last, next, lsn)?, now),
+            (None, Some(last), Some(&next)) => elapsed(between(last, next, lsn)?, now),
             // A new burst, or a new connection: as if that sample were reached now.
             (None, None, Some(next)) => elapsed(next.time, now),
         }
@@ -373,7 +397,7 @@ mod tests {
         let mut idle = LagTracker::default();
         assert_eq!(idle.reply(all(1000), at_ms(5)), Lags::default());
         idle.sample(Lsn::INVALID, at_ms(6));
-        assert_eq!(idle.samples.capacity(), 0);
+        assert_eq!(idle.ring.capacity(), 0);
     }
 
     #[test]
@@ -383,7 +407,6 @@ mod tests {
         assert_eq!(lags, Lags { write: ms(30), flush: ms(40), apply: ms(50) });
         let lags = tracker.reply(positions(3000, 3000, 2000), at_ms(60));
         assert_eq!(lags, Lags { write: None, flush: ms(40), apply: ms(50) });
-        assert_eq!(tracker.samples.len(), 1);
     }
 
     #[test]
@@ -471,7 +494,7 @@ mod tests {
         let (mut tracker, lags) = with_stuck_replay(WhenFull::ParkSlowest, 3 * RING);
         assert_eq!(lags, Lags { write: ms(5), flush: ms(5), apply: ms(3 * RING + 4) });
         let (total, now) = (3 * RING, at_ms(3 * RING + 10));
-        assert_eq!(tracker.samples.len() as u64, RING - 1);
+        assert_eq!(tracker.written - tracker.first, RING - 1);
         // Past the parked sample, but not at what the ring still has: the parked one counts,
         // then the way from it to the oldest sample left.
         let reply = |tracker: &mut LagTracker, apply| {
@@ -483,7 +506,6 @@ mod tests {
         assert_eq!(reply(&mut tracker, left), ms(total + 10 - left));
         assert_eq!(reply(&mut tracker, total), ms(10));
         assert_eq!(reply(&mut tracker, total), None);
-        assert!(tracker.samples.is_empty());
     }
 
     #[test]
@@ -595,7 +617,7 @@ mod tests {
                     lsn += die.throw() % 4;
                     now += die.throw() % 50;
                     tracker.sample(Lsn(lsn), SimTime(now));
-                    full += u64::from(tracker.samples.len() as u64 == RING - 1);
+                    full += u64::from((tracker.written - tracker.first) == RING - 1);
                     plain.sample(lsn, now);
                 }
                 for (i, position) in at.iter_mut().enumerate() {
@@ -616,7 +638,7 @@ mod tests {
                 let ours = [lags.write, lags.flush, lags.apply].map(|lag| lag.map(|lag| lag.0));
                 let theirs: [_; 3] = std::array::from_fn(|i| plain.read(i, at[i], now));
                 assert_eq!(ours, theirs, "{when_full:?}, seed {seed}, round {round}");
-                assert!(tracker.samples.len() < RING as usize);
+                assert!(tracker.ring.len() <= RING as usize);
             }
             assert!(full > 0, "{when_full:?}, seed {seed}: the ring was never full");
         }

@@ -36,6 +36,8 @@ pub struct Primary {
     checkpointer: Checkpointer,
     syncrep: SyncRep,
     level: SynchronousCommit,
+    /// What a commit at `level` waits for on standbys.
+    wait_mode: Option<WaitMode>,
     commit_delay: Duration,
     commit_siblings: usize,
     max_wal_senders: u32,
@@ -70,6 +72,7 @@ impl Primary {
             checkpointer: Checkpointer::new(now, CheckpointConfig::from(settings), end),
             syncrep: SyncRep::new(names),
             level: settings.synchronous_commit,
+            wait_mode: settings.synchronous_commit.wait_mode(),
             commit_delay: settings.commit_delay,
             commit_siblings: settings.commit_siblings as usize,
             max_wal_senders: settings.max_wal_senders,
@@ -105,7 +108,17 @@ impl Primary {
         &self.syncrep
     }
 
+    /// What a commit waits for on standbys, if it does.
+    #[inline]
+    fn mode_of(&self, level: Option<SynchronousCommit>) -> Option<WaitMode> {
+        match self.syncrep.defines_standbys() {
+            true => level.map_or(self.wait_mode, SynchronousCommit::wait_mode),
+            false => None,
+        }
+    }
+
     /// A backend inserts. False if wal_buffers are full: it comes again when some are written.
+    #[inline]
     pub fn insert(
         &mut self,
         arrival: &Arrival,
@@ -127,23 +140,24 @@ impl Primary {
             }
             ArrivalKind::Commit => {
                 let session = Session { workload, client: arrival.client };
-                self.commit(arrival, session, level.unwrap_or(self.level), out);
+                self.commit(arrival, session, level, out);
             }
         }
         self.flush_if_wanted(arrival.at, false, host);
         true
     }
 
+    #[inline]
     fn commit(
         &mut self,
         arrival: &Arrival,
         session: Session,
-        level: SynchronousCommit,
+        level: Option<SynchronousCommit>,
         out: &mut Out,
     ) {
         let (at, start) = (arrival.at, arrival.start);
         let end = self.wal.insert(record::COMMIT);
-        if level == SynchronousCommit::Off {
+        if level.unwrap_or(self.level) == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
@@ -151,15 +165,18 @@ impl Primary {
             return;
         }
         self.wal.want(end);
-        let mode = level.wait_mode().filter(|_| self.syncrep.defines_standbys());
-        self.commits.wait(mode, Waiting { end, start, session });
+        self.commits.wait(self.mode_of(level), Waiting { end, start, session });
     }
 
     /// Begins a flush if the lock is free and somebody waits, or must have room.
+    #[inline]
     fn flush_if_wanted(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
-        if self.wal.flushing() || !(need_room || self.wal.flush_wanted()) {
-            return;
+        if !self.wal.flushing() && (need_room || self.wal.flush_wanted()) {
+            self.begin_flush(now, need_room, host);
         }
+    }
+
+    fn begin_flush(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
         // The owner sleeps only if enough *other* backends are in a transaction.
         let siblings = self.commits.waiting().saturating_sub(1);
         if self.commit_delay > Duration::ZERO && siblings >= self.commit_siblings && !need_room {
@@ -291,27 +308,26 @@ impl Primary {
         &mut self,
         now: SimTime,
         from: ServerId,
-        message: Message,
+        message: &Message,
         host: &mut Host,
         out: &mut Out,
     ) {
-        let Message { connection, body } = message;
-        if body == Body::Connect {
-            self.accept(now, from, connection, host, out);
-            return;
-        }
+        let connection = message.connection;
         let Some(index) = self.find_sender(from, connection) else {
-            if body != Body::Close {
+            match message.body {
+                Body::Connect => self.accept(now, from, connection, host, out),
+                Body::Close => {}
                 // The kernel knows no such connection.
-                out.send(from, connection, Body::Close);
+                _ => out.send(from, connection, Body::Close),
             }
             return;
         };
-        match body {
+        match message.body {
             Body::StatusUpdate { write, flush, apply, reply_requested } => {
                 let positions = Positions { write, flush, apply };
                 self.status(now, index, positions, reply_requested, host, out);
             }
+            Body::Connect => {} // A connection request that was sent twice.
             Body::IdentifySystem => {
                 out.send(from, connection, Body::System { timeline: host.timeline });
             }
@@ -319,14 +335,13 @@ impl Primary {
                 self.start_replication(now, index, start, host, out);
             }
             Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
-            Body::Connect
-            | Body::Accepted
+            Body::Accepted
             | Body::Refused(_)
             | Body::System { .. }
             | Body::CopyBoth
             | Body::XLogData { .. }
             | Body::Keepalive { .. } => {
-                unreachable!("a standby does not send {body:?}")
+                unreachable!("a standby does not send {:?}", message.body)
             }
         }
     }
@@ -339,12 +354,14 @@ impl Primary {
         }
     }
 
+    #[inline]
     fn find_sender(&self, from: ServerId, connection: ConnectionId) -> Option<usize> {
         self.senders.iter().position(|s| {
             s.as_ref().is_some_and(|s| s.standby() == from && s.connection() == connection)
         })
     }
 
+    #[inline]
     fn status(
         &mut self,
         now: SimTime,
@@ -424,9 +441,6 @@ impl Primary {
         host: &mut Host,
         out: &mut Out,
     ) {
-        if self.find_sender(from, connection).is_some() {
-            return; // A connection request that was sent twice.
-        }
         match self.take_sender(now, from, connection, host) {
             Some(_) => out.send(from, connection, Body::Accepted),
             None => {

@@ -27,11 +27,9 @@ use crate::disk::Disk;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId, WalSegment};
 
-/// What a server is told.
+/// What the kernel keeps for a frozen server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Its [`Server::next_deadline`] has come.
-    Deadline,
+enum Postponed {
     /// A message has arrived.
     Message {
         /// The sender.
@@ -205,7 +203,7 @@ pub struct Server {
     host_down: bool,
     frozen: Option<Scope>,
     /// What the kernel keeps for a frozen server.
-    postponed: VecDeque<Input>,
+    postponed: VecDeque<Postponed>,
     /// From here on a standby is consistent after a restart.
     consistent_at: Lsn,
     /// Acknowledged commits that crashes have lost.
@@ -342,37 +340,59 @@ impl Server {
         self.next
     }
 
-    /// A moment, an input, effects.
+    /// [`Server::next_deadline`] has come.
     #[inline]
-    pub fn handle(&mut self, now: SimTime, input: Input, out: &mut Out) {
+    pub fn deadline(&mut self, now: SimTime, out: &mut Out) {
         if self.frozen.is_some() {
-            self.postponed.push_back(input);
             return;
         }
-        let host = &mut self.host;
-        match (&mut self.state, input) {
-            (State::Primary(primary), Input::Deadline) => primary.deadline(now, host, out),
-            (State::Primary(primary), Input::Message { from, message }) => {
-                primary.message(now, from, message, host, out);
+        match &mut self.state {
+            State::Primary(primary) => {
+                primary.deadline(now, &mut self.host, out);
+                self.next = primary.next_deadline();
             }
-            (State::Primary(primary), Input::Room { to, bytes }) => {
-                primary.room(now, to, bytes, host, out);
+            State::Standby(standby) => {
+                standby.deadline(now, &mut self.host, out);
+                self.next = standby.next_deadline();
             }
-            (State::Standby(standby), Input::Deadline) => standby.deadline(now, host, out),
-            (State::Standby(standby), Input::Message { from, message }) => {
-                standby.message(now, from, message, host, out);
+            State::Recovering { .. } => {
+                self.recovered(now, out);
+                self.schedule();
             }
-            (State::Recovering { .. }, Input::Deadline) => self.recovered(now, out),
-            (State::Recovering { .. }, Input::Message { from, message }) => {
-                turn_away(from, message, Refusal::StartingUp, out);
-            }
-            (State::Down, Input::Message { from, message }) if !self.host_down => {
-                turn_away(from, message, Refusal::ConnectionRefused, out);
-            }
-            (State::Down, _)
-            | (State::Recovering { .. } | State::Standby(_), Input::Room { .. }) => {}
+            State::Down => {}
         }
-        self.schedule();
+    }
+
+    /// A message has arrived.
+    #[inline]
+    pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(Postponed::Message { from, message: *message });
+            return;
+        }
+        match &mut self.state {
+            State::Primary(primary) => {
+                primary.message(now, from, message, &mut self.host, out);
+                self.next = primary.next_deadline();
+            }
+            State::Standby(standby) => {
+                standby.message(now, from, message, &mut self.host, out);
+                self.next = standby.next_deadline();
+            }
+            State::Recovering { .. } => turn_away(from, message, Refusal::StartingUp, out),
+            State::Down if self.host_down => {}
+            State::Down => turn_away(from, message, Refusal::ConnectionRefused, out),
+        }
+    }
+
+    /// A socket that was full takes so many bytes without blocking.
+    pub fn room(&mut self, now: SimTime, to: ServerId, bytes: Bytes, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(Postponed::Room { to, bytes });
+        } else if let State::Primary(primary) = &mut self.state {
+            primary.room(now, to, bytes, &self.host, out);
+            self.next = primary.next_deadline();
+        }
     }
 
     /// Clients' transactions want to insert: hands the primary that takes them to `insert`, if it
@@ -517,8 +537,11 @@ impl Server {
     pub fn thaw(&mut self, now: SimTime, out: &mut Out) {
         self.frozen = None;
         out.fact(What::Thawed);
-        for input in std::mem::take(&mut self.postponed) {
-            self.handle(now, input, out);
+        for postponed in std::mem::take(&mut self.postponed) {
+            match postponed {
+                Postponed::Message { from, message } => self.receive(now, from, &message, out),
+                Postponed::Room { to, bytes } => self.room(now, to, bytes, out),
+            }
         }
         self.schedule();
     }
@@ -556,7 +579,7 @@ impl Server {
 }
 
 /// Nobody serves this connection: a request is refused, anything else is answered with a reset.
-fn turn_away(from: ServerId, message: Message, why: Refusal, out: &mut Out) {
+fn turn_away(from: ServerId, message: &Message, why: Refusal, out: &mut Out) {
     match message.body {
         Body::Connect => out.send(from, message.connection, Body::Refused(why)),
         Body::Close | Body::Refused(_) => {}

@@ -78,7 +78,7 @@ impl Standby {
         &mut self,
         now: SimTime,
         from: ServerId,
-        message: Message,
+        message: &Message,
         host: &mut Host,
         out: &mut Out,
     ) {

@@ -180,7 +180,7 @@ impl WalReceiver {
     pub fn receive(
         &mut self,
         now: SimTime,
-        message: Message,
+        message: &Message,
         replayed: Lsn,
         files: &mut WalFiles,
         disk: &mut Disk,
@@ -207,7 +207,7 @@ impl WalReceiver {
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
                 self.heard(now);
-                self.inbox.push_back(message);
+                self.inbox.push_back(*message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
                     Work::Writing { .. } | Work::Fsyncing { .. } => None,

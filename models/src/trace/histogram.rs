@@ -40,6 +40,7 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts one latency.
+    #[inline]
     pub fn record(&mut self, latency: Duration) {
         let value = latency.0;
         self.count += 1;
@@ -114,12 +115,12 @@ impl Histogram {
     }
 }
 
+#[inline]
 fn bucket_of(value: u64) -> usize {
-    let octave = (64 - (value >> BITS).leading_zeros()).min(OCTAVES);
-    let within = if octave <= 1 { value } else { value >> (octave - 1) };
-    // The first two octaves share the scale of single nanoseconds.
-    let base = u64::from(octave.saturating_sub(1)) << BITS;
-    usize::try_from((base + within).min(BUCKETS as u64 - 1)).unwrap_or(BUCKETS - 1)
+    // How far the value's first 1 + BITS bits are shifted: 0 in the first two octaves.
+    let shift = (u64::BITS - (value | 1).leading_zeros()).saturating_sub(1 + BITS);
+    let bucket = (u64::from(shift) << BITS) + (value >> shift);
+    (bucket as usize).min(BUCKETS - 1)
 }
 
 /// The smallest value of a bucket and the bucket's width.

@@ -23,7 +23,7 @@ use models::clients::{Arrival, ArrivalKind, Clients};
 use models::network::{Delivery, Link};
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Effect, Input, Out, Server, State};
+use models::postgres::server::{Effect, Out, Server, State};
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -189,22 +189,28 @@ impl World {
     /// Plays all data events up to and including `until`, or stops at the close of the first
     /// moment at which one of `watches` holds.
     pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
-        let any = |world: &World| watches.iter().any(|&watch| world.holds(watch));
         let positions = watches.iter().any(|watch| matches!(watch, Watch::Flushed(..)));
         self.touched = true;
         loop {
             let (source, at) = self.agenda.first();
-            if (self.touched || positions) && at > self.now {
-                self.touched = false;
-                if any(self) {
-                    return Reached::Saw;
+            if at > self.now {
+                // The moment closes.
+                if self.touched || positions {
+                    self.touched = false;
+                    if watches.iter().any(|&watch| self.holds(watch)) {
+                        return Reached::Saw;
+                    }
                 }
+                if at > until {
+                    self.now = self.now.max(until);
+                    return Reached::Until;
+                }
+                if at > self.next_look {
+                    self.look_around(at);
+                }
+                self.now = at;
             }
-            if at > until {
-                self.now = self.now.max(until);
-                return Reached::Until;
-            }
-            self.step(source, at, until);
+            self.step(source, until);
         }
     }
 
@@ -259,20 +265,18 @@ impl World {
         }
     }
 
-    /// One event of the source that comes next.
-    fn step(&mut self, source: usize, at: SimTime, until: SimTime) {
-        // A thawed server's deadlines may lie in the past: they are due now.
-        self.now = self.now.max(at);
-        if self.now > self.next_look {
-            self.look_around(self.now);
-        }
+    /// One event of the source that comes next. A thawed server's deadlines may lie in the past:
+    /// they are due now.
+    #[inline]
+    fn step(&mut self, source: usize, until: SimTime) {
         self.events += 1;
         self.digest.fold(self.now.0 ^ (source as u64) << 56);
         if source < self.servers.len() {
             if source == self.primary {
                 self.feed(self.now);
             }
-            self.handle(source, Input::Deadline);
+            self.servers[source].deadline(self.now, &mut self.out);
+            self.settle(source);
         } else if source < self.servers.len() + self.links.len() {
             self.deliver(source - self.servers.len());
         } else {
@@ -287,12 +291,11 @@ impl World {
         match delivery {
             Some(Delivery::Message { from, to, message }) => {
                 self.digest.fold(fingerprint(&message));
-                if !self.servers[to.index()].host_is_down() {
-                    self.handle(to.index(), Input::Message { from, message });
-                }
+                self.receive(from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
-                self.handle(from.index(), Input::Room { to, bytes });
+                self.servers[from.index()].room(self.now, to, bytes, &mut self.out);
+                self.settle(from.index());
             }
             None => {}
         }
@@ -370,9 +373,13 @@ impl World {
         }
     }
 
-    fn handle(&mut self, server: usize, input: Input) {
-        self.servers[server].handle(self.now, input, &mut self.out);
-        self.settle(server);
+    #[inline]
+    fn receive(&mut self, from: ServerId, to: ServerId, message: &Message) {
+        let server = &mut self.servers[to.index()];
+        if !server.host_is_down() {
+            server.receive(self.now, from, message, &mut self.out);
+            self.settle(to.index());
+        }
     }
 
     fn with_server(&mut self, server: ServerId, act: impl FnOnce(&mut Server, &mut Out)) {
@@ -445,7 +452,7 @@ impl World {
         let (now, mut room) = (self.now, None);
         self.on_route(from, to, |link, flow| room = link.ask_for_room(now, flow, bytes));
         if let Some(bytes) = room {
-            self.servers[from.index()].handle(now, Input::Room { to, bytes }, &mut self.out);
+            self.servers[from.index()].room(now, to, bytes, &mut self.out);
         }
     }
 
@@ -556,8 +563,8 @@ impl World {
             }
             let connection = state.receiver.connection();
             let message = Message { connection, body: Body::Close };
-            self.handle(standby.index(), Input::Message { from: upstream, message });
-            self.handle(upstream.index(), Input::Message { from: standby, message });
+            self.receive(upstream, standby, &message);
+            self.receive(standby, upstream, &message);
         }
     }
 }
