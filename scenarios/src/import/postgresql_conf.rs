@@ -601,7 +601,8 @@ mod tests {
         let conf = read(&[
             (
                 "main.conf",
-                "include 'none.conf'\ninclude_dir 'd'\ninclude ''\ninclude_dir ' '\ninclude './main.conf'\ninclude 'a.conf'",
+                "include 'none.conf'\ninclude_dir 'd'\ninclude ''\ninclude_dir ' '\n\
+                 include './main.conf'\ninclude 'a.conf'",
             ),
             ("a.conf", "include 'b.conf'\n"),
             ("b.conf", "include 'a.conf'\nport = 1"),

@@ -157,6 +157,7 @@ impl Failure {
         let colour = choice.colours(io::stderr().is_terminal());
         let text = match self {
             Failure::Scenario { problems, origin } => draw(problems, origin, colour),
+            Failure::Stopped { .. } => format!("{self}\n"),
             other => {
                 let error = if colour { "\x1b[31merror\x1b[0m" } else { "error" };
                 let help = other.help().map(|help| format!("\n  help: {help}"));

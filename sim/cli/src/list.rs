@@ -1,11 +1,12 @@
 //! `walden list`: what there is to run and to write in a scenario.
 
 use clap::{Args, ValueEnum};
+use scenarios::expect::METRICS;
 use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::terminal::{ColorChoice, Style, Terminal, plain};
+use crate::terminal::{ColorChoice, Style, Terminal, plain, wrap};
 
 /// What to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -17,9 +18,11 @@ pub enum Listed {
     Faults,
     /// Disks and workloads that go by a name.
     Presets,
+    /// What `[expect]` can ask for: paths into summary.json.
+    Metrics,
 }
 
-/// Lists scenarios, faults or presets.
+/// List scenarios, faults, presets or metrics.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// What to list.
@@ -34,6 +37,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Scenarios => scenarios(&mut terminal),
         Listed::Faults => faults(&mut terminal),
         Listed::Presets => presets(&mut terminal),
+        Listed::Metrics => metrics(&mut terminal),
     }
     terminal.finish()?;
     Ok(Exit::Met)
@@ -70,6 +74,13 @@ fn presets(terminal: &mut Terminal) {
     }
 }
 
+/// One a line, for scripts too.
+fn metrics(terminal: &mut Terminal) {
+    for (path, _) in METRICS {
+        terminal.line(path);
+    }
+}
+
 fn source(text: &str) -> String {
     format!("Source: {text}.")
 }
@@ -81,36 +92,5 @@ fn item(terminal: &mut Terminal, name: &str, paragraphs: &[&str]) {
         for line in wrap(&plain(paragraph), terminal.width().saturating_sub(4)) {
             terminal.line(format!("    {line}"));
         }
-    }
-}
-
-/// Breaks text at blanks.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_broken_at_blanks_only() {
-        assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
-        assert_eq!(wrap("abcdefgh ij", 5), ["abcdefgh", "ij"]);
-        assert!(wrap("", 5).is_empty());
     }
 }

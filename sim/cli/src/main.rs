@@ -51,7 +51,7 @@ Exit codes:
 
 NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network.";
 
-/// Simulates PostgreSQL physical streaming replication: the same answer every time.
+/// Simulate PostgreSQL physical streaming replication: the same answer every time.
 ///
 /// A scenario file describes servers, links, clients and a series of faults. Walden plays it and
 /// tells what PostgreSQL would have done: commit latency, lag, WAL kept, standbys and commits
@@ -60,7 +60,8 @@ NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network
 #[command(name = "walden", version, after_long_help = AFTER_HELP)]
 struct Cli {
     /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, global = true, display_order = 100, value_name = "WHEN", value_enum)]
+    #[arg(default_value_t)]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,

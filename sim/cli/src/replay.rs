@@ -21,7 +21,7 @@ Examples:
   walden replay runs/basics-one_standby/42-0c5a8b1f
       a run by its folder, or by the run.toml in it: that file alone is enough";
 
-/// Repeats a stored run and checks its digests.
+/// Repeat a stored run and check its digests.
 ///
 /// Exits with 0 if the run repeats and with 1 if it does not, naming the first moment and
 /// variant that differ. A run of another version of Walden is refused: digests are comparable
@@ -38,7 +38,7 @@ pub struct ReplayArgs {
     /// Variants played at once; as many as there are cores unless given. Changes no result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Prints no progress and no answer: the exit code tells.
+    /// Print no progress and no answer: the exit code tells.
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -4,9 +4,9 @@
 //! A run fills a temporary folder beside the place it is meant for, `.unfinished-<pid>-<n>`, and
 //! holds a lock on it. When all is there and on disk, the folder is renamed; `runs/latest`, a
 //! symbolic link, is replaced in the same way. Who is killed leaves an unfinished folder whose
-//! lock is free: the next run removes it. An older result of the same name is set aside first
-//! (`.replaced-<name>`) and removed last; killed between the two, the next run puts it back.
-//! Every change of names happens under a lock on `runs/`, so that two runs at once are safe.
+//! lock is free: the scenario's next run removes it. An older result of the same name is set
+//! aside first (`.replaced-<name>`) and removed last; killed between the two, the next run puts it
+//! back. Every change of names happens under a lock on `runs/`, so that two runs at once are safe.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -36,6 +36,8 @@ impl Results {
     /// Makes the temporary folder, so that a place that cannot be written to is found before
     /// anything is played.
     pub fn begin(out: &Path, scenario: &str) -> Result<Results, Failure> {
+        // `runs/...` reads better than `./runs/...`.
+        let out = if out == Path::new(".") { Path::new("") } else { out };
         let runs = out.join("runs");
         let scenario = runs.join(folder_name(scenario));
         fs::create_dir_all(&scenario).map_err(|e| unwritable(&scenario, &e))?;

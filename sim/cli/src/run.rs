@@ -29,10 +29,10 @@ Examples:
   walden run outage.toml --json | jq '.variants[].commits.lost'
       numbers for a script";
 
-/// Plays scenarios and their variants, prints one screen, writes the results.
+/// Play scenarios and their variants, print one screen, write the results.
 ///
 /// Several files make one comparison: all play with the first one's seed. Results go to
-/// runs/<scenario>/<seed>-<digest>/ below --out, whole or not at all, and runs/latest points
+/// runs/SCENARIO/SEED-DIGEST/ below --out, whole or not at all, and runs/latest points
 /// there. The same file, seed and version give the same bytes.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
@@ -40,16 +40,16 @@ pub struct RunArgs {
     /// Scenario files, or names of the catalogue such as basics/one_standby.
     #[arg(value_name = "FILE|NAME", required = true)]
     pub scenarios: Vec<String>,
-    /// Sets one value of the scenario; may be repeated.
+    /// Set one value of the scenario; may be repeated.
     ///
     /// The path is the one in the file, such as server.pg2.replay or
     /// postgresql.wal_keep_size. The value is read as TOML, else as a string.
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub set: Vec<(String, String)>,
-    /// Plays with other dice than the scenario's own.
+    /// Play with other dice than the scenario's own.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Prints summary.json instead of the screen, and nothing else.
+    /// Print summary.json instead of the screen, and nothing else.
     #[arg(long)]
     pub json: bool,
     /// Where the folder `runs` is made.
@@ -58,7 +58,7 @@ pub struct RunArgs {
     /// Variants played at once; as many as there are cores unless given. Changes no result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Prints no progress and no screen: the exit code and the files tell.
+    /// Print no progress and no screen: the exit code and the files tell.
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -4,15 +4,17 @@
 //! with what was measured, the digest, and the commands that go on from here. Where the table is
 //! wider than the terminal, each variant gets a block of its own instead.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use models::trace::Run;
+use models::units::SimTime;
 use reports::tables::{self, Cell, Entry};
 
 use crate::play::Plan;
 use crate::stored::{digest_of, hex};
-use crate::terminal::{Style, Terminal, plain};
+use crate::terminal::{Style, Terminal, plain, wrap};
 
 /// Events shown; the rest is in `facts.jsonl`.
 const EVENTS: usize = 12;
@@ -64,32 +66,48 @@ impl Screen<'_> {
     }
 
     fn events(&self, terminal: &mut Terminal) {
-        let mut lines = Vec::new();
-        let mut more = 0;
-        let share = EVENTS.div_ceil(self.runs.len().max(1));
-        for (run, name) in self.runs.iter().zip(reports::variant_names(self.runs)) {
-            let timeline = tables::timeline(run, share);
-            more += timeline.left_out + timeline.minor;
-            for entry in &timeline.entries {
-                if lines.len() == EVENTS {
-                    more += entry.times;
-                    continue;
-                }
-                let variant = if self.runs.len() > 1 { format!("{name}  ") } else { String::new() };
-                lines.push(plain(&format!("{variant}{}", event(entry))));
-            }
-        }
-        if lines.is_empty() && more == 0 {
+        let (events, more) = self.told();
+        if events.is_empty() {
             return;
         }
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, "What happened"));
-        for line in lines {
-            terminal.line(format!("  {}", cut(&line, terminal.width().saturating_sub(2))));
+        for (place, said) in events {
+            // Under the first word of what is said, so that the eye finds the next moment.
+            let indent = " ".repeat(place.chars().count());
+            let room = terminal.width().saturating_sub(place.chars().count() + 2).max(16);
+            for (n, line) in wrap(&said, room).into_iter().enumerate() {
+                terminal.line(format!("  {}{line}", if n == 0 { &place } else { &indent }));
+            }
         }
         if more > 0 {
             terminal.line(format!("  and {more} more in facts.jsonl"));
         }
+    }
+
+    /// At most [`EVENTS`] events, the same share for each variant: where and when, and what; and
+    /// how many facts there were besides.
+    fn told(&self) -> (Vec<(String, String)>, u64) {
+        let names = reports::variant_names(self.runs);
+        let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let share = EVENTS.div_ceil(self.runs.len().max(1));
+        let (mut told, mut more) = (Vec::new(), 0);
+        for (run, name) in self.runs.iter().zip(names) {
+            let timeline = tables::timeline(run, usize::MAX);
+            let events = grouped(&timeline.entries);
+            let room = share.min(EVENTS - told.len());
+            let skipped = events.iter().skip(room).map(|event| event.times).sum::<u64>();
+            more += skipped + timeline.left_out + timeline.minor;
+            for event in events.into_iter().take(room) {
+                let at = format!("{:>11}  ", event.at.to_string());
+                let place = match self.runs.len() {
+                    1 => at,
+                    _ => plain(&format!("{name:widest$}  {at}")),
+                };
+                told.push((place, plain(&event.words())));
+            }
+        }
+        (told, more)
     }
 
     fn expectations(&self, terminal: &mut Terminal) {
@@ -126,35 +144,79 @@ impl Screen<'_> {
     }
 }
 
-/// One line of what happened: when, in plain words, and PostgreSQL's own.
-fn event(entry: &Entry) -> String {
-    let mut line = format!("{:>12}  {}", entry.at.to_string(), entry.plain);
-    if entry.times > 1 {
-        line.push_str(&format!(", {} times until {}", entry.times, entry.until));
-    }
-    if let Some(quote) = &entry.quote {
-        line.push_str(&format!(" ({quote})"));
-    }
-    line
+/// Something that happened, once or again and again in the same words.
+#[derive(Debug)]
+struct Event {
+    at: SimTime,
+    until: SimTime,
+    times: u64,
+    said: String,
 }
 
-/// The comparison as lines, in the first form that fits: a row a variant, a column a variant, or
-/// a block a variant.
+impl Event {
+    fn words(&self) -> String {
+        match self.times {
+            1 => self.said.clone(),
+            times => format!("{} ({times} times until {})", self.said, self.until),
+        }
+    }
+}
+
+/// The entries, where what is said in the same words is told once, at its first moment. That
+/// standbys stream at time 0 is how every run begins, and is left out.
+fn grouped(entries: &[Entry]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.at > SimTime::ZERO || entry.fault) {
+        // PostgreSQL's own words, or plain ones where it has none.
+        let said = match (&entry.quote, entry.plain.split_once(": ")) {
+            (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
+            (_, Some((server, happened))) => format!("{server}  {happened}"),
+            (_, None) => entry.plain.clone(),
+        };
+        let index = *known.entry(said.clone()).or_insert(events.len());
+        match events.get_mut(index) {
+            Some(event) => {
+                event.until = entry.until;
+                event.times += entry.times;
+            }
+            None => {
+                let Entry { at, until, times, .. } = *entry;
+                events.push(Event { at, until, times, said });
+            }
+        }
+    }
+    events
+}
+
+/// The comparison as lines, in the first form that fits: a row a variant, a column a variant,
+/// the same without notes, or a block a variant.
 fn table(comparison: &tables::Table, width: usize) -> Vec<String> {
-    let mut rows = vec![comparison.columns.clone()];
-    rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
-    let turned: Vec<Vec<String>> = (0..comparison.columns.len())
-        .map(|column| rows.iter().map(|row| row.get(column).cloned().unwrap_or_default()).collect())
-        .collect();
+    let with = |cell: fn(&Cell) -> String| {
+        let mut rows = vec![comparison.columns.clone()];
+        rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
+        rows
+    };
+    let (full, bare) = (with(noted), with(|cell| plain(&cell.text)));
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= width);
-    [grid(&rows), grid(&turned)].into_iter().find(fits).unwrap_or_else(|| blocks(&rows))
+    [grid(&full), grid(&turned(&full)), grid(&bare), grid(&turned(&bare))]
+        .into_iter()
+        .find(fits)
+        .unwrap_or_else(|| blocks(&full))
 }
 
-fn cell(cell: &Cell) -> String {
+fn noted(cell: &Cell) -> String {
     match &cell.note {
         Some(note) => plain(&format!("{} ({note})", cell.text)),
         None => plain(&cell.text),
     }
+}
+
+/// Rows become columns.
+fn turned(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let column = |n: usize| rows.iter().map(move |row| row.get(n).cloned().unwrap_or_default());
+    (0..columns).map(|n| column(n).collect()).collect()
 }
 
 /// Lines of aligned columns, the first one to the left.
@@ -184,14 +246,6 @@ fn blocks(rows: &[Vec<String>]) -> Vec<String> {
     lines
 }
 
-/// The line, cut to the width with a mark that it was.
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
 /// A word as a POSIX shell takes it.
 pub fn quoted(word: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_-+=./:,@%".contains(c);
@@ -218,17 +272,35 @@ mod tests {
     #[test]
     fn a_table_takes_the_form_that_fits() {
         let comparison = tables::Table {
-            columns: vec!["variant".into(), "commits/s".into()],
-            rows: vec![vec![Cell::new("base"), Cell::new("1,000")]],
+            columns: vec!["variant".into(), "commits/s".into(), "p50".into()],
+            rows: vec![vec![Cell::new("base"), Cell::new("1,000"), Cell::new("5ms")]],
         };
-        assert_eq!(table(&comparison, 80), [" variant  commits/s", " base         1,000"]);
-        assert_eq!(table(&comparison, 18), [" variant     base", " commits/s  1,000"]);
-        assert_eq!(table(&comparison, 17), ["base", "  commits/s  1,000"]);
+        let rows = [" variant  commits/s  p50", " base         1,000  5ms"];
+        assert_eq!(table(&comparison, 24), rows);
+        let turned = [" variant     base", " commits/s  1,000", " p50          5ms"];
+        assert_eq!(table(&comparison, 17), turned);
+        assert_eq!(table(&comparison, 16), ["base", "  commits/s  1,000", "  p50        5ms"]);
     }
 
     #[test]
-    fn a_cut_line_says_so() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdefg", 6), "abcde…");
+    fn what_happens_again_in_the_same_words_is_told_once() {
+        let entry = |at: u64, plain: &str, quote: Option<&str>| Entry {
+            at: SimTime(at),
+            until: SimTime(at),
+            times: 1,
+            plain: plain.to_owned(),
+            quote: quote.map(str::to_owned),
+            fault: false,
+        };
+        let events = grouped(&[
+            entry(0, "pg2: streams", Some("LOG:  started streaming")),
+            entry(1, "pg2: the host died", None),
+            entry(2, "pg2: streams", Some("LOG:  started streaming")),
+            entry(3, "pg2: no", Some("FATAL:  no")),
+            entry(4, "pg2: streams", Some("LOG:  started streaming")),
+        ]);
+        let words: Vec<String> = events.iter().map(Event::words).collect();
+        let again = "pg2  LOG:  started streaming (2 times until 0.000 s)";
+        assert_eq!(words, ["pg2  the host died", again, "pg2  FATAL:  no"]);
     }
 }

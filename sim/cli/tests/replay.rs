@@ -99,7 +99,8 @@ fn every_scenario_of_the_catalogue_repeats() {
     assert!(names.contains(&"basics/one_standby"), "{list}");
     for name in names {
         let done = room.run(&["run", name, "--quiet"]);
-        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+        // Whether it meets its expectations is not asked here.
+        assert!(matches!(done.code, Some(0 | 1)), "{name}: {}", done.err);
         room.run(&["replay", "latest", "--quiet"]).ends(0);
     }
 }

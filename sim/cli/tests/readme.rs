@@ -1,0 +1,74 @@
+//! What README.md and the book show and link to is there.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test -p walden --test readme` pastes the screen again.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::Room;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The lines between the first fence of that kind and its end.
+fn block<'a>(text: &'a str, fence: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("\n{fence}\n")).expect("there is such a block");
+    rest.split_once("\n```\n").expect("it ends").0
+}
+
+#[test]
+fn the_readme_has_two_commands_to_set_up() {
+    let readme = read("README.md");
+    let commands: Vec<&str> = block(&readme, "```sh").lines().collect();
+    assert_eq!(commands, ["cargo run --release -- run basics/one_standby", "cargo test"]);
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let room = Room::new("readme");
+    let screen = room.run(&["run", "basics/one_standby"]).ends(0).out;
+    let readme = read("README.md");
+    let shown = block(&readme, "```text");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        let new = readme.replacen(shown, screen.trim_end(), 1);
+        fs::write(root().join("README.md"), new).expect("README.md can be written");
+        return;
+    }
+    assert_eq!(shown, screen.trim_end(), "see this file's header");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut texts = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
+        texts.push(format!("book/src/{}", entry.file_name().to_string_lossy()));
+    }
+    for path in texts.iter().filter(|path| path.ends_with(".md")) {
+        let text = read(path);
+        let folder = root().join(path).parent().expect("a file is in a folder").to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or("");
+            if !target.contains("://") && !target.is_empty() {
+                assert!(folder.join(target).exists(), "{path} links to {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_chapter_is_in_the_summary() {
+    let summary = read("book/src/SUMMARY.md");
+    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".md") && name != "SUMMARY.md" {
+            assert!(summary.contains(&format!("({name})")), "{name} is in no list");
+        }
+    }
+}
