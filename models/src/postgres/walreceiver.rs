@@ -42,6 +42,9 @@ pub struct WalReceiver {
     heard: SimTime,
     pinged: bool,
     timer: SimTime,
+    /// Everything was replayed while it was busy: a reply is due when it waits again
+    /// (`force_reply`).
+    force_reply: bool,
     /// Checkpoint records received and not yet replayed: (not before, redo point).
     checkpoints: VecDeque<(Lsn, Lsn)>,
 }
@@ -117,6 +120,7 @@ impl WalReceiver {
             heard: SimTime::ZERO,
             pinged: false,
             timer: SimTime::NEVER,
+            force_reply: false,
             checkpoints: VecDeque::new(),
         }
     }
@@ -247,6 +251,9 @@ impl WalReceiver {
                 Work::Fsyncing { end } => {
                     self.fsynced(end, files);
                     self.reply(now, replayed, false, false, out);
+                    if self.flush >= self.write {
+                        self.reply_if_forced(now, replayed, out);
+                    }
                     self.go_on(now, replayed, files, disk, out);
                     Some(Event::Flushed(self.flush))
                 }
@@ -256,9 +263,18 @@ impl WalReceiver {
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
     }
 
-    /// The startup process has replayed everything: a forced reply.
+    /// The startup process has replayed everything: a forced reply, once the process is not busy.
     pub fn replayed_all(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
-        self.reply(now, replayed, true, false, out);
+        self.force_reply = true;
+        if self.work == Work::Waiting {
+            self.reply_if_forced(now, replayed, out);
+        }
+    }
+
+    fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
+        if std::mem::take(&mut self.force_reply) {
+            self.reply(now, replayed, true, false, out);
+        }
     }
 
     /// The redo point of the newest checkpoint whose record is replayed, if one was since.
@@ -350,6 +366,8 @@ impl WalReceiver {
         self.reply(now, replayed, false, false, out);
         if self.flush < self.write {
             self.fsync(now, self.write, disk);
+        } else {
+            self.reply_if_forced(now, replayed, out);
         }
         None
     }
@@ -381,6 +399,7 @@ impl WalReceiver {
         self.flush = at;
         self.replied = (at, at);
         self.replied_at = now;
+        self.force_reply = false;
         self.checkpoints.clear();
         self.heard(now);
         self.timer = self.due();
