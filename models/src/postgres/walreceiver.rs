@@ -433,6 +433,10 @@ impl WalReceiver {
             self.request_connection(now, out);
             return None;
         }
+        if self.work != Work::Waiting {
+            self.timer = self.busy_until;
+            return None;
+        }
         if let Some(timeout) = self.config.timeout {
             if now >= self.heard + timeout {
                 self.stop();
