@@ -500,6 +500,8 @@ impl Server {
                 self.state = State::Recovering { until: now + took, since: now };
             }
             Some(upstream) => {
+                // A crash is followed by an fsync of everything (`SyncDataDirectory`).
+                (files.written, files.flushed) = (end, end);
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);

@@ -241,7 +241,7 @@ impl Standby {
     }
 
     fn source_failed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        // What was written and not fsynced counts as well: startup reads the file.
+        // The walreceiver has flushed it before it ended.
         self.startup.offer(now, host.files.written);
         match self.startup.source_failed(now) {
             Retry::Later => {

@@ -13,7 +13,8 @@
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
 //! **Not modelled.** The naps of 100 ms of 13 to 15: their timers fire up to 0.1 s later there. A
-//! connection's start takes three round trips. Hot standby feedback.
+//! connection's start takes three round trips. Hot standby feedback. The last fsync of a
+//! walreceiver that ends occupies the disk, but nobody waits for it.
 
 use std::collections::VecDeque;
 
@@ -220,10 +221,12 @@ impl WalReceiver {
                 }
             }
             (_, Body::Refused(why)) => {
+                self.flush_before_end(now, files, disk);
                 self.stop();
                 Some(Event::Failed(why))
             }
             (_, Body::Close) => {
+                self.flush_before_end(now, files, disk);
                 self.stop();
                 Some(Event::PeerClosed)
             }
@@ -391,6 +394,26 @@ impl WalReceiver {
     fn fsynced(&mut self, end: Lsn, files: &mut WalFiles) {
         self.flush = self.flush.max(end);
         files.flushed = files.flushed.max(self.flush);
+    }
+
+    /// The connection has ended: what came before that is read and written, and the ending process
+    /// fsyncs it (`WalRcvDie`).
+    fn flush_before_end(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        if let Work::Writing { end } = self.work {
+            self.written(end, files);
+        }
+        for message in std::mem::take(&mut self.inbox) {
+            if let Body::XLogData { end, .. } = message.body {
+                self.written(end, files);
+            }
+        }
+        if files.flushed < files.written {
+            disk.fsync(now, files.written.since(files.flushed));
+            files.flushed = files.written;
+        }
     }
 
     fn begin_stream(&mut self, now: SimTime, at: Lsn) {
