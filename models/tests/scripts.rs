@@ -415,7 +415,7 @@ fn views(output: &mut String, plan: &Plan, server: &Server) -> std::fmt::Result 
 /// Scripts of one direction of a link.
 ///
 /// * `link [rtt=2ms] [bandwidth=1MB] [window=64kB]`: a new one; at first 2 ms and fast.
-/// * `send BYTES`: a message that carries so much WAL; they are numbered.
+/// * `send BYTES [connection=1]`: a message that carries so much WAL; they are numbered.
 /// * `take BYTES`: the receiver reads so much from its socket.
 /// * `room BYTES`: the sender asks for room, and is told now or later.
 /// * `hold`, `release`, `cut`, `heal`.
@@ -439,7 +439,7 @@ impl Wire {
             let at = moment(self.now);
             match self.link.deliver(self.now) {
                 Some(Delivery::Message { message, .. }) => {
-                    writeln!(output, "{at} message {} arrives", message.connection.0)?;
+                    writeln!(output, "{at} message {} arrives", number_of(&message))?;
                 }
                 Some(Delivery::Room { bytes, .. }) => {
                     writeln!(output, "{at} there is room for {bytes}")?;
@@ -449,6 +449,14 @@ impl Wire {
         }
         self.now = until;
         Ok(output)
+    }
+}
+
+/// Its number, which is hidden in its WAL position.
+fn number_of(message: &Message) -> u64 {
+    match message.body {
+        Body::XLogData { start, .. } => start.0 >> 40,
+        _ => 0,
     }
 }
 
@@ -472,9 +480,13 @@ impl Runner for Wire {
             }
             "send" => {
                 self.sent += 1;
-                let (start, end) = (Lsn(0), Lsn(bytes(word(&mut args)?)?.0));
+                let start = Lsn(u64::from(self.sent) << 40);
+                let end = start + bytes(word(&mut args)?)?;
                 let body = Body::XLogData { start, end, chunks: 1, redo: Lsn::INVALID };
-                self.link.send(self.now, 0, Message { connection: ConnectionId(self.sent), body });
+                let connection = ConnectionId(u32::try_from(
+                    key(&mut args, "connection", number)?.unwrap_or(1),
+                )?);
+                self.link.send(self.now, 0, Message { connection, body });
             }
             "take" => self.link.take(self.now, 0, bytes(word(&mut args)?)?),
             "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {
