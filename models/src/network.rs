@@ -29,7 +29,7 @@ use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
 use crate::postgres::ConnectionId;
-use crate::postgres::protocol::{Body, Message};
+use crate::postgres::protocol::{Body, MAX_SEND_SIZE, Message, XLOG_DATA_HEADER};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
 
@@ -344,7 +344,8 @@ impl Flow {
         self.room(now, window).map(|bytes| Delivery::Room { from, to, bytes })
     }
 
-    /// Room for what the sender wants, if there is; a message larger than the window goes alone.
+    /// Room for what the sender wants, or for half a window: it then sends less at once. A message
+    /// larger than the window goes alone.
     #[inline]
     fn room(&mut self, now: SimTime, window: Bytes) -> Option<Bytes> {
         while let Some(&(known, bytes)) = self.taken.front()
@@ -353,7 +354,7 @@ impl Flow {
             self.taken.pop_front();
             self.unread = self.unread.saturating_sub(bytes);
         }
-        let wants = self.wants?;
+        let wants = self.wants?.min((window.0 / 2).max(MAX_SEND_SIZE + XLOG_DATA_HEADER));
         let free = window.0.saturating_sub(self.unread);
         let free = if self.unread == 0 { free.max(wants) } else { free };
         (free >= wants).then(|| {
