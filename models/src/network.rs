@@ -69,6 +69,8 @@ struct Flow {
     quiet: VecDeque<Parcel>,
     /// When the last message handed in arrives, and its connection.
     last: (ConnectionId, SimTime),
+    /// The newest stream: an older one, whose receiver is gone, fills no socket buffer any more.
+    stream: Option<ConnectionId>,
     /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
     unread: u64,
     /// Bytes taken, and when the sender learns of it; in order of time.
@@ -137,6 +139,7 @@ impl Link {
             under_way: VecDeque::new(),
             quiet: VecDeque::new(),
             last: (ConnectionId::default(), SimTime::ZERO),
+            stream: None,
             unread: 0,
             taken: VecDeque::new(),
             wants: None,
@@ -157,8 +160,12 @@ impl Link {
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
         let Some(parcel) = self.dispatch(now, flow, message) else { return };
         let flow = &mut self.flows[flow];
-        if let Body::XLogData { .. } = message.body {
-            flow.unread += message.size().0;
+        match message.body {
+            Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
+                flow.unread += message.size().0;
+            }
+            Body::CopyBoth => flow.stream = Some(message.connection),
+            _ => {}
         }
         let first = flow.queue(parcel);
         if first < self.next && !flow.blocked() {
