@@ -371,6 +371,7 @@ impl Server {
                 standby.deadline(now, &mut self.host, out);
                 self.next = standby.next_deadline();
             }
+            State::Recovering { until, .. } if now < *until => {}
             State::Recovering { .. } => {
                 self.recovered(now, out);
                 self.schedule();
