@@ -205,6 +205,7 @@ impl Servers {
                 Seen::Arrived(from, to, message) => {
                     ("arrivals", vec![format!("{} <- {} {}", name(to), name(from), say(&message))])
                 }
+                Seen::Inserted(..) => continue,
                 Seen::Answered(commit, latency) => {
                     ("commits", vec![format!("commit {commit} answered after {}", millis(latency))])
                 }

@@ -98,6 +98,8 @@ pub enum Seen {
     Arrived(ServerId, ServerId, Message),
     /// Something happened on a server.
     Fact(ServerId, What),
+    /// A commit was inserted; its end.
+    Inserted(u32, Lsn),
     /// A commit was answered, so long after it was handed in.
     Answered(u32, Duration),
     /// A commit's connection ended without an answer.
@@ -255,12 +257,14 @@ impl World {
         let Some(mut first) = self.pending.pop_front() else { return };
         first.arrival.at = self.now;
         let (arrival, out) = (first.arrival, &mut self.out);
-        let inserted = self.servers[0]
-            .with_backends(|primary, host| primary.insert(&arrival, 0, first.level, host, out));
-        self.blocked = inserted == Some(false);
+        let inserted = self.servers[0].with_backends(|primary, host| {
+            let inserted = primary.insert(&arrival, 0, first.level, host, out);
+            (inserted, primary.wal.insert_lsn())
+        });
+        self.blocked = matches!(inserted, Some((false, _)));
         match inserted {
-            Some(true) => {}
-            Some(false) => self.pending.push_front(first),
+            Some((true, end)) => self.see(Seen::Inserted(arrival.client, end)),
+            Some((false, _)) => self.pending.push_front(first),
             None => self.see(Seen::Refused(arrival.client)),
         }
         self.settle(0);
