@@ -17,7 +17,7 @@ use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Out, Server, State};
 use models::postgres::{ConnectionId, PgVersion};
 use models::trace::fact::{Scope, ServerId};
-use models::units::{Bytes, Die, Duration, Lsn, Rate};
+use models::units::{Bytes, Die, Duration, Lsn, Rate, SimTime};
 
 /// How many histories are played.
 const HISTORIES: u64 = 5_000;
@@ -226,7 +226,7 @@ impl Play {
                 }
                 State::Standby(standby) => format!("{:?}", standby.receiver),
             };
-            let (flushed, replayed) = (server.flushed(), server.replayed());
+            let (flushed, replayed) = (server.flushed(), server.replayed(self.world.now));
             text += &format!("\n{state}\n  flushed {flushed} replayed {replayed}");
         }
         text
@@ -242,7 +242,7 @@ impl Play {
         nobody_waits
             && self.world.servers[1..].iter().all(|server| match server.state() {
                 State::Standby(standby) => {
-                    standby.receiver.is_streaming() && server.replayed() == flushed
+                    standby.receiver.is_streaming() && server.replayed(self.world.now) == flushed
                 }
                 State::Down | State::Recovering { .. } | State::Primary(_) => false,
             })
@@ -295,13 +295,13 @@ impl Laws {
     /// Looks at what was seen, and at where everything stands now.
     fn check(&mut self, world: &mut World) {
         for (index, server) in world.servers.iter().enumerate() {
-            self.positions(index, server);
+            self.positions(index, server, world.now);
         }
         let primary = &world.servers[0];
         for (index, server) in world.servers.iter().enumerate().skip(1) {
             let (files, limit) = (&server.host.files, primary.flushed());
             assert!(files.written <= limit, "{}: pg{} is ahead of pg1", self.seed, index + 1);
-            let replayed = server.replayed();
+            let replayed = server.replayed(world.now);
             assert!(replayed <= files.flushed, "{}: pg{} replays too far", self.seed, index + 1);
         }
         for (_, seen) in std::mem::take(&mut world.seen) {
@@ -317,7 +317,7 @@ impl Laws {
     }
 
     /// flush <= write <= insert; durable WAL is never lost.
-    fn positions(&mut self, index: usize, server: &Server) {
+    fn positions(&mut self, index: usize, server: &Server, now: SimTime) {
         let (seed, files) = (self.seed, &server.host.files);
         assert!(files.flushed <= files.written, "{seed}: {index} flushed more than it wrote");
         assert!(files.flushed >= self.durable[index], "{seed}: {index} lost durable WAL");
@@ -328,7 +328,7 @@ impl Laws {
         }
         self.durable[index] = files.flushed;
         self.written[index] = self.written[index].max(files.written);
-        self.replayed[index] = self.replayed[index].max(server.replayed());
+        self.replayed[index] = self.replayed[index].max(server.replayed(now));
     }
 
     /// Only durable WAL is sent, and only durable WAL is reported.

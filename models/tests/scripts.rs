@@ -487,7 +487,7 @@ impl Runner for Wire {
                 let connection = ConnectionId(u32::try_from(
                     key(&mut args, "connection", number)?.unwrap_or(1),
                 )?);
-                self.link.send(self.now, 0, Message { connection, body });
+                self.link.send(self.now, 0, &Message { connection, body });
             }
             "take" => self.link.take(self.now, 0, bytes(word(&mut args)?)?),
             "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {

@@ -570,6 +570,9 @@ impl Server {
     pub fn thaw(&mut self, now: SimTime, out: &mut Out) {
         self.frozen = None;
         out.fact(What::Thawed);
+        if let State::Standby(standby) = &mut self.state {
+            standby.startup.thaw(now);
+        }
         for postponed in std::mem::take(&mut self.postponed) {
             match postponed {
                 Postponed::Message { from, message } => self.receive(now, from, &message, out),

@@ -340,13 +340,14 @@ impl World {
         let now = self.now;
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
-                Effect::Send { to, message } => {
+                Effect::Send { at, to, message } => {
+                    assert_eq!(at, now, "nothing is quiet here, so nothing is sent late");
                     self.see(Seen::Sent(id, to, message));
                     if let Some(link) = self.route(server, to) {
                         if message.body == Body::CopyBoth {
                             link.forget_window(0);
                         }
-                        link.send(now, 0, message);
+                        link.send(now, 0, &message);
                     }
                 }
                 Effect::Read { from, bytes } => {
@@ -361,7 +362,7 @@ impl World {
                     }
                 }
                 Effect::Disconnected { session } => self.see(Seen::Disconnected(session.client)),
-                Effect::RedoMoved => {}
+                Effect::RedoMoved | Effect::CandidatesChanged => {}
                 Effect::Fact(what) => self.see(Seen::Fact(id, what)),
             }
         }
