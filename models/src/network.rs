@@ -1,11 +1,11 @@
 //! One directed link: delay, bandwidth, order, back-pressure, and being cut.
 //!
 //! Messages leave one after the other at the link's bandwidth and then travel for its delay, and
-//! never overtake each other. A link may be shared: each pair of servers that uses it has a
-//! *flow* of its own, but all flows queue for the same bandwidth. A flow also knows how many
-//! bytes the sender has under way that the receiver has not taken from its socket buffer: at most
-//! a *window* of them, so that throughput is at most window / RTT, and a receiver that does not
-//! read blocks the sender.
+//! those of one connection never overtake each other. A link may be shared: each pair of servers
+//! that uses it has a *flow* of its own, but all flows queue for the same bandwidth. A flow also
+//! knows how many bytes the sender has under way that the receiver has not taken from its socket
+//! buffer: at most a *window* of them, so that throughput is at most window / RTT, and a receiver
+//! that does not read blocks the sender.
 //!
 //! A *hold* keeps everything and lets it pass at once afterwards. A *cut* loses what is under
 //! way, which TCP repairs: after healing the flow resumes at the next retransmission, which come
@@ -28,7 +28,8 @@
 use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
-use crate::postgres::protocol::{Body, Message};
+use crate::postgres::ConnectionId;
+use crate::postgres::protocol::{Body, MAX_SEND_SIZE, Message, XLOG_DATA_HEADER};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
 
@@ -66,7 +67,10 @@ struct Flow {
     /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
     /// after it.
     quiet: VecDeque<Parcel>,
-    last_arrival: SimTime,
+    /// When the last message handed in arrives, and its connection.
+    last: (ConnectionId, SimTime),
+    /// The newest stream: an older one, whose receiver is gone, fills no socket buffer any more.
+    stream: Option<ConnectionId>,
     /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
     unread: u64,
     /// Bytes taken, and when the sender learns of it; in order of time.
@@ -134,7 +138,8 @@ impl Link {
             to,
             under_way: VecDeque::new(),
             quiet: VecDeque::new(),
-            last_arrival: SimTime::ZERO,
+            last: (ConnectionId::default(), SimTime::ZERO),
+            stream: None,
             unread: 0,
             taken: VecDeque::new(),
             wants: None,
@@ -154,14 +159,17 @@ impl Link {
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
         let Some(parcel) = self.dispatch(now, flow, message) else { return };
-        let arrives = parcel.arrives;
         let flow = &mut self.flows[flow];
-        if let Body::XLogData { .. } = message.body {
-            flow.unread += message.size().0;
+        match message.body {
+            Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
+                flow.unread += message.size().0;
+            }
+            Body::CopyBoth => flow.stream = Some(message.connection),
+            _ => {}
         }
-        flow.under_way.push_back(parcel);
-        if flow.under_way.len() == 1 && arrives < self.next && !flow.blocked() {
-            self.next = arrives;
+        let first = flow.queue(parcel);
+        if first < self.next && !flow.blocked() {
+            self.next = first;
         }
     }
 
@@ -204,8 +212,8 @@ impl Link {
         if flow.cut > 0 && matches!(message.body, Body::Connect) {
             return None;
         }
-        let arrives = arrives.max(flow.last_arrival);
-        flow.last_arrival = arrives;
+        let arrives = arrives.max(flow.earliest(message.connection));
+        flow.last = (message.connection, arrives);
         Some(Parcel { sent: now, arrives, message: *message })
     }
 
@@ -343,7 +351,8 @@ impl Flow {
         self.room(now, window).map(|bytes| Delivery::Room { from, to, bytes })
     }
 
-    /// Room for what the sender wants, if there is; a message larger than the window goes alone.
+    /// Room for what the sender wants, or for half a window: it then sends less at once. A message
+    /// larger than the window goes alone.
     #[inline]
     fn room(&mut self, now: SimTime, window: Bytes) -> Option<Bytes> {
         while let Some(&(known, bytes)) = self.taken.front()
@@ -352,13 +361,30 @@ impl Flow {
             self.taken.pop_front();
             self.unread = self.unread.saturating_sub(bytes);
         }
-        let wants = self.wants?;
+        let wants = self.wants?.min((window.0 / 2).max(MAX_SEND_SIZE + XLOG_DATA_HEADER));
         let free = window.0.saturating_sub(self.unread);
         let free = if self.unread == 0 { free.max(wants) } else { free };
         (free >= wants).then(|| {
             self.wants = None;
             Bytes(free)
         })
+    }
+
+    /// A message of `connection` arrives no earlier than the one before it. What an older
+    /// connection has lost and sends again does not hold up a new one.
+    #[inline]
+    fn earliest(&self, connection: ConnectionId) -> SimTime {
+        let own = |parcel: &&Parcel| parcel.message.connection == connection;
+        let before = self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives);
+        if self.last.0 == connection { before.max(self.last.1) } else { before }
+    }
+
+    /// Queues a parcel; when the first of all arrives.
+    #[inline]
+    fn queue(&mut self, parcel: Parcel) -> SimTime {
+        let later = self.under_way.iter().rev().take_while(|p| p.arrives > parcel.arrives).count();
+        self.under_way.insert(self.under_way.len() - later, parcel);
+        self.under_way[0].arrives
     }
 
     /// Nothing under way arrives before `at`.
@@ -369,7 +395,6 @@ impl Flow {
         for (known, _) in &mut self.taken {
             *known = (*known).max(at);
         }
-        self.last_arrival = self.last_arrival.max(at);
     }
 }
 
@@ -386,7 +411,6 @@ fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::ConnectionId;
     use crate::units::Lsn;
 
     fn link(window: u64) -> Link {

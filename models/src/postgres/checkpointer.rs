@@ -211,3 +211,114 @@ impl Checkpointer {
         segment.clamp(least, most)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SegmentSize;
+
+    const MB: u64 = 1 << 20;
+    const S: u64 = 16 * MB;
+
+    fn config(max_wal_size: u64, target: u64) -> CheckpointConfig {
+        CheckpointConfig {
+            timeout: Duration::s(300),
+            target,
+            max_wal_size: Bytes::mb(max_wal_size),
+            min_wal_size: Bytes::mb(80),
+            wal_keep_size: Bytes(0),
+            max_slot_wal_keep_size: None,
+            recycle: true,
+        }
+    }
+
+    fn files() -> WalFiles {
+        let size = SegmentSize::DEFAULT;
+        let (written, flushed, redo) = (Lsn(S), Lsn(S), Lsn(S));
+        WalFiles { size, written, flushed, oldest: 1, newest: 1, redo }
+    }
+
+    /// `KeepLogSeg` with the checkpoint's record in segment `cur` and its redo point in `redo`.
+    fn keep(cur: u64, redo: u64, slot: Option<u64>, cap: Option<u64>, wal_keep: u64) -> u64 {
+        let mut config = config(1024, 900_000);
+        config.wal_keep_size = Bytes::mb(wal_keep);
+        config.max_slot_wal_keep_size = cap.map(Bytes::mb);
+        let checkpointer = Checkpointer::new(SimTime::ZERO, config, Lsn(redo * S + 40));
+        let slot = slot.map(|segment| Lsn(segment * S + 1000));
+        checkpointer.keep_segment(Lsn(cur * S + 2000), slot, &files())
+    }
+
+    #[test]
+    fn what_is_kept_is_what_keep_log_seg_says() {
+        assert_eq!(keep(100, 98, None, None, 0), 98);
+        assert_eq!(keep(100, 98, None, None, 160), 90);
+        assert_eq!(keep(100, 98, Some(20), None, 0), 20);
+        assert_eq!(keep(100, 98, Some(20), Some(512), 0), 68);
+        assert_eq!(keep(100, 98, Some(20), Some(0), 0), 98);
+        assert_eq!(keep(100, 98, Some(20), Some(512), 2048), 1);
+        assert_eq!(keep(5, 4, None, None, 1024), 1);
+        // A slot ahead of the checkpoint's record keeps nothing.
+        assert_eq!(keep(100, 98, Some(101), None, 0), 98);
+        // Sizes are cut to whole segments: 8 MB are none.
+        assert_eq!(keep(100, 98, None, None, 8), 98);
+    }
+
+    /// A standby without a slot that needs segment 3 survives until the checkpoint ends in `cur`.
+    #[test]
+    fn a_standby_without_slot_survives_as_long_as_on_a_real_server() {
+        for (wal_keep, cur) in [(0, 4), (64, 8), (100, 10), (256, 20)] {
+            assert!(keep(cur - 1, cur - 1, None, None, wal_keep) <= 3, "{wal_keep} MB");
+            assert!(keep(cur, cur, None, None, wal_keep) > 3, "{wal_keep} MB");
+        }
+    }
+
+    #[test]
+    fn files_are_recycled_as_far_as_xlogfileslop_says() {
+        let recycle = |target, estimate| {
+            let redo = Lsn(0x4000_0000);
+            let mut checkpointer = Checkpointer::new(SimTime::ZERO, config(1024, target), redo);
+            checkpointer.estimate = estimate;
+            checkpointer.recycle_segment(&files())
+        };
+        assert_eq!(recycle(900_000, 0), 68);
+        assert_eq!(recycle(900_000, 100 * MB), 78);
+        assert_eq!(recycle(900_000, 528 * MB), 127);
+        assert_eq!(recycle(500_000, 100 * MB), 75);
+    }
+
+    #[test]
+    fn a_checkpoint_starts_after_its_share_of_max_wal_size() {
+        let segments = |max_wal_size, target| {
+            let config = config(max_wal_size, target);
+            Checkpointer::new(SimTime::ZERO, config, Lsn(S)).segments(&files())
+        };
+        assert_eq!(segments(1024, 900_000), 33);
+        assert_eq!(segments(1024, 500_000), 42);
+        assert_eq!(segments(4096, 900_000), 134);
+        assert_eq!(segments(256, 900_000), 8);
+        assert_eq!(segments(80, 900_000), 2);
+    }
+
+    #[test]
+    fn the_segment_that_fills_the_share_starts_it() {
+        let redo = Lsn(3 * S + 40);
+        let mut checkpointer = Checkpointer::new(SimTime::ZERO, config(256, 900_000), redo);
+        let now = SimTime::ZERO;
+        assert_eq!(checkpointer.completed(now, 9, &files()), None);
+        assert_eq!(checkpointer.completed(now, 10, &files()), Some(CheckpointCause::Wal));
+    }
+
+    #[test]
+    fn the_distance_estimate_rises_at_once_and_falls_by_tenths() {
+        let mut files = files();
+        let mut checkpointer = Checkpointer::new(SimTime::ZERO, config(1024, 900_000), Lsn(0));
+        let mut redo = Lsn(0);
+        for (distance, estimate) in [(100, 100), (50, 95), (200, 200), (0, 180)] {
+            redo = redo + Bytes::mb(distance);
+            checkpointer.start(SimTime::ZERO, redo);
+            let ended = checkpointer.end(SimTime::ZERO, redo, None, &mut files);
+            assert_eq!(ended.map(|ended| ended.distance), Some(Bytes::mb(distance)));
+            assert_eq!(checkpointer.estimate, estimate * MB);
+        }
+    }
+}

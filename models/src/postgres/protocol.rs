@@ -13,7 +13,7 @@
 
 use super::ConnectionId;
 use crate::trace::fact::Refusal;
-use crate::units::{Bytes, Lsn, TimelineId};
+use crate::units::{Bytes, Lsn, PAGE, TimelineId};
 
 /// A message of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub enum Body {
 
 /// Bytes before the WAL of one XLogData message: CopyData 5, type 1, header 24.
 pub const XLOG_DATA_HEADER: u64 = 30;
+/// `MAX_SEND_SIZE`: WAL of one XLogData message at most, 16 pages.
+pub const MAX_SEND_SIZE: u64 = 16 * PAGE;
 /// Assumption: a message of a connection's start; no effect once a stream runs.
 const START_MESSAGE: u64 = 100;
 

@@ -371,6 +371,7 @@ impl Server {
                 standby.deadline(now, &mut self.host, out);
                 self.next = standby.next_deadline();
             }
+            State::Recovering { until, .. } if now < *until => {}
             State::Recovering { .. } => {
                 self.recovered(now, out);
                 self.schedule();
@@ -508,6 +509,8 @@ impl Server {
                 self.state = State::Recovering { until: now + took, since: now };
             }
             Some(upstream) => {
+                // A crash is followed by an fsync of everything (`SyncDataDirectory`).
+                (files.written, files.flushed) = (end, end);
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
@@ -575,6 +578,9 @@ impl Server {
     pub fn thaw(&mut self, now: SimTime, out: &mut Out) {
         self.frozen = None;
         out.fact(What::Thawed);
+        if let State::Standby(standby) = &mut self.state {
+            standby.startup.thaw(now);
+        }
         for postponed in std::mem::take(&mut self.postponed) {
             match postponed {
                 Postponed::Message { from, message } => self.receive(now, from, &message, out),

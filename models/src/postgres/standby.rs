@@ -32,6 +32,8 @@ pub struct Standby {
     /// From here on it is consistent and accepts read-only connections (`minRecoveryPoint`).
     consistent_at: Lsn,
     ready: bool,
+    /// A stream or an attempt has failed, and startup has not noticed: it still replays.
+    failed: bool,
     /// Restartpoints made.
     pub restartpoints: u64,
     /// What it needs next is gone from its upstream.
@@ -65,6 +67,7 @@ impl Standby {
             startup,
             consistent_at,
             ready: false,
+            failed: false,
             restartpoints: 0,
             lost: false,
             quiet_replay: false,
@@ -192,6 +195,10 @@ impl Standby {
 
     /// Everything is replayed and there is no walreceiver.
     fn want_stream(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if std::mem::take(&mut self.failed) && self.startup.source_failed(now) == Retry::Later {
+            let at = self.startup.replayed();
+            out.fact(What::WaitingForWal { at });
+        }
         if !self.startup.waits() {
             self.receiver.connect(now, host.next_connection(), out);
         }
@@ -240,16 +247,13 @@ impl Standby {
         self.source_failed(now, host, out);
     }
 
+    /// The source is gone: startup notices when it has replayed what is left.
     fn source_failed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        // What was written and not fsynced counts as well: startup reads the file.
+        self.failed = true;
+        // The walreceiver has flushed it before it ended.
         self.startup.offer(now, host.files.written);
-        match self.startup.source_failed(now) {
-            Retry::Later => {
-                let at = self.startup.replayed();
-                out.fact(What::WaitingForWal { at });
-            }
-            Retry::Now if self.startup.has_replayed_all() => self.want_stream(now, host, out),
-            Retry::Now => {}
+        if self.startup.has_replayed_all() {
+            self.want_stream(now, host, out);
         }
     }
 }

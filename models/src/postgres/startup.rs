@@ -104,6 +104,11 @@ impl Startup {
         self.go_on(now);
     }
 
+    /// It did not run for a while: a piece that would have ended meanwhile ends now.
+    pub fn thaw(&mut self, now: SimTime) {
+        self.busy_until = self.busy_until.max(now);
+    }
+
     /// The stream is gone and nothing is left to replay.
     pub fn source_failed(&mut self, now: SimTime) -> Retry {
         match self.last_failure {

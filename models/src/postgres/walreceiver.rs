@@ -13,7 +13,8 @@
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
 //! **Not modelled.** The naps of 100 ms of 13 to 15: their timers fire up to 0.1 s later there. A
-//! connection's start takes three round trips. Hot standby feedback.
+//! connection's start takes three round trips. Hot standby feedback. The last fsync of a
+//! walreceiver that ends occupies the disk, but nobody waits for it.
 
 use std::collections::VecDeque;
 
@@ -42,6 +43,9 @@ pub struct WalReceiver {
     heard: SimTime,
     pinged: bool,
     timer: SimTime,
+    /// Everything was replayed while it was busy: a reply is due when it waits again
+    /// (`force_reply`).
+    force_reply: bool,
     /// Checkpoint records received and not yet replayed: (not before, redo point).
     checkpoints: VecDeque<(Lsn, Lsn)>,
 }
@@ -117,6 +121,7 @@ impl WalReceiver {
             heard: SimTime::ZERO,
             pinged: false,
             timer: SimTime::NEVER,
+            force_reply: false,
             checkpoints: VecDeque::new(),
         }
     }
@@ -216,10 +221,12 @@ impl WalReceiver {
                 }
             }
             (_, Body::Refused(why)) => {
+                self.flush_before_end(now, files, disk);
                 self.stop();
                 Some(Event::Failed(why))
             }
             (_, Body::Close) => {
+                self.flush_before_end(now, files, disk);
                 self.stop();
                 Some(Event::PeerClosed)
             }
@@ -247,6 +254,9 @@ impl WalReceiver {
                 Work::Fsyncing { end } => {
                     self.fsynced(end, files);
                     self.reply(now, replayed, false, false, out);
+                    if self.flush >= self.write {
+                        self.reply_if_forced(now, replayed, out);
+                    }
                     self.go_on(now, replayed, files, disk, out);
                     Some(Event::Flushed(self.flush))
                 }
@@ -256,9 +266,18 @@ impl WalReceiver {
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
     }
 
-    /// The startup process has replayed everything: a forced reply.
+    /// The startup process has replayed everything: a forced reply, once the process is not busy.
     pub fn replayed_all(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
-        self.reply(now, replayed, true, false, out);
+        self.force_reply = true;
+        if self.work == Work::Waiting {
+            self.reply_if_forced(now, replayed, out);
+        }
+    }
+
+    fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
+        if std::mem::take(&mut self.force_reply) {
+            self.reply(now, replayed, true, false, out);
+        }
     }
 
     /// The redo point of the newest checkpoint whose record is replayed, if one was since.
@@ -350,6 +369,8 @@ impl WalReceiver {
         self.reply(now, replayed, false, false, out);
         if self.flush < self.write {
             self.fsync(now, self.write, disk);
+        } else {
+            self.reply_if_forced(now, replayed, out);
         }
         None
     }
@@ -375,12 +396,33 @@ impl WalReceiver {
         files.flushed = files.flushed.max(self.flush);
     }
 
+    /// The connection has ended: what came before that is read and written, and the ending process
+    /// fsyncs it (`WalRcvDie`).
+    fn flush_before_end(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        if let Work::Writing { end } = self.work {
+            self.written(end, files);
+        }
+        for message in std::mem::take(&mut self.inbox) {
+            if let Body::XLogData { end, .. } = message.body {
+                self.written(end, files);
+            }
+        }
+        if files.flushed < files.written {
+            disk.fsync(now, files.written.since(files.flushed));
+            files.flushed = files.written;
+        }
+    }
+
     fn begin_stream(&mut self, now: SimTime, at: Lsn) {
         self.phase = Phase::Streaming;
         self.write = at;
         self.flush = at;
         self.replied = (at, at);
         self.replied_at = now;
+        self.force_reply = false;
         self.checkpoints.clear();
         self.heard(now);
         self.timer = self.due();
@@ -412,6 +454,10 @@ impl WalReceiver {
                 return Some(Event::Failed(Refusal::ConnectTimeout));
             }
             self.request_connection(now, out);
+            return None;
+        }
+        if self.work != Work::Waiting {
+            self.timer = self.busy_until;
             return None;
         }
         if let Some(timeout) = self.config.timeout {

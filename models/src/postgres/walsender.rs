@@ -12,13 +12,13 @@
 //! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
 
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, XLOG_DATA_HEADER};
+use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER};
 use super::server::{Effect, Out};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
 use crate::trace::fact::{ServerId, What};
-use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SimTime};
 
 /// The walsender of one standby.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct WalSender {
     sent: Lsn,
     /// Bytes that the socket takes without blocking.
     room: u64,
+    /// What it took when it last said so: no transfer is larger.
+    granted: u64,
     /// The socket is full; it says when it has room again.
     blocked: bool,
     timeout: Option<Duration>,
@@ -56,8 +58,6 @@ pub enum Phase {
     Streaming,
 }
 
-/// `MAX_SEND_SIZE`: 16 pages.
-const MAX_SEND_SIZE: u64 = 16 * PAGE;
 /// Full chunks that go as one transfer when a standby is behind.
 const CHUNKS_AT_ONCE: u64 = 8;
 
@@ -76,6 +76,7 @@ impl WalSender {
             phase: Phase::Startup,
             sent: Lsn::INVALID,
             room: 0,
+            granted: 0,
             blocked: false,
             timeout,
             heard: now,
@@ -149,11 +150,16 @@ impl WalSender {
                 }
                 return;
             }
-            let (end, chunks) = next_transfer(self.sent, flushed);
-            let size = end.since(self.sent).0 + XLOG_DATA_HEADER * u64::from(chunks);
+            let (mut end, mut chunks) = next_transfer(self.sent, flushed, CHUNKS_AT_ONCE);
+            let wanted = transfer_size(self.sent, end, chunks);
+            if wanted > self.granted {
+                let fit = self.granted / (MAX_SEND_SIZE + XLOG_DATA_HEADER);
+                (end, chunks) = next_transfer(self.sent, flushed, fit.max(1));
+            }
+            let size = transfer_size(self.sent, end, chunks);
             if self.room < size {
                 self.blocked = true;
-                out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(size) });
+                out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(wanted) });
                 return;
             }
             self.room -= size;
@@ -167,6 +173,7 @@ impl WalSender {
     /// The socket has room for `bytes`.
     pub fn room(&mut self, bytes: Bytes) {
         self.room = bytes.0;
+        self.granted = bytes.0;
         self.blocked = false;
     }
 
@@ -222,12 +229,18 @@ impl WalSender {
     }
 }
 
-/// End of the next transfer, and the messages it stands for (`XLogSendPhysical`).
-fn next_transfer(sent: Lsn, flushed: Lsn) -> (Lsn, u32) {
+/// Bytes of a transfer on the wire.
+fn transfer_size(sent: Lsn, end: Lsn, chunks: u32) -> u64 {
+    end.since(sent).0 + XLOG_DATA_HEADER * u64::from(chunks)
+}
+
+/// End of the next transfer of at most so many messages, and how many it stands for
+/// (`XLogSendPhysical`).
+fn next_transfer(sent: Lsn, flushed: Lsn, most: u64) -> (Lsn, u32) {
     let left = flushed.since(sent).0;
     if left <= MAX_SEND_SIZE {
         return (flushed, 1);
     }
-    let chunks = (left / MAX_SEND_SIZE).min(CHUNKS_AT_ONCE);
+    let chunks = (left / MAX_SEND_SIZE).min(most);
     (Lsn(sent.0 + chunks * MAX_SEND_SIZE).page_start(), chunks as u32)
 }

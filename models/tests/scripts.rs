@@ -1,0 +1,610 @@
+//! Stories of the machines: each file of `scripts/<machine>/` is commands and what came of them.
+//!
+//! The name of a file is its claim. `UPDATE_GOLDENFILES=1 cargo test -p models --test scripts`
+//! records the output anew; the diff is to be read. The commands of each directory are listed at
+//! its runner: [`Servers`], [`Wire`], [`Workload`].
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use common::script::{self, Output, bytes, duration, key, millis, moment, number, rate, word};
+use common::{Plan, Seen, ServerPlan, World};
+use goldenscript::{ArgumentConsumer, Command, Context, Runner};
+use models::clients::{self, ArrivalKind, Clients, ClientsConfig, PageSet};
+use models::latency::Quantiles;
+use models::network::{Delivery, Link, LinkConfig};
+use models::postgres::guc::SynchronousCommit;
+use models::postgres::protocol::{Body, Message};
+use models::postgres::server::{Server, State};
+use models::postgres::{ConnectionId, PgVersion};
+use models::trace::Run;
+use models::trace::fact::{Fact, Facts, Scope, ServerId};
+use models::trace::histogram::Histogram;
+use models::trace::messages::Words;
+use models::trace::sample::Samples;
+use models::trace::summary::Summary;
+use models::units::{Bytes, Die, Duration, Lsn, SimTime};
+
+#[test]
+fn servers() {
+    script::run_all("server", Servers::default);
+}
+
+#[test]
+fn links() {
+    script::run_all("link", Wire::new);
+}
+
+#[test]
+fn clients() {
+    script::run_all("clients", || Workload { clients: None });
+}
+
+/// Scripts of servers, in a [`World`].
+///
+/// Before anything happens:
+/// * `servers A [B ...] [version=17] [at=LSN]`: A is a primary, the others stream from it, all
+///   with an fsync of 1 ms and a link of 2 ms there and back. WAL ends at 0/3000028.
+/// * `set A NAME=VALUE ...`: settings, as in postgresql.conf.
+/// * `host A [fsync=1ms] [disk=100MB] [replay=10MB] [ahead=4] [slot=NAME] [down]`: rates are a
+///   second; `ahead` is the number of segment files that wait to be written to; `slot` is the one
+///   it uses at its upstream.
+/// * `link A [rtt=2ms] [bandwidth=10MB] [window=64kB]`: between A and its upstream.
+///
+/// Then:
+/// * `commit [N] [wal=100B] [level=off] [after=0s] [every=0s]`: N commits on the primary, the
+///   first after some time, the next each `every` later.
+/// * `wal BYTES [in=0s]`: so much WAL in steps of at most 1 MB that are flushed like commits,
+///   though nobody waits.
+/// * `run DURATION`, `step [N]`: what happens until then, or the next N things.
+/// * `crash A processes|host`, `start A`, `freeze A processes|host`, `thaw A`.
+/// * `cut A B`, `heal A B`, `hold A B`, `release A B`: the link between two servers.
+/// * `status A ...`: a server's own positions and files. `views A`: what its
+///   `pg_stat_replication` and `pg_replication_slots` show.
+/// * `show [sends] [arrivals] [commits] [facts]`: what is printed from now on; at first all but
+///   arrivals.
+#[derive(Default)]
+struct Servers {
+    plan: Option<Plan>,
+    world: Option<World>,
+    run: Option<Run>,
+    hidden: BTreeSet<&'static str>,
+}
+
+/// What `show` knows.
+const KINDS: [&str; 4] = ["sends", "arrivals", "commits", "facts"];
+
+impl Runner for Servers {
+    type Command = Command;
+
+    fn start_script(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        self.hidden.insert("arrivals");
+        Ok(())
+    }
+
+    fn run(&mut self, command: &Command, _: &Context) -> Output {
+        let mut args = command.consume_args();
+        match command.name.as_str() {
+            "servers" => self.servers(&mut args)?,
+            "set" => self.set(&mut args)?,
+            "host" => self.host(&mut args)?,
+            "link" => self.link(&mut args)?,
+            "show" => {
+                self.hidden = KINDS.into_iter().collect();
+                while let Some(kind) = args.next_pos() {
+                    self.hidden.remove(kind);
+                }
+            }
+            _ => return self.act(&command.name, &mut args),
+        }
+        args.reject_next()?;
+        Ok(String::new())
+    }
+}
+
+impl Servers {
+    fn servers(
+        &mut self,
+        args: &mut ArgumentConsumer<'_>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let version = key(args, "version", number)?.unwrap_or(17);
+        let version = PgVersion::new(u8::try_from(version)?).ok_or("no such version")?;
+        let start = args.take_key("at").unwrap_or("0/3000028").parse()?;
+        let mut servers = Vec::new();
+        while let Some(name) = args.next_pos() {
+            let upstream = (!servers.is_empty()).then_some(0);
+            servers.push(ServerPlan::new(name, upstream, version));
+        }
+        self.plan = Some(Plan { version, seed: 1, start, servers });
+        Ok(())
+    }
+
+    fn planned(&mut self, name: &str) -> Result<&mut ServerPlan, Box<dyn std::error::Error>> {
+        assert!(self.world.is_none(), "the world is already built");
+        let plan = self.plan.as_mut().ok_or("no servers")?;
+        plan.servers.iter_mut().find(|s| s.name == name).ok_or_else(|| "no such server".into())
+    }
+
+    fn set(&mut self, args: &mut ArgumentConsumer<'_>) -> Result<(), Box<dyn std::error::Error>> {
+        let server = self.planned(word(args)?)?;
+        while let Some((name, value)) = args.next_key() {
+            server.settings.set(name, value).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn host(&mut self, args: &mut ArgumentConsumer<'_>) -> Result<(), Box<dyn std::error::Error>> {
+        let server = self.planned(word(args)?)?;
+        if let Some(fsync) = key(args, "fsync", duration)? {
+            server.fsync = Quantiles::constant(fsync.0);
+        }
+        server.disk = key(args, "disk", rate)?.unwrap_or(server.disk);
+        server.replay = key(args, "replay", rate)?.unwrap_or(server.replay);
+        server.ahead = key(args, "ahead", number)?.unwrap_or(server.ahead);
+        server.slot = args.take_key("slot").map(str::to_owned).or(server.slot.take());
+        server.down |= args.next_pos() == Some("down");
+        Ok(())
+    }
+
+    fn link(&mut self, args: &mut ArgumentConsumer<'_>) -> Result<(), Box<dyn std::error::Error>> {
+        let server = self.planned(word(args)?)?;
+        set_link(&mut server.link, args)
+    }
+
+    fn act(&mut self, command: &str, args: &mut ArgumentConsumer<'_>) -> Output {
+        if self.world.is_none() {
+            let plan = self.plan.as_ref().ok_or("no servers")?;
+            self.world = Some(World::new(plan));
+            self.run = Some(empty_run(plan));
+        }
+        let world = self.world.as_mut().ok_or("no world")?;
+        let plan = self.plan.as_ref().ok_or("no servers")?;
+        let find =
+            |name: &str| plan.servers.iter().position(|s| s.name == name).ok_or("no such server");
+        let mut output = String::new();
+        match command {
+            "commit" => commit(world, args)?,
+            "wal" => wal(world, bytes(word(args)?)?, key(args, "in", duration)?),
+            "run" => world.run_until(world.now + duration(word(args)?)?),
+            "step" => (0..args.next_pos().map_or(Ok(1), number)?).for_each(|_| world.step()),
+            "crash" => world.crash(find(word(args)?)?, scope(word(args)?)?),
+            "start" => world.start(find(word(args)?)?),
+            "freeze" => world.freeze(find(word(args)?)?, scope(word(args)?)?),
+            "thaw" => world.thaw(find(word(args)?)?),
+            "cut" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.cut(0)),
+            "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.heal(now, 0)),
+            "hold" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.hold(0)),
+            "release" => {
+                world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.release(now, 0));
+            }
+            "status" => {
+                while let Some(name) = args.next_pos() {
+                    status(&mut output, name, &world.servers[find(name)?])?;
+                }
+            }
+            "views" => views(&mut output, plan, &world.servers[find(word(args)?)?])?,
+            _ => return Err(format!("no command {command}").into()),
+        }
+        args.reject_next()?;
+        let seen = self.seen()?;
+        Ok(output + &seen)
+    }
+
+    /// What was seen since the last command.
+    fn seen(&mut self) -> Output {
+        let mut output = String::new();
+        let (Some(world), Some(run)) = (&mut self.world, &mut self.run) else { return Ok(output) };
+        for (at, seen) in std::mem::take(&mut world.seen) {
+            let name = |server: ServerId| run.servers[server.index()].clone();
+            let (kind, lines) = match seen {
+                Seen::Sent(from, to, message) => {
+                    ("sends", vec![format!("{} -> {} {}", name(from), name(to), say(&message))])
+                }
+                Seen::Arrived(from, to, message) => {
+                    ("arrivals", vec![format!("{} <- {} {}", name(to), name(from), say(&message))])
+                }
+                Seen::Inserted(..) => continue,
+                Seen::Answered(commit, latency) => {
+                    ("commits", vec![format!("commit {commit} answered after {}", millis(latency))])
+                }
+                Seen::Disconnected(commit) => {
+                    ("commits", vec![format!("commit {commit} lost its connection")])
+                }
+                Seen::Refused(commit) => ("commits", vec![format!("commit {commit} was refused")]),
+                Seen::Fact(server, what) => {
+                    let fact = Fact { at, server: Some(server), what };
+                    run.facts.push(fact);
+                    ("facts", in_postgresqls_words(run, &fact))
+                }
+            };
+            if !self.hidden.contains(kind) {
+                for line in lines {
+                    writeln!(output, "{} {line}", moment(at))?;
+                }
+            }
+        }
+        Ok(output)
+    }
+}
+
+fn commit(
+    world: &mut World,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let count = args.next_pos().map_or(Ok(1), number)?;
+    let size = key(args, "wal", bytes)?.unwrap_or(Bytes(100));
+    let after = key(args, "after", duration)?.unwrap_or(Duration::ZERO);
+    let every = key(args, "every", duration)?.unwrap_or(Duration::ZERO);
+    let level = key(args, "level", level)?;
+    for n in 0..count {
+        world.commit(after + Duration(every.0 * n), size, level, ArrivalKind::Commit);
+    }
+    world.run_until(world.now);
+    Ok(())
+}
+
+fn wal(world: &mut World, all: Bytes, over: Option<Duration>) {
+    let steps = all.0.div_ceil(1 << 20);
+    let over = over.unwrap_or(Duration::ZERO);
+    for n in 0..steps {
+        let size = Bytes(all.0 * (n + 1) / steps - all.0 * n / steps);
+        world.commit(Duration(over.0 * n / steps), size, None, ArrivalKind::Step);
+    }
+    world.run_until(world.now);
+}
+
+fn level(text: &str) -> Result<SynchronousCommit, Box<dyn std::error::Error>> {
+    Ok(match text {
+        "off" => SynchronousCommit::Off,
+        "local" => SynchronousCommit::Local,
+        "remote_write" => SynchronousCommit::RemoteWrite,
+        "on" => SynchronousCommit::On,
+        "remote_apply" => SynchronousCommit::RemoteApply,
+        _ => return Err("no such level".into()),
+    })
+}
+
+fn scope(text: &str) -> Result<Scope, Box<dyn std::error::Error>> {
+    match text {
+        "processes" => Ok(Scope::Processes),
+        "host" => Ok(Scope::Host),
+        _ => Err("processes or host".into()),
+    }
+}
+
+fn set_link(
+    link: &mut LinkConfig,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(rtt) = key(args, "rtt", duration)? {
+        link.rtt = Quantiles::constant(rtt.0);
+    }
+    link.bandwidth = key(args, "bandwidth", rate)?.unwrap_or(link.bandwidth);
+    link.window = key(args, "window", bytes)?.unwrap_or(link.window);
+    Ok(())
+}
+
+/// A run without anything in it, for the words of its facts.
+fn empty_run(plan: &Plan) -> Run {
+    let servers: Vec<String> = plan.servers.iter().map(|s| s.name.clone()).collect();
+    let upstream = |s: &ServerPlan| Some((s.name.clone(), servers[s.upstream?].clone()));
+    let standbys: Vec<(String, String)> = plan.servers.iter().filter_map(upstream).collect();
+    let duration = Duration::s(3600);
+    Run {
+        scenario: String::new(),
+        title: String::new(),
+        question: String::new(),
+        variant: String::new(),
+        seed: 1,
+        walden: String::new(),
+        pg_version: plan.version,
+        duration,
+        faults: Vec::new(),
+        summary: Summary::default(),
+        digest: 0,
+        moments: Vec::new(),
+        latency: Histogram::default(),
+        facts: Facts::default(),
+        samples: Samples::new(duration, &servers, &standbys),
+        servers,
+    }
+}
+
+/// The log lines of a fact, or plain words where PostgreSQL logs nothing.
+fn in_postgresqls_words(run: &Run, fact: &Fact) -> Vec<String> {
+    let words = Words::new(run);
+    let mut lines = Vec::new();
+    for line in words.log_lines(fact) {
+        let text: Vec<&str> = line.text.lines().map(str::trim).collect();
+        lines.push(format!(
+            "{} {}:  {}",
+            words.name(line.server),
+            line.level.name(),
+            text.join(" ")
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(words.plain(fact));
+    }
+    lines
+}
+
+/// A message on one line.
+fn say(message: &Message) -> String {
+    let wanted = |wanted| if wanted { ", wants a reply" } else { "" };
+    match message.body {
+        Body::XLogData { start, end, chunks: 1, .. } => format!("XLogData {start}..{end}"),
+        Body::XLogData { start, end, chunks, .. } => {
+            format!("XLogData {start}..{end} ({chunks} messages)")
+        }
+        Body::Keepalive { reply_requested } => format!("keepalive{}", wanted(reply_requested)),
+        Body::StatusUpdate { write, flush, apply, reply_requested } => {
+            let wanted = wanted(reply_requested);
+            format!("status update write {write} flush {flush} replay {apply}{wanted}")
+        }
+        Body::StartReplication { start } => format!("START_REPLICATION {start}"),
+        Body::IdentifySystem => "IDENTIFY_SYSTEM".to_owned(),
+        Body::System { timeline } => format!("timeline {timeline}"),
+        Body::Refused(why) => format!("refused: {why:?}"),
+        Body::CopyBoth => "CopyBothResponse".to_owned(),
+        Body::Connect => "connect".to_owned(),
+        Body::Accepted => "accepted".to_owned(),
+        Body::Close => "close".to_owned(),
+    }
+}
+
+/// A server's own view of itself.
+fn status(output: &mut String, name: &str, server: &Server) -> std::fmt::Result {
+    let files = &server.host.files;
+    match server.state() {
+        _ if server.frozen().is_some() => writeln!(output, "{name}: frozen")?,
+        State::Down => writeln!(output, "{name}: down")?,
+        State::Recovering { .. } => writeln!(output, "{name}: recovering")?,
+        State::Primary(primary) => {
+            let insert = primary.wal.insert_lsn();
+            writeln!(output, "{name}: primary, insert {insert}")?;
+        }
+        State::Standby(standby) => {
+            let (written, flushed) = standby.receiver.positions();
+            let receiver = match standby.receiver.is_off() {
+                true => "no walreceiver".to_owned(),
+                false => format!("walreceiver written {written} flushed {flushed}"),
+            };
+            let replayed = standby.startup.replayed();
+            writeln!(output, "{name}: standby, {receiver}, replayed {replayed}")?;
+        }
+    }
+    let (written, flushed, redo) = (files.written, files.flushed, files.redo);
+    writeln!(output, "  on disk: written {written}, durable {flushed}, redo {redo}")?;
+    let segment = |number| server.host.segment(number);
+    let (oldest, newest) = (segment(files.oldest), segment(files.newest));
+    writeln!(output, "  pg_wal: {oldest} to {newest}")
+}
+
+/// `pg_stat_replication` and `pg_replication_slots`.
+fn views(output: &mut String, plan: &Plan, server: &Server) -> std::fmt::Result {
+    let Some(primary) = server.primary() else { return writeln!(output, "no primary") };
+    let lsn = |lsn: Lsn| if lsn.is_valid() { lsn.to_string() } else { "NULL".to_owned() };
+    let lag = |lag: Option<Duration>| lag.map_or("NULL".to_owned(), millis);
+    for (index, sender) in primary.senders() {
+        let name = &plan.servers[sender.standby().index()].name;
+        let state = format!("{:?}", sender.phase()).to_lowercase();
+        let known = &primary.standbys()[index];
+        let (sync, priority) = primary.syncrep().sync_state(primary.standbys(), index);
+        writeln!(
+            output,
+            "{name} {state} sent {} write {} flush {} replay {} {sync} {priority}",
+            lsn(sender.sent()),
+            lsn(known.write),
+            lsn(known.flush),
+            lsn(known.apply),
+        )?;
+        let lags = sender.columns();
+        let (write, flush) = (lag(lags.write_lag), lag(lags.flush_lag));
+        writeln!(output, "  lag: write {write} flush {flush} replay {}", lag(lags.replay_lag))?;
+    }
+    for slot in &server.host.slots {
+        let active = if slot.owner.is_some() { "active" } else { "inactive" };
+        let restart = slot.restart.map_or("NULL".to_owned(), lsn);
+        writeln!(output, "slot {} {active} restart_lsn {restart}", slot.name)?;
+    }
+    Ok(())
+}
+
+/// Scripts of one direction of a link.
+///
+/// * `link [rtt=2ms] [bandwidth=1MB] [window=64kB]`: a new one; at first 2 ms and fast.
+/// * `send BYTES [connection=1]`: a message that carries so much WAL; they are numbered.
+/// * `take BYTES`: the receiver reads so much from its socket.
+/// * `room BYTES`: the sender asks for room, and is told now or later.
+/// * `hold`, `release`, `cut`, `heal`.
+/// * `run DURATION`: what arrives until then.
+struct Wire {
+    now: SimTime,
+    link: Link,
+    sent: u32,
+}
+
+impl Wire {
+    fn new() -> Wire {
+        let link = ServerPlan::new("", None, PgVersion::DEFAULT).link;
+        Wire { now: SimTime::ZERO, link: flow(link), sent: 0 }
+    }
+
+    fn run_until(&mut self, until: SimTime) -> Output {
+        let mut output = String::new();
+        while self.link.next_deadline() <= until {
+            self.now = self.link.next_deadline();
+            let at = moment(self.now);
+            match self.link.deliver(self.now) {
+                Some(Delivery::Message { message, .. }) => {
+                    writeln!(output, "{at} message {} arrives", number_of(&message))?;
+                }
+                Some(Delivery::Room { bytes, .. }) => {
+                    writeln!(output, "{at} there is room for {bytes}")?;
+                }
+                None => {}
+            }
+        }
+        self.now = until;
+        Ok(output)
+    }
+}
+
+/// Its number, which is hidden in its WAL position.
+fn number_of(message: &Message) -> u64 {
+    match message.body {
+        Body::XLogData { start, .. } => start.0 >> 40,
+        _ => 0,
+    }
+}
+
+fn flow(config: LinkConfig) -> Link {
+    let mut link = Link::new(config, Die::new(1, "delay", "link"));
+    link.add_flow(ServerId(0), ServerId(1));
+    link
+}
+
+impl Runner for Wire {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Output {
+        let mut args = command.consume_args();
+        let mut output = String::new();
+        match command.name.as_str() {
+            "link" => {
+                let mut config = ServerPlan::new("", None, PgVersion::DEFAULT).link;
+                set_link(&mut config, &mut args)?;
+                self.link = flow(config);
+            }
+            "send" => {
+                self.sent += 1;
+                let start = Lsn(u64::from(self.sent) << 40);
+                let end = start + bytes(word(&mut args)?)?;
+                let body = Body::XLogData { start, end, chunks: 1, redo: Lsn::INVALID };
+                let connection = ConnectionId(u32::try_from(
+                    key(&mut args, "connection", number)?.unwrap_or(1),
+                )?);
+                self.link.send(self.now, 0, &Message { connection, body });
+            }
+            "take" => self.link.take(self.now, 0, bytes(word(&mut args)?)?),
+            "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {
+                Some(bytes) => writeln!(output, "{} there is room for {bytes}", moment(self.now))?,
+                None => writeln!(output, "{} no room", moment(self.now))?,
+            },
+            "hold" => self.link.hold(0),
+            "release" => self.link.release(self.now, 0),
+            "cut" => self.link.cut(0),
+            "heal" => self.link.heal(self.now, 0),
+            "run" => {
+                let until = self.now + duration(word(&mut args)?)?;
+                output = self.run_until(until)?;
+            }
+            name => return Err(format!("no command {name}").into()),
+        }
+        args.reject_next()?;
+        Ok(output)
+    }
+}
+
+/// Scripts of one workload's clients.
+///
+/// * `closed CLIENTS [think=0s]`, `open gap=10ms [poisson=1]`, `bulk BYTES over=1s [at=0s]`,
+///   `wal RATE step=100ms`: the workload. All take `service=0s`, `records=100B`, and
+///   `pages=N image=BYTES touches=PER_THOUSAND` for pages of which the first touch after a redo
+///   point costs an image.
+/// * `take [N]`: the next N that want to insert.
+/// * `answer CLIENT at=DURATION`: a client has its answer.
+/// * `redo`: a redo point has moved.
+struct Workload {
+    clients: Option<Clients>,
+}
+
+impl Runner for Workload {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Output {
+        let mut args = command.consume_args();
+        let mut output = String::new();
+        match command.name.as_str() {
+            "closed" | "open" | "bulk" | "wal" => {
+                let config = clients_config(&command.name, &mut args)?;
+                self.clients = Some(Clients::new(config, true, 1, "script"));
+            }
+            "take" => {
+                let clients = self.clients.as_mut().ok_or("no clients")?;
+                for _ in 0..args.next_pos().map_or(Ok(1), number)? {
+                    take(&mut output, clients)?;
+                }
+            }
+            "answer" => {
+                let client = u32::try_from(number(word(&mut args)?)?)?;
+                let at = key(&mut args, "at", duration)?.unwrap_or(Duration::ZERO);
+                let clients = self.clients.as_mut().ok_or("no clients")?;
+                clients.answered(SimTime::ZERO + at, client);
+            }
+            "redo" => self.clients.as_mut().ok_or("no clients")?.redo_moved(),
+            name => return Err(format!("no command {name}").into()),
+        }
+        args.reject_next()?;
+        Ok(output)
+    }
+}
+
+fn take(output: &mut String, clients: &mut Clients) -> std::fmt::Result {
+    if clients.next_insert() == SimTime::NEVER {
+        return writeln!(output, "nobody, without an answer");
+    }
+    let arrival = clients.take();
+    let what = match arrival.kind {
+        ArrivalKind::Commit => format!("client {} commits", arrival.client),
+        ArrivalKind::Step => "a step".to_owned(),
+        ArrivalKind::Records => "records".to_owned(),
+    };
+    let (at, start) = (moment(arrival.at), moment(arrival.start));
+    writeln!(output, "{at} {what} after {} bytes of WAL, begun at {start}", arrival.wal.0)
+}
+
+fn clients_config(
+    load: &str,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<ClientsConfig, Box<dyn std::error::Error>> {
+    let mut time = |name| key(args, name, duration).map(|d| d.unwrap_or(Duration::ZERO));
+    let (service, think, gap) = (time("service")?, time("think")?, time("gap")?);
+    let (at, over, step) = (time("at")?, time("over")?, time("step")?);
+    let records = key(args, "records", bytes)?.unwrap_or(Bytes(100));
+    let touches = key(args, "touches", number)?.unwrap_or(1000);
+    let image = key(args, "image", bytes)?.unwrap_or(Bytes::kb(8));
+    let pages = key(args, "pages", number)?.map(|pages| PageSet {
+        pages,
+        touches_per_thousand: u32::try_from(touches).expect("a small number"),
+        image,
+    });
+    let poisson = args.take_key("poisson").is_some();
+    let load = match load {
+        "closed" => clients::Load::Closed {
+            clients: u32::try_from(number(word(args)?)?)?,
+            think: Quantiles::constant(think.0),
+        },
+        "open" => clients::Load::Open { gap, poisson },
+        "bulk" => clients::Load::Bulk {
+            at: SimTime::ZERO + at,
+            every: None,
+            bytes: bytes(word(args)?)?,
+            over,
+        },
+        _ => clients::Load::Wal {
+            step,
+            profile: clients::WalProfile::Constant(bytes(word(args)?)?.0),
+        },
+    };
+    Ok(ClientsConfig {
+        load,
+        records: Quantiles::constant(records.0),
+        pages: pages.into_iter().collect(),
+        service: Quantiles::constant(service.0),
+        end: SimTime::ZERO + Duration::s(3600),
+    })
+}
