@@ -1,7 +1,7 @@
 //! One directed link: delay, bandwidth, order, back-pressure, and being cut.
 //!
 //! Messages leave one after the other at the link's bandwidth and then travel for its delay, and
-//! never overtake each other. A link may be shared: each pair of servers that uses it has a
+//! those of one connection never overtake each other. A link may be shared: each pair of servers that uses it has a
 //! *flow* of its own, but all flows queue for the same bandwidth. A flow also knows how many
 //! bytes the sender has under way that the receiver has not taken from its socket buffer: at most
 //! a *window* of them, so that throughput is at most window / RTT, and a receiver that does not
@@ -23,6 +23,7 @@
 use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
+use crate::postgres::ConnectionId;
 use crate::postgres::protocol::{Body, Message};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
@@ -56,9 +57,8 @@ pub struct Link {
 struct Flow {
     from: ServerId,
     to: ServerId,
-    /// In order of arrival.
+    /// In order of arrival; what one connection sends keeps its order.
     under_way: VecDeque<Parcel>,
-    last_arrival: SimTime,
     /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
     unread: u64,
     /// Bytes taken, and when the sender learns of it; in order of time.
@@ -125,7 +125,6 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
-            last_arrival: SimTime::ZERO,
             unread: 0,
             taken: VecDeque::new(),
             wants: None,
@@ -151,14 +150,12 @@ impl Link {
         if flow.cut > 0 && message.body == Body::Connect {
             return;
         }
-        let arrives = arrives.max(flow.last_arrival);
-        flow.last_arrival = arrives;
         if let Body::XLogData { .. } = message.body {
             flow.unread += size.0;
         }
-        flow.under_way.push_back(Parcel { sent: now, arrives, message });
-        if flow.under_way.len() == 1 && arrives < self.next && !flow.blocked() {
-            self.next = arrives;
+        let first = flow.queue(Parcel { sent: now, arrives, message });
+        if first < self.next && !flow.blocked() {
+            self.next = first;
         }
     }
 
@@ -222,16 +219,14 @@ impl Link {
         self.schedule();
     }
 
-    /// The way is free again: the flow resumes at the next retransmission of the first thing lost.
+    /// The way is free again: every connection resumes at the next retransmission of the first
+    /// thing that it lost.
     pub fn heal(&mut self, now: SimTime, flow: usize) {
         let delay = self.delay(now);
         let flow = &mut self.flows[flow];
         flow.cut = flow.cut.saturating_sub(1);
-        if flow.cut == 0
-            && let Some(first) = flow.under_way.front()
-        {
-            let resumes = next_retransmission(first.sent, now) + delay;
-            flow.arrive_from(resumes);
+        if flow.cut == 0 {
+            flow.resume(now, delay);
         }
         self.schedule();
     }
@@ -304,6 +299,21 @@ impl Flow {
         })
     }
 
+    /// Takes a parcel in, behind all of its connection; tells when the first of all arrives.
+    fn queue(&mut self, mut parcel: Parcel) -> SimTime {
+        let connection = parcel.message.connection;
+        let of_connection = |p: &&Parcel| p.message.connection == connection;
+        if let Some(last) = self.under_way.iter().rev().find(of_connection) {
+            parcel.arrives = parcel.arrives.max(last.arrives);
+        }
+        let mut place = self.under_way.len();
+        while place > 0 && self.under_way[place - 1].arrives > parcel.arrives {
+            place -= 1;
+        }
+        self.under_way.insert(place, parcel);
+        self.under_way[0].arrives
+    }
+
     /// Nothing under way arrives before `at`.
     fn arrive_from(&mut self, at: SimTime) {
         for parcel in &mut self.under_way {
@@ -312,7 +322,25 @@ impl Flow {
         for (known, _) in &mut self.taken {
             *known = (*known).max(at);
         }
-        self.last_arrival = self.last_arrival.max(at);
+    }
+
+    /// What a cut has lost arrives with each connection's next retransmission. They do not wait
+    /// for each other: one that was given up does not hold back the one that followed it.
+    fn resume(&mut self, now: SimTime, delay: Duration) {
+        let mut resumes: Vec<(ConnectionId, SimTime)> = Vec::new();
+        for parcel in &mut self.under_way {
+            let connection = parcel.message.connection;
+            let known = resumes.iter().find(|(of, _)| *of == connection);
+            let at = known.map_or(next_retransmission(parcel.sent, now) + delay, |&(_, at)| at);
+            if known.is_none() {
+                resumes.push((connection, at));
+            }
+            parcel.arrives = parcel.arrives.max(at);
+        }
+        self.under_way.make_contiguous().sort_by_key(|parcel| parcel.arrives);
+        if let Some(&(_, at)) = resumes.first() {
+            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(at));
+        }
     }
 }
 
@@ -329,7 +357,6 @@ fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::ConnectionId;
     use crate::units::Lsn;
 
     fn link(window: u64) -> Link {
@@ -389,6 +416,26 @@ mod tests {
         cut.heal(s(50), 0);
         // Sent at 0.1 s; again at 0.3, 0.7, 1.5, 3.1 and 6.3 s; one way takes 1 ms.
         assert_eq!(cut.next_deadline(), SimTime(6_301_000_000));
+    }
+
+    #[test]
+    fn a_new_connection_does_not_wait_for_what_a_dead_one_has_lost() {
+        let s = |n: u64| SimTime(n * 1_000_000_000);
+        let mut link = link(1 << 20);
+        link.cut(0);
+        link.send(s(1), 0, wal(100));
+        link.heal(s(100), 0);
+        // Sent at 1 s; again at 1.2, 1.6, ... 52 and 103.2 s.
+        assert_eq!(link.next_deadline(), SimTime(103_201_000_000));
+        let young = Message { connection: ConnectionId(2), body: Body::Connect };
+        link.send(s(101), 0, young);
+        assert!(link.next_deadline() < SimTime(101_002_000_000));
+        let delivered = link.deliver(SimTime(101_002_000_000));
+        assert!(
+            matches!(delivered, Some(Delivery::Message { message, .. }) if message == young),
+            "{delivered:?}"
+        );
+        assert_eq!(link.next_deadline(), SimTime(103_201_000_000));
     }
 
     #[test]
