@@ -187,6 +187,13 @@ impl Link {
         flow.wants = None;
     }
 
+    /// The sender's host died: what it had under way is not sent again.
+    pub fn forget(&mut self, flow: usize) {
+        self.flows[flow].under_way.clear();
+        self.flows[flow].taken.clear();
+        self.schedule();
+    }
+
     /// What is due at `now`, one thing at a time, in order of time and then of flows.
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
         let window = self.config.window;

@@ -227,9 +227,17 @@ impl World {
         match action {
             Action::Crash { server, scope } => {
                 self.unfreeze_host(server);
+                if scope == Scope::Host && !self.servers[server.index()].host_is_down() {
+                    self.fall_silent(server);
+                }
                 self.with_server(server, |s, out| s.crash(now, scope, out));
             }
-            Action::Start { server } => self.with_server(server, |s, out| s.start(now, out)),
+            Action::Start { server } => {
+                if self.servers[server.index()].host_is_down() {
+                    self.each_peer(server, |world, peer| world.heal(server, peer));
+                }
+                self.with_server(server, |s, out| s.start(now, out));
+            }
             Action::Freeze { server, scope } => {
                 if scope == Scope::Host && self.servers[server.index()].frozen() != Some(scope) {
                     self.each_peer(server, |world, peer| world.cut(server, peer));
@@ -475,6 +483,9 @@ impl World {
 
     fn happened(&mut self, server: usize, what: What) {
         self.touched = true;
+        if server == self.primary && matches!(what, What::Crashed { .. }) {
+            self.disconnect_held();
+        }
         if server == self.primary && what == What::Ready {
             self.sessions_since = self.now;
             self.refuse_clients();
@@ -487,9 +498,18 @@ impl World {
         }
     }
 
+    /// Whoever waited for room in wal_buffers has lost the connection.
+    fn disconnect_held(&mut self) {
+        if let Some((workload, arrival)) = self.held.take()
+            && arrival.kind == ArrivalKind::Commit
+        {
+            let clients = &mut self.workloads[workload].clients;
+            clients.answered(self.now + RECONNECT, arrival.client);
+        }
+    }
+
     /// Whoever came while there was no primary was refused.
     fn refuse_clients(&mut self) {
-        self.held = None;
         while let Some((workload, at)) = self.next_arrival()
             && at < self.now
         {
@@ -539,6 +559,15 @@ impl World {
                 act(self, peer);
             }
         }
+    }
+
+    /// A host dies: to its peers that is a cut, into which they send again and again. What it had
+    /// under way itself is lost for good.
+    fn fall_silent(&mut self, server: ServerId) {
+        self.each_peer(server, |world, peer| {
+            world.cut(server, peer);
+            world.on_route(server, peer, Link::forget);
+        });
     }
 
     fn unfreeze_host(&mut self, server: ServerId) {

@@ -153,6 +153,8 @@ impl World {
     /// What became of all commits; those that came while there was no primary were attempted too.
     fn commits(&mut self, acknowledged: u64) -> Commits {
         if self.servers[self.primary].primary().is_none() {
+            // Started and counted when it came.
+            self.held = None;
             while let Some((workload, at)) = self.next_arrival()
                 && at < self.end
                 && !self.workloads[workload].closed
