@@ -279,7 +279,10 @@ impl Primary {
             self.standbys[index] = Standby::default();
             self.candidates_changed();
             host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
-            if let Some(why) = why {
+            // A client that leaves before it streams is no news.
+            if let Some(why) = why
+                && sender.phase() != Phase::Startup
+            {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
             }
         }

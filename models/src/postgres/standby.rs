@@ -198,8 +198,13 @@ impl Standby {
     }
 
     fn source_failed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        // What was written and not fsynced counts as well: startup reads the file.
-        self.startup.offer(now, host.files.written);
+        // The walreceiver's last act is to fsync what it wrote (`WalRcvDie`).
+        let files = &mut host.files;
+        if files.flushed < files.written {
+            host.disk.fsync(now, files.written.since(files.flushed));
+            files.flushed = files.written;
+        }
+        self.startup.offer(now, files.flushed);
         match self.startup.source_failed(now) {
             Retry::Later => {
                 let at = self.startup.replayed();
