@@ -274,8 +274,7 @@ impl World {
         if self.now > self.next_look {
             self.look_around(self.now);
         }
-        self.events += 1;
-        self.digest.fold(self.now.0 ^ (source as u64) << 56);
+        self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
                 self.feed(self.now);
@@ -286,6 +285,12 @@ impl World {
         } else {
             self.arrive(until);
         }
+    }
+
+    #[inline]
+    fn count_event(&mut self, source: usize) {
+        self.events += 1;
+        self.digest.fold(self.now.0 ^ (source as u64) << 56);
     }
 
     /// What a link has brought.
@@ -307,18 +312,22 @@ impl World {
     }
 
     /// Transactions while no flush runs: one after the other until one begins a flush, or
-    /// something else comes first.
+    /// something else comes first. Each is an event of its own, so that it makes no difference
+    /// where somebody has the world stop or wants to look.
     fn arrive(&mut self, until: SimTime) {
-        let others = self.agenda.earliest_of(self.servers.len() + self.links.len());
-        let limit = others.min(until).min(self.next_look);
+        let source = self.servers.len() + self.links.len();
+        let others = self.agenda.earliest_of(source);
+        let limit = until.min(self.next_look);
         loop {
             self.insert(self.now, true);
             let next = self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at);
             let server = &self.servers[self.primary];
-            if server.flushing() != Some(false) || next > limit || next >= server.next_deadline() {
+            let waits = next >= others.min(server.next_deadline());
+            if server.flushing() != Some(false) || next > limit || waits {
                 break;
             }
             self.now = self.now.max(next);
+            self.count_event(source);
         }
         self.settle(self.primary);
     }

@@ -5,7 +5,8 @@ use models::trace::fact::{ConnectionEnd, Refusal, Scope, What};
 use models::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 use sim::world::{Action, World};
 
-use crate::scenes::{PG1, PG2, PG3, facts, ms, play, scenario, story, times};
+use crate::questions::{PG1, PG2, PG3, facts, ms, play, story, times};
+use crate::scenes::scenario;
 use crate::{COMMITS, SYNC, assert_all_is_well, cluster, fault, unanswered};
 
 fn crash(server: &str, what: &str, lasts: &str) -> String {

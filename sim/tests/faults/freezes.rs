@@ -2,7 +2,7 @@
 
 use models::trace::fact::{ConnectionEnd, Refusal, What};
 
-use crate::scenes::{PG1, PG2, facts, ms, play, story, times};
+use crate::questions::{PG1, PG2, facts, ms, play, story, times};
 use crate::{COMMITS, SYNC, assert_all_is_well, cluster, fault, unanswered};
 
 fn frozen(server: &str, what: &str, lasts: &str) -> String {

@@ -4,7 +4,7 @@ use models::trace::Run;
 use models::trace::fact::{ConnectionEnd, What};
 use models::units::{Duration, SegmentSize, SimTime};
 
-use crate::scenes::{PG1, PG2, facts, ms, play, story, times};
+use crate::questions::{PG1, PG2, facts, ms, play, story, times};
 use crate::{BETWEEN, COMMITS, SYNC, assert_all_is_well, cluster, fault, unanswered};
 
 fn cut(at_ms: u64, lasts: &str) -> String {

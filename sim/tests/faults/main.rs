@@ -4,6 +4,7 @@
 mod crashes;
 mod freezes;
 mod links;
+mod questions;
 #[path = "../scenes/mod.rs"]
 mod scenes;
 
@@ -35,7 +36,7 @@ const COMMITS: &str =
 
 /// Every standby streams and has everything, and whoever could be answered is.
 fn assert_all_is_well(run: &Run) {
-    let told = scenes::story(run);
+    let told = questions::story(run);
     for standby in &run.summary.standbys {
         assert!(standby.connected && !standby.lost, "{standby:?}\n{told}");
         assert!(standby.lag_bytes.end <= 16_384, "{standby:?}\n{told}");
