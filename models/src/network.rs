@@ -59,7 +59,10 @@ struct Flow {
     to: ServerId,
     /// In order of arrival; what one connection sends keeps its order.
     under_way: VecDeque<Parcel>,
-    /// XLogData bytes not yet taken by the receiver, as far as the sender may know.
+    /// The newest connection that streams: the window is its own. Those before it are dead at the
+    /// receiver's end, whatever the sender may think.
+    streams: ConnectionId,
+    /// Its XLogData bytes not yet taken by the receiver, as far as the sender may know.
     unread: u64,
     /// Bytes taken, and when the sender learns of it; in order of time.
     taken: VecDeque<(SimTime, u64)>,
@@ -125,6 +128,7 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
+            streams: ConnectionId::default(),
             unread: 0,
             taken: VecDeque::new(),
             wants: None,
@@ -150,7 +154,7 @@ impl Link {
         if flow.cut > 0 && message.body == Body::Connect {
             return;
         }
-        if let Body::XLogData { .. } = message.body {
+        if matches!(message.body, Body::XLogData { .. }) && message.connection >= flow.streams {
             flow.unread += size.0;
         }
         let first = flow.queue(Parcel { sent: now, arrives, message });
@@ -179,9 +183,10 @@ impl Link {
         room
     }
 
-    /// A new connection begins with empty socket buffers.
-    pub fn forget_window(&mut self, flow: usize) {
+    /// A new connection begins to stream, with empty socket buffers.
+    pub fn forget_window(&mut self, flow: usize, connection: ConnectionId) {
         let flow = &mut self.flows[flow];
+        flow.streams = connection;
         flow.unread = 0;
         flow.taken.clear();
         flow.wants = None;

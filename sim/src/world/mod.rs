@@ -452,7 +452,7 @@ impl World {
         let now = self.now;
         self.on_route(from, to, |link, flow| {
             if message.body == Body::CopyBoth {
-                link.forget_window(flow);
+                link.forget_window(flow, message.connection);
             }
             link.send(now, flow, message);
         });

@@ -376,3 +376,18 @@ fn a_crash_during_recovery_begins_it_again() {
     assert!(took > Duration::s(9) && done == at + took, "{}", story(&run));
     assert_all_is_well(&run);
 }
+
+#[test]
+fn a_standby_that_comes_back_does_not_share_its_window_with_a_dead_connection() {
+    // The cut keeps its farewell from the old walsender, which goes on sending to nobody.
+    let cut = fault("c", "link_cut", "between = ['pg1', 'pg2']\nfor = '18s'", "10s");
+    let text = format!(
+        "[workload.w]\nwal_rate = '5MB/s'\n{cut}{}",
+        crash("pg2", "processes", "for = '2s'")
+    );
+    let run = play(&cluster(70, 1, &[], &text));
+    let given_up = times(&run, PG1, |what| matches!(what, What::SenderEnded { .. }));
+    let begun = times(&run, PG2, streaming);
+    assert!(given_up[0] > begun[1], "both are there for a while\n{}", story(&run));
+    assert_all_is_well(&run);
+}
