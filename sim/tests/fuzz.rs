@@ -33,7 +33,7 @@ impl Dice {
     }
 
     fn below(&mut self, n: usize) -> usize {
-        (u128::from(self.0.throw()) * n as u128 >> 64) as usize
+        ((u128::from(self.0.throw()) * n as u128) >> 64) as usize
     }
 
     fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {

@@ -18,6 +18,7 @@ pub fn play(text: &str) -> Run {
     let run = sim::run(&scenario, Options::default(), &Outside::default());
     let run = run.unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_sane(&run);
+    assert_eq!(run.facts.dropped(), 0, "more facts than anybody can want");
     run
 }
 

@@ -34,5 +34,4 @@ pub fn assert_sane(run: &Run) {
     }
     let times: Vec<SimTime> = run.facts.iter().map(|f| f.at).collect();
     assert!(times.is_sorted(), "facts are out of order");
-    assert_eq!(run.facts.dropped(), 0, "more facts than anybody can want");
 }
