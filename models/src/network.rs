@@ -62,7 +62,7 @@ pub struct Link {
 struct Flow {
     from: ServerId,
     to: ServerId,
-    /// In order of arrival.
+    /// In order of arrival; what one connection sends keeps its order.
     under_way: VecDeque<Parcel>,
     /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
     /// after it.
@@ -164,7 +164,6 @@ impl Link {
             Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
                 flow.unread += message.size().0;
             }
-            Body::CopyBoth => flow.stream = Some(message.connection),
             _ => {}
         }
         let first = flow.queue(parcel);
@@ -238,12 +237,21 @@ impl Link {
         room
     }
 
-    /// A new connection begins with empty socket buffers.
-    pub fn forget_window(&mut self, flow: usize) {
+    /// A new connection begins to stream, with empty socket buffers.
+    pub fn forget_window(&mut self, flow: usize, connection: ConnectionId) {
         let flow = &mut self.flows[flow];
+        flow.stream = Some(connection);
         flow.unread = 0;
         flow.taken.clear();
         flow.wants = None;
+    }
+
+    /// The sender's host died: what it had under way is not sent again.
+    pub fn forget(&mut self, flow: usize) {
+        self.flows[flow].under_way.clear();
+        self.flows[flow].quiet.clear();
+        self.flows[flow].taken.clear();
+        self.schedule();
     }
 
     /// What is due at `now`, one thing at a time, in order of time and then of flows.
@@ -280,16 +288,14 @@ impl Link {
         self.schedule();
     }
 
-    /// The way is free again: the flow resumes at the next retransmission of the first thing lost.
+    /// The way is free again: every connection resumes at the next retransmission of the first
+    /// thing that it lost.
     pub fn heal(&mut self, now: SimTime, flow: usize) {
         let delay = self.delay(now);
         let flow = &mut self.flows[flow];
         flow.cut = flow.cut.saturating_sub(1);
-        if flow.cut == 0
-            && let Some(first) = flow.under_way.front()
-        {
-            let resumes = next_retransmission(first.sent, now) + delay;
-            flow.arrive_from(resumes);
+        if flow.cut == 0 {
+            flow.resume(now, delay);
         }
         self.schedule();
     }
@@ -396,6 +402,25 @@ impl Flow {
             *known = (*known).max(at);
         }
     }
+
+    /// What a cut has lost arrives with each connection's next retransmission. They do not wait
+    /// for each other: one that was given up does not hold back the one that followed it.
+    fn resume(&mut self, now: SimTime, delay: Duration) {
+        let mut resumes: Vec<(ConnectionId, SimTime)> = Vec::new();
+        for parcel in &mut self.under_way {
+            let connection = parcel.message.connection;
+            let known = resumes.iter().find(|(of, _)| *of == connection);
+            let at = known.map_or(next_retransmission(parcel.sent, now) + delay, |&(_, at)| at);
+            if known.is_none() {
+                resumes.push((connection, at));
+            }
+            parcel.arrives = parcel.arrives.max(at);
+        }
+        self.under_way.make_contiguous().sort_by_key(|parcel| parcel.arrives);
+        if let Some(&(_, at)) = resumes.first() {
+            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(at));
+        }
+    }
 }
 
 /// When TCP sends again, from `now` on, what it first sent at `sent`.
@@ -470,6 +495,26 @@ mod tests {
         cut.heal(s(50), 0);
         // Sent at 0.1 s; again at 0.3, 0.7, 1.5, 3.1 and 6.3 s; one way takes 1 ms.
         assert_eq!(cut.next_deadline(), SimTime(6_301_000_000));
+    }
+
+    #[test]
+    fn a_new_connection_does_not_wait_for_what_a_dead_one_has_lost() {
+        let s = |n: u64| SimTime(n * 1_000_000_000);
+        let mut link = link(1 << 20);
+        link.cut(0);
+        link.send(s(1), 0, &wal(100));
+        link.heal(s(100), 0);
+        // Sent at 1 s; again at 1.2, 1.6, ... 52 and 103.2 s.
+        assert_eq!(link.next_deadline(), SimTime(103_201_000_000));
+        let young = Message { connection: ConnectionId(2), body: Body::Connect };
+        link.send(s(101), 0, &young);
+        assert!(link.next_deadline() < SimTime(101_002_000_000));
+        let delivered = link.deliver(SimTime(101_002_000_000));
+        assert!(
+            matches!(delivered, Some(Delivery::Message { message, .. }) if message == young),
+            "{delivered:?}"
+        );
+        assert_eq!(link.next_deadline(), SimTime(103_201_000_000));
     }
 
     #[test]

@@ -93,6 +93,8 @@ impl Outcome {
 }
 
 /// Plays R1 for `duration` of simulated time, on a thread of its own.
+// Not inside a run of ours: the bans of sim/clippy.toml are about those.
+#[allow(clippy::disallowed_methods)]
 pub fn run(seed: u64, duration: Duration) -> Outcome {
     let play = move || {
         let runtime = Runtime::with_seed_and_config(0, madsim::Config::default());
@@ -128,6 +130,8 @@ async fn primary(seed: u64, end: u64) -> Outcome {
     Outcome { latency, flushes, replayed: shared.replayed.get() }
 }
 
+// The competitor is madsim's own executor.
+#[allow(clippy::disallowed_methods)]
 fn spawn(task: impl Future<Output = ()> + 'static) -> madsim::task::JoinHandle<()> {
     madsim::task::spawn_local(task)
 }

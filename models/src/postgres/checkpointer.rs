@@ -208,14 +208,30 @@ impl Checkpointer {
         let expected = u128::from(self.estimate) * u128::from(ONE + self.config.target) * 11;
         let end = u128::from(self.redo.0) + expected / u128::from(10 * ONE);
         let segment = end.div_ceil(u128::from(files.size.bytes())) as u64;
-        segment.clamp(least, most)
+        // min_wal_size may be the larger of the two; then max_wal_size counts.
+        segment.max(least).min(most)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::PgVersion;
     use crate::units::SegmentSize;
+
+    #[test]
+    fn max_wal_size_bounds_what_is_recycled_even_below_min_wal_size() {
+        let mut settings = Settings::defaults(PgVersion::DEFAULT);
+        settings.set("max_wal_size", "32MB").expect("a setting");
+        let redo = Lsn(0x300_0028);
+        let checkpointer =
+            Checkpointer::new(SimTime::ZERO, CheckpointConfig::from(&settings), redo);
+        let size = SegmentSize::DEFAULT;
+        let (oldest, newest) = (3, 3);
+        let files = WalFiles { size, written: redo, flushed: redo, oldest, newest, redo };
+        // PostgreSQL raises it to min_wal_size first, and then cuts it at max_wal_size.
+        assert_eq!(checkpointer.recycle_segment(&files), 3 + 2 - 1);
+    }
 
     const MB: u64 = 1 << 20;
     const S: u64 = 16 * MB;

@@ -298,7 +298,10 @@ impl Primary {
             self.standbys[index] = Standby::default();
             self.candidates_changed(out);
             host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
-            if let Some(why) = why {
+            // A client that leaves before it streams is no news.
+            if let Some(why) = why
+                && sender.phase() != Phase::Startup
+            {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
             }
         }
@@ -350,7 +353,10 @@ impl Primary {
 
     /// The socket to a standby has room again.
     pub fn room(&mut self, now: SimTime, to: ServerId, bytes: Bytes, host: &Host, out: &mut Out) {
-        for sender in self.senders.iter_mut().flatten().filter(|s| s.standby() == to) {
+        let of_standby = self.senders.iter_mut().flatten().filter(|s| s.standby() == to);
+        let streams = of_standby.filter(|s| s.phase() != Phase::Startup);
+        // Connections before the newest are dead at the standby's end.
+        if let Some(sender) = streams.max_by_key(|s| s.connection()) {
             sender.room(bytes);
             sender.send(now, host.files.flushed, &self.wal, out);
         }
@@ -514,6 +520,11 @@ impl Primary {
         }
         sender.start(start);
         sender.send(now, host.files.flushed, &self.wal, out);
+        for other in self.senders.iter_mut().flatten().filter(|s| s.standby() == standby) {
+            if other.connection() < connection {
+                other.desert();
+            }
+        }
     }
 
     /// A standby that streamed before the run began, and has everything.

@@ -502,6 +502,8 @@ impl Server {
         out.fact(What::Starting);
         let files = &mut self.host.files;
         let end = files.written.max(files.flushed);
+        // After a crash PostgreSQL first fsyncs the whole data directory (`SyncDataDirectory`).
+        (files.written, files.flushed) = (end, end);
         match self.upstream {
             None => {
                 out.fact(What::RecoveryStarted { redo: files.redo });

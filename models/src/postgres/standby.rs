@@ -250,7 +250,7 @@ impl Standby {
     /// The source is gone: startup notices when it has replayed what is left.
     fn source_failed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         self.failed = true;
-        // The walreceiver has flushed it before it ended.
+        // The walreceiver's last act is to fsync what it wrote (`WalRcvDie`).
         self.startup.offer(now, host.files.written);
         if self.startup.has_replayed_all() {
             self.want_stream(now, host, out);

@@ -177,6 +177,13 @@ impl WalSender {
         self.blocked = false;
     }
 
+    /// Its standby has opened another connection: whatever it still sends counts against no
+    /// window, since nobody takes it.
+    pub fn desert(&mut self) {
+        self.room = u64::MAX;
+        self.blocked = false;
+    }
+
     /// A status update has come: notes the moment, works out the lag columns, answers a ping.
     #[inline]
     pub fn status(

@@ -345,7 +345,7 @@ impl World {
                     self.see(Seen::Sent(id, to, message));
                     if let Some(link) = self.route(server, to) {
                         if message.body == Body::CopyBoth {
-                            link.forget_window(0);
+                            link.forget_window(0, message.connection);
                         }
                         link.send(now, 0, &message);
                     }

@@ -93,7 +93,9 @@ impl World {
             }
             let id = self.servers[index].id();
             if let Some(connection) = self.servers[index].start_streaming(now) {
-                let (start, timeline) = (scenario.start.lsn, scenario.start.timeline);
+                let size = scenario.servers[index].settings.wal_segment_size;
+                let start = scenario.start.lsn.segment_start(size);
+                let timeline = scenario.start.timeline;
                 let what = What::StreamingStarted { upstream: id_of(upstream), start, timeline };
                 self.fact(Some(id), what);
                 self.servers[upstream].serve_streaming(now, id, connection);

@@ -245,9 +245,17 @@ impl World {
         match action {
             Action::Crash { server, scope } => {
                 self.unfreeze_host(server);
+                if scope == Scope::Host && !self.servers[server.index()].host_is_down() {
+                    self.fall_silent(server);
+                }
                 self.with_server(server, |s, out| s.crash(now, scope, out));
             }
-            Action::Start { server } => self.with_server(server, |s, out| s.start(now, out)),
+            Action::Start { server } => {
+                if self.servers[server.index()].host_is_down() {
+                    self.each_peer(server, |world, peer| world.heal(server, peer));
+                }
+                self.with_server(server, |s, out| s.start(now, out));
+            }
             Action::Freeze { server, scope } => {
                 if scope == Scope::Host && self.servers[server.index()].frozen() != Some(scope) {
                     self.each_peer(server, |world, peer| world.cut(server, peer));
@@ -281,8 +289,7 @@ impl World {
     /// they are due now.
     #[inline]
     fn step(&mut self, source: usize, until: SimTime) {
-        self.events += 1;
-        self.digest.fold(self.now.0 ^ (source as u64) << 56);
+        self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
                 self.read_all_quiet();
@@ -295,6 +302,12 @@ impl World {
         } else {
             self.arrive(until);
         }
+    }
+
+    #[inline]
+    fn count_event(&mut self, source: usize) {
+        self.events += 1;
+        self.digest.fold(self.now.0 ^ (source as u64) << 56);
     }
 
     /// What a link has brought.
@@ -317,18 +330,22 @@ impl World {
     }
 
     /// Transactions while no flush runs: one after the other until one begins a flush, or
-    /// something else comes first.
+    /// something else comes first. Each is an event of its own, so that it makes no difference
+    /// where somebody has the world stop or wants to look.
     fn arrive(&mut self, until: SimTime) {
-        let others = self.agenda.earliest_of(self.servers.len() + self.links.len());
-        let limit = others.min(until).min(self.next_look);
+        let source = self.servers.len() + self.links.len();
+        let others = self.agenda.earliest_of(source);
+        let limit = until.min(self.next_look);
         loop {
             self.insert(self.now, true);
             let next = self.next_arrival().map_or(SimTime::NEVER, |(_, at)| at);
             let server = &self.servers[self.primary];
-            if server.flushing() != Some(false) || next > limit || next >= server.next_deadline() {
+            let waits = next >= others.min(server.next_deadline());
+            if server.flushing() != Some(false) || next > limit || waits {
                 break;
             }
             self.now = self.now.max(next);
+            self.count_event(source);
         }
         self.settle(self.primary);
     }
@@ -464,7 +481,7 @@ impl World {
                     return;
                 }
             }
-            Body::CopyBoth => self.links[link].forget_window(flow),
+            Body::CopyBoth => self.links[link].forget_window(flow, message.connection),
             _ => {}
         }
         self.links[link].send(at, flow, message);
@@ -555,6 +572,9 @@ impl World {
 
     fn happened(&mut self, server: usize, what: What) {
         self.touched = true;
+        if server == self.primary && matches!(what, What::Crashed { .. }) {
+            self.disconnect_held();
+        }
         if server == self.primary && what == What::Ready {
             self.sessions_since = self.now;
             self.refuse_clients();
@@ -567,9 +587,18 @@ impl World {
         }
     }
 
+    /// Whoever waited for room in wal_buffers has lost the connection.
+    fn disconnect_held(&mut self) {
+        if let Some((workload, arrival)) = self.held.take()
+            && arrival.kind == ArrivalKind::Commit
+        {
+            let clients = &mut self.workloads[workload].clients;
+            clients.answered(self.now + RECONNECT, arrival.client);
+        }
+    }
+
     /// Whoever came while there was no primary was refused.
     fn refuse_clients(&mut self) {
-        self.held = None;
         while let Some((workload, at)) = self.next_arrival()
             && at < self.now
         {
@@ -619,6 +648,15 @@ impl World {
                 act(self, peer);
             }
         }
+    }
+
+    /// A host dies: to its peers that is a cut, into which they send again and again. What it had
+    /// under way itself is lost for good.
+    fn fall_silent(&mut self, server: ServerId) {
+        self.each_peer(server, |world, peer| {
+            world.cut(server, peer);
+            world.on_route(server, peer, Link::forget);
+        });
     }
 
     fn unfreeze_host(&mut self, server: ServerId) {

@@ -157,14 +157,14 @@ impl World {
         }
     }
 
-    /// What became of all commits; those that came while there was no primary were attempted too.
+    /// What became of all commits. Those of an open loop that found no primary, or no room in
+    /// wal_buffers, were attempted too.
     fn commits(&mut self, acknowledged: u64) -> Commits {
-        if self.servers[self.primary].primary().is_none() {
-            while let Some((workload, at)) = self.next_arrival()
-                && at < self.end
-                && !self.workloads[workload].closed
-            {
-                self.workloads[workload].clients.take();
+        // Started and counted when it came.
+        self.held = None;
+        for workload in self.workloads.iter_mut().filter(|w| !w.closed) {
+            while workload.clients.next_insert() < self.end {
+                workload.clients.take();
             }
         }
         let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();

@@ -10,9 +10,10 @@ use models::latency::Quantiles;
 use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::trace::fact::Scope;
-use models::units::{Duration, Lsn, Rate, TimelineId};
+use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
 use scenarios::fault::{Fault, FaultKind};
-use scenarios::scenario::{Disk, Recycled, Scenario, Server, ServerState, Start};
+use scenarios::scenario::{Disk, Link, Recycled, Route, Scenario, Server, ServerState, Start};
+use scenarios::workload::{Arrivals, Load, TransactionWal, Workload};
 use sim::control::{self, Hosts, Played, mailbox, now, sleep, timeout, with};
 use sim::world::{Action, World};
 use sim::{Options, Outside};
@@ -34,8 +35,16 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         },
         separate_wal_disk: false,
         replay: rate,
-        settings: Settings {},
+        settings: Settings::defaults(PgVersion::DEFAULT),
     };
+    let link = |&(a, b): &(usize, usize)| Link {
+        name: format!("{a}-{b}"),
+        rtt: Quantiles::constant(500_000),
+        bandwidth: Rate::new(1_250_000_000).expect("not zero"),
+        window: Bytes::mb(6),
+    };
+    let pairs: Vec<(usize, usize)> =
+        (0..servers).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
     Scenario {
         name: "toy".to_owned(),
         variant: "base".to_owned(),
@@ -47,12 +56,23 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         pg_version: PgVersion::DEFAULT,
         start: Start { lsn: Lsn(0x300_0028), timeline: TimelineId(1), recycled: Recycled::Max },
         servers: (0..servers).map(server).collect(),
-        routes: Vec::new(),
-        links: Vec::new(),
+        routes: pairs.iter().enumerate().map(|(link, &(a, b))| Route { a, b, link }).collect(),
+        links: pairs.iter().map(link).collect(),
         workloads: Vec::new(),
         faults: Vec::new(),
         expect: Vec::new(),
         not_modelled: Vec::new(),
+    }
+}
+
+/// Commits of 500 bytes in an open loop, so many a second.
+pub fn commits(rate: u64) -> Workload {
+    Workload {
+        name: "commits".to_owned(),
+        load: Load::Open { gap: Duration(1_000_000_000 / rate), arrivals: Arrivals::Constant },
+        wal: TransactionWal { records: Quantiles::constant(500), pages: Vec::new() },
+        synchronous_commit: None,
+        service: Quantiles::constant(40_000),
     }
 }
 
