@@ -380,6 +380,14 @@ impl Server {
         }
     }
 
+    /// Takes note of a piece of replay that has ended by `now`: somebody is going to look.
+    #[inline]
+    pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
+        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
+            standby.catch_up(now, &mut self.host, out);
+        }
+    }
+
     /// A message has arrived.
     #[inline]
     pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {

@@ -105,7 +105,7 @@ impl Standby {
 
     /// Takes note of a piece of replay that has ended.
     #[inline]
-    fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+    pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let mut done = self.startup.piece_done();
         while done <= now {
             self.startup.end_piece(done);

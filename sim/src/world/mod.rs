@@ -209,6 +209,9 @@ impl World {
                     }
                 }
                 if at > until {
+                    if until > self.next_look {
+                        self.look_around(until);
+                    }
                     self.now = self.now.max(until);
                     return Reached::Until;
                 }
@@ -478,12 +481,18 @@ impl World {
         }
     }
 
-    /// All quiet messages that have arrived are read.
+    /// All quiet messages that have arrived are read, those too that a standby has not even taken
+    /// note of having sent.
     fn read_all_quiet(&mut self) {
         if self.quiet_workloads {
             let to = self.servers[self.primary].id();
             for index in 0..self.standbys.len() {
-                let from = self.servers[self.standbys[index]].id();
+                let standby = self.standbys[index];
+                self.servers[standby].catch_up(self.now, &mut self.out);
+                if !self.out.effects.is_empty() {
+                    self.carry_out(standby);
+                }
+                let from = self.servers[standby].id();
                 self.read_quiet(from, to);
             }
         }

@@ -23,13 +23,19 @@ impl World {
     /// Everything before `now` has happened: looks that are due are taken.
     pub(super) fn look_around(&mut self, now: SimTime) {
         self.digest.pass(now);
-        self.read_all_quiet();
-        if let Some(mut recorder) = self.recorder.take() {
-            while recorder.next_look() < now && recorder.next_look() <= self.end {
+        let due = |world: &World| {
+            let next = world.recorder.as_ref()?.next_look();
+            (next < now && next <= world.end).then_some(next)
+        };
+        while let Some(moment) = due(self) {
+            // Nothing happens between the last event and the look.
+            self.now = self.now.max(moment);
+            self.read_all_quiet();
+            if let Some(mut recorder) = self.recorder.take() {
                 self.look(&mut recorder);
                 recorder.looked();
+                self.recorder = Some(recorder);
             }
-            self.recorder = Some(recorder);
         }
         self.book_looks();
     }
