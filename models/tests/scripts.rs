@@ -9,23 +9,25 @@ mod common;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use common::script::{self, Output, bytes, duration, key, millis, moment, number, rate, word};
+use common::script::{
+    self, Output, bytes, duration, key, millis, moment, number, rate, set_link, word,
+};
+use common::wire::Wire;
 use common::{Plan, Seen, ServerPlan, World};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use models::clients::{self, ArrivalKind, Clients, ClientsConfig, PageSet};
 use models::latency::Quantiles;
-use models::network::{Delivery, Link, LinkConfig};
+use models::postgres::PgVersion;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
-use models::postgres::{ConnectionId, PgVersion};
 use models::trace::Run;
 use models::trace::fact::{Fact, Facts, Scope, ServerId};
 use models::trace::histogram::Histogram;
 use models::trace::messages::Words;
 use models::trace::sample::Samples;
 use models::trace::summary::Summary;
-use models::units::{Bytes, Die, Duration, Lsn, SimTime};
+use models::units::{Bytes, Duration, Lsn, SimTime};
 
 #[test]
 fn servers() {
@@ -274,18 +276,6 @@ fn scope(text: &str) -> Result<Scope, Box<dyn std::error::Error>> {
     }
 }
 
-fn set_link(
-    link: &mut LinkConfig,
-    args: &mut ArgumentConsumer<'_>,
-) -> Result<(), Box<dyn std::error::Error>> {
-    if let Some(rtt) = key(args, "rtt", duration)? {
-        link.rtt = Quantiles::constant(rtt.0);
-    }
-    link.bandwidth = key(args, "bandwidth", rate)?.unwrap_or(link.bandwidth);
-    link.window = key(args, "window", bytes)?.unwrap_or(link.window);
-    Ok(())
-}
-
 /// A run without anything in it, for the words of its facts.
 fn empty_run(plan: &Plan) -> Run {
     let servers: Vec<String> = plan.servers.iter().map(|s| s.name.clone()).collect();
@@ -411,102 +401,6 @@ fn views(output: &mut String, plan: &Plan, server: &Server) -> std::fmt::Result 
         writeln!(output, "slot {} {active} restart_lsn {restart}", slot.name)?;
     }
     Ok(())
-}
-
-/// Scripts of one direction of a link.
-///
-/// * `link [rtt=2ms] [bandwidth=1MB] [window=64kB]`: a new one; at first 2 ms and fast.
-/// * `send BYTES [connection=1]`: a message that carries so much WAL; they are numbered.
-/// * `take BYTES`: the receiver reads so much from its socket.
-/// * `room BYTES`: the sender asks for room, and is told now or later.
-/// * `hold`, `release`, `cut`, `heal`.
-/// * `run DURATION`: what arrives until then.
-struct Wire {
-    now: SimTime,
-    link: Link,
-    sent: u32,
-}
-
-impl Wire {
-    fn new() -> Wire {
-        let link = ServerPlan::new("", None, PgVersion::DEFAULT).link;
-        Wire { now: SimTime::ZERO, link: flow(link), sent: 0 }
-    }
-
-    fn run_until(&mut self, until: SimTime) -> Output {
-        let mut output = String::new();
-        while self.link.next_deadline() <= until {
-            self.now = self.link.next_deadline();
-            let at = moment(self.now);
-            match self.link.deliver(self.now) {
-                Some(Delivery::Message { message, .. }) => {
-                    writeln!(output, "{at} message {} arrives", number_of(&message))?;
-                }
-                Some(Delivery::Room { bytes, .. }) => {
-                    writeln!(output, "{at} there is room for {bytes}")?;
-                }
-                None => {}
-            }
-        }
-        self.now = until;
-        Ok(output)
-    }
-}
-
-/// Its number, which is hidden in its WAL position.
-fn number_of(message: &Message) -> u64 {
-    match message.body {
-        Body::XLogData { start, .. } => start.0 >> 40,
-        _ => 0,
-    }
-}
-
-fn flow(config: LinkConfig) -> Link {
-    let mut link = Link::new(config, Die::new(1, "delay", "link"));
-    link.add_flow(ServerId(0), ServerId(1));
-    link
-}
-
-impl Runner for Wire {
-    type Command = Command;
-
-    fn run(&mut self, command: &Command, _: &Context) -> Output {
-        let mut args = command.consume_args();
-        let mut output = String::new();
-        match command.name.as_str() {
-            "link" => {
-                let mut config = ServerPlan::new("", None, PgVersion::DEFAULT).link;
-                set_link(&mut config, &mut args)?;
-                self.link = flow(config);
-            }
-            "send" => {
-                self.sent += 1;
-                let start = Lsn(u64::from(self.sent) << 40);
-                let end = start + bytes(word(&mut args)?)?;
-                let body = Body::XLogData { start, end, chunks: 1, redo: Lsn::INVALID };
-                let connection = ConnectionId(u32::try_from(
-                    key(&mut args, "connection", number)?.unwrap_or(1),
-                )?);
-                self.link.send(self.now, 0, &Message { connection, body });
-            }
-            "take" => self.link.take(self.now, 0, bytes(word(&mut args)?)?),
-            "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {
-                Some(bytes) => writeln!(output, "{} there is room for {bytes}", moment(self.now))?,
-                None => writeln!(output, "{} no room", moment(self.now))?,
-            },
-            "hold" => self.link.hold(0),
-            "release" => self.link.release(self.now, 0),
-            "cut" => self.link.cut(0),
-            "heal" => self.link.heal(self.now, 0),
-            "run" => {
-                let until = self.now + duration(word(&mut args)?)?;
-                output = self.run_until(until)?;
-            }
-            name => return Err(format!("no command {name}").into()),
-        }
-        args.reject_next()?;
-        Ok(output)
-    }
 }
 
 /// Scripts of one workload's clients.

@@ -22,7 +22,7 @@ use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
-use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
 /// The severity of a message, in PostgreSQL's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +338,9 @@ impl Lines<'_, '_> {
             }
             What::WaitingForWal { at } => {
                 if major >= 15 {
-                    let text = format!("waiting for WAL to become available at {at}");
+                    // It asks for the header of the next record.
+                    let wanted = next_record(at) + Bytes(24);
+                    let text = format!("waiting for WAL to become available at {wanted}");
                     self.log(server, Startup, text);
                 }
             }
@@ -360,7 +362,8 @@ impl Lines<'_, '_> {
 
     fn recovery_done(&mut self, server: ServerId, end: Lsn, took: Duration) {
         let wanted = if self.major >= 16 { "expected at least" } else { "wanted" };
-        let text = format!("invalid record length at {end}: {wanted} 24, got 0");
+        let next = next_record(end);
+        let text = format!("invalid record length at {next}: {wanted} 24, got 0");
         self.log(server, Process::Startup, text);
         let mut text = format!("redo done at {end}");
         if self.major >= 14 {
@@ -485,6 +488,12 @@ impl Lines<'_, '_> {
         }
         self.log(server, Process::Checkpointer, text);
     }
+}
+
+/// Where the record after one that ends at `end` starts: behind a page's header.
+fn next_record(end: Lsn) -> Lsn {
+    let size = SegmentSize::DEFAULT;
+    UsableBytes::from_lsn(end, size).start_lsn(size)
 }
 
 /// Where the checkpoint record that ends at `end` starts: it takes 114 bytes, aligned to 120.

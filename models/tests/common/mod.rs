@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod script;
+pub mod wire;
 
 use std::collections::VecDeque;
 

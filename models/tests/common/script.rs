@@ -6,6 +6,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 use goldenscript::{ArgumentConsumer, Runner};
+use models::latency::Quantiles;
+use models::network::LinkConfig;
 use models::units::{Bytes, Duration, Rate, SimTime};
 
 /// What a command gives: its output, or why it could not be run.
@@ -79,4 +81,17 @@ pub fn moment(at: SimTime) -> String {
 /// Milliseconds with three decimals.
 pub fn millis(span: Duration) -> String {
     format!("{}.{:03} ms", span.0 / 1_000_000, span.0 / 1_000 % 1_000)
+}
+
+/// What a command says about a link.
+pub fn set_link(
+    link: &mut LinkConfig,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn Error>> {
+    if let Some(rtt) = key(args, "rtt", duration)? {
+        link.rtt = Quantiles::constant(rtt.0);
+    }
+    link.bandwidth = key(args, "bandwidth", rate)?.unwrap_or(link.bandwidth);
+    link.window = key(args, "window", bytes)?.unwrap_or(link.window);
+    Ok(())
 }

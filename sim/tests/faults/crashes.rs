@@ -108,7 +108,7 @@ fn crashed_at(at: SimTime, scope: Scope, settings: &[(&str, &str)]) -> (u64, u64
     let mut world = World::new(&scenario, true);
     world.run_until(at, &[]);
     let server = &world.servers()[PG1.index()];
-    let inserted = server.replayed();
+    let inserted = server.replayed(at);
     let survives = match scope {
         Scope::Host => server.flushed(),
         Scope::Processes => server.host.files.written,
