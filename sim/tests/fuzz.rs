@@ -71,7 +71,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("wal_receiver_timeout", &["0", "1ms", "500ms", "3s", "60s"]),
     ("wal_receiver_status_interval", &["0", "1s", "10s"]),
     ("wal_retrieve_retry_interval", &["1ms", "100ms", "5s"]),
-    ("max_wal_senders", &["0", "1", "2", "10"]),
+    ("max_wal_senders", &["4", "10"]),
     ("full_page_writes", &["on", "off"]),
     ("fsync", &["on", "off"]),
     ("cluster_name", &["pg2", "x", ""]),

@@ -423,9 +423,17 @@ impl Primary {
         }
     }
 
-    /// Whether every walsender has looked at the candidates since they changed last.
+    /// Whether a walsender serves this connection.
+    #[inline]
+    pub fn serves(&self, standby: ServerId, connection: ConnectionId) -> bool {
+        self.find_sender(standby, connection).is_some()
+    }
+
+    /// Whether every walsender streams, and has looked at the candidates since they changed last.
     pub fn is_settled(&self) -> bool {
-        self.senders.iter().flatten().all(|sender| !sender.recheck_candidates)
+        self.senders().all(|(index, sender)| {
+            self.standbys[index].streaming && !sender.recheck_candidates
+        })
     }
 
     /// Every walsender has to look again at its next reply.
@@ -459,7 +467,10 @@ impl Primary {
         out: &mut Out,
     ) {
         match self.take_sender(now, from, connection, host) {
-            Some(_) => out.send(from, connection, Body::Accepted),
+            Some(_) => {
+                out.send(from, connection, Body::Accepted);
+                self.candidates_changed(out);
+            }
             None => {
                 let why = Refusal::TooManySenders { max: self.max_wal_senders };
                 out.send(from, connection, Body::Refused(why));

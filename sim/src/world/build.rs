@@ -48,7 +48,10 @@ impl World {
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
-        let quiet_workloads = nobody_waits_for_write_or_replay(scenario);
+        // On a shared link a message sent late could find another one before it.
+        let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
+        let quiet_workloads = nobody_waits_for_write_or_replay(scenario)
+            && !(0..scenario.links.len()).any(shared);
         let mut world = World {
             quiet_workloads,
             quiet: false,

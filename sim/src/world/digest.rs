@@ -1,16 +1,21 @@
 //! The digest of a run: 64 bits that every event of the data plane goes into.
 //!
 //! Two runs with the same digest at the same moment have had the same events in the same order.
+//! What may be taken note of late ([`models::network`], quiet messages) goes in without an order, as
+//! a sum: it makes no difference when.
+//!
 //! It is noted at [`MOMENTS`] moments as well, so that a replay can say where it first differs.
 //! Not a cryptographic hash: it guards against accidents, not against somebody's intent.
 
 use models::trace::MOMENTS;
-use models::units::{Duration, SimTime};
+use models::units::{Duration, SimTime, mix};
 
 /// The digest so far.
 #[derive(Clone, Debug)]
 pub struct Digest {
     value: u64,
+    /// Sum of what has no order.
+    unordered: u64,
     moments: Vec<u64>,
     step: Duration,
     next: SimTime,
@@ -23,7 +28,7 @@ impl Digest {
     /// The digest of nothing, for a run of `duration`.
     pub fn new(duration: Duration) -> Digest {
         let step = Duration((duration.0 / MOMENTS as u64).max(1));
-        Digest { value: 0x7761_6c64_656e, moments: Vec::new(), step, next: SimTime::ZERO + step }
+        Digest { value: 0x7761_6c64_656e, unordered: 0, moments: Vec::new(), step, next: SimTime::ZERO + step }
     }
 
     /// Takes a number in.
@@ -33,9 +38,15 @@ impl Digest {
         self.value = mixed ^ (mixed >> 32);
     }
 
+    /// Takes a number in that may come earlier or later.
+    #[inline]
+    pub fn add(&mut self, x: u64) {
+        self.unordered = self.unordered.wrapping_add(mix(x));
+    }
+
     /// The digest so far.
     pub fn value(&self) -> u64 {
-        self.value
+        self.value ^ mix(self.unordered)
     }
 
     /// When the next moment is to be noted.
@@ -43,12 +54,10 @@ impl Digest {
         self.next
     }
 
-    /// Everything before `now` is in: notes the moments that have passed.
-    pub fn pass(&mut self, now: SimTime) {
-        while self.next < now && self.moments.len() + 1 < MOMENTS {
-            self.moments.push(self.value);
-            self.next += self.step;
-        }
+    /// Everything up to the next moment is in.
+    pub fn note_moment(&mut self) {
+        self.moments.push(self.value());
+        self.next += self.step;
         if self.moments.len() + 1 >= MOMENTS {
             self.next = SimTime::NEVER;
         }
@@ -56,7 +65,8 @@ impl Digest {
 
     /// The digests at all moments, the last one at the end.
     pub fn finish(mut self) -> (u64, Vec<u64>) {
-        self.moments.resize(MOMENTS, self.value);
-        (self.value, self.moments)
+        let value = self.value();
+        self.moments.resize(MOMENTS, value);
+        (value, self.moments)
     }
 }

@@ -473,10 +473,12 @@ impl World {
         let Some((link, flow)) = self.routes[route] else { return };
         match message.body {
             Body::StatusUpdate { write, flush, apply, reply_requested } => {
-                self.digest.fold(fingerprint(message));
+                self.digest.add(fingerprint(message) ^ at.0);
                 let last = std::mem::replace(&mut self.updates[route], (flush, write, apply));
                 let only_others = last.0 == flush && (last.1, last.2) != (write, apply);
-                if self.quiet && only_others && !reply_requested {
+                let primary = self.servers[self.primary].primary();
+                let known = || primary.is_some_and(|p| p.serves(from, message.connection));
+                if self.quiet && only_others && !reply_requested && known() {
                     self.links[link].send_quietly(at, flow, message);
                     return;
                 }

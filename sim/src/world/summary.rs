@@ -20,28 +20,26 @@ use super::World;
 use super::recorder::Recorder;
 
 impl World {
-    /// Everything before `now` has happened: looks that are due are taken.
+    /// Everything before `now` has happened: looks that are due are taken, in order. Nothing
+    /// happens between the last event and a look.
     pub(super) fn look_around(&mut self, now: SimTime) {
-        self.digest.pass(now);
-        let due = |world: &World| {
-            let next = world.recorder.as_ref()?.next_look();
-            (next < now && next <= world.end).then_some(next)
-        };
-        while let Some(moment) = due(self) {
-            // Nothing happens between the last event and the look.
-            self.now = self.now.max(moment);
+        while self.next_look < now {
+            self.now = self.now.max(self.next_look);
             self.read_all_quiet();
-            if let Some(mut recorder) = self.recorder.take() {
+            if self.digest.next_moment() == self.next_look {
+                self.digest.note_moment();
+            } else if let Some(mut recorder) = self.recorder.take() {
                 self.look(&mut recorder);
                 recorder.looked();
                 self.recorder = Some(recorder);
             }
+            self.book_looks();
         }
-        self.book_looks();
     }
 
     pub(super) fn book_looks(&mut self) {
-        let recorder = self.recorder.as_ref().map_or(SimTime::NEVER, Recorder::next_look);
+        let recorder = self.recorder.as_ref().map(Recorder::next_look);
+        let recorder = recorder.filter(|&at| at <= self.end).unwrap_or(SimTime::NEVER);
         self.next_look = recorder.min(self.digest.next_moment());
     }
 
@@ -99,6 +97,7 @@ impl World {
     /// The run is over.
     pub fn finish(mut self, scenario: &Scenario) -> Run {
         self.now = self.end;
+        self.read_all_quiet();
         self.feed(self.end);
         self.look_around(SimTime(self.end.0 + 1));
         let mut recorder =
