@@ -312,16 +312,29 @@ impl Flow {
     }
 
     /// Takes a parcel in, behind all of its connection; tells when the first of all arrives.
+    #[inline]
     fn queue(&mut self, mut parcel: Parcel) -> SimTime {
+        match self.under_way.back() {
+            Some(last) if last.message.connection == parcel.message.connection => {
+                parcel.arrives = parcel.arrives.max(last.arrives);
+                self.under_way.push_back(parcel);
+                self.under_way[0].arrives
+            }
+            Some(_) => self.queue_among_others(parcel),
+            None => {
+                self.under_way.push_back(parcel);
+                parcel.arrives
+            }
+        }
+    }
+
+    fn queue_among_others(&mut self, mut parcel: Parcel) -> SimTime {
         let connection = parcel.message.connection;
         let of_connection = |p: &&Parcel| p.message.connection == connection;
         if let Some(last) = self.under_way.iter().rev().find(of_connection) {
             parcel.arrives = parcel.arrives.max(last.arrives);
         }
-        let mut place = self.under_way.len();
-        while place > 0 && self.under_way[place - 1].arrives > parcel.arrives {
-            place -= 1;
-        }
+        let place = self.under_way.partition_point(|p| p.arrives <= parcel.arrives);
         self.under_way.insert(place, parcel);
         self.under_way[0].arrives
     }
