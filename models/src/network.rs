@@ -1,11 +1,11 @@
 //! One directed link: delay, bandwidth, order, back-pressure, and being cut.
 //!
 //! Messages leave one after the other at the link's bandwidth and then travel for its delay, and
-//! those of one connection never overtake each other. A link may be shared: each pair of servers that uses it has a
-//! *flow* of its own, but all flows queue for the same bandwidth. A flow also knows how many
-//! bytes the sender has under way that the receiver has not taken from its socket buffer: at most
-//! a *window* of them, so that throughput is at most window / RTT, and a receiver that does not
-//! read blocks the sender.
+//! those of one connection never overtake each other. A link may be shared: each pair of servers
+//! that uses it has a *flow* of its own, but all flows queue for the same bandwidth. A flow also
+//! knows how many bytes the sender has under way that the receiver has not taken from its socket
+//! buffer: at most a *window* of them, so that throughput is at most window / RTT, and a receiver
+//! that does not read blocks the sender.
 //!
 //! A *hold* keeps everything and lets it pass at once afterwards. A *cut* loses what is under
 //! way, which TCP repairs: after healing the flow resumes at the next retransmission, which come
