@@ -376,13 +376,15 @@ impl Flow {
         })
     }
 
-    /// A message of `connection` arrives no earlier than the one before it. What an older
-    /// connection has lost and sends again does not hold up a new one.
+    /// A message of `connection` arrives after the one before it: no two at the same nanosecond, so
+    /// that their order is that of their arrivals. What an older connection has lost and sends
+    /// again does not hold up a new one.
     #[inline]
     fn earliest(&self, connection: ConnectionId) -> SimTime {
         let own = |parcel: &&Parcel| parcel.message.connection == connection;
         let before = self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives);
-        if self.last.0 == connection { before.max(self.last.1) } else { before }
+        let last = if self.last.0 == connection { self.last.1 } else { SimTime::ZERO };
+        before.max(last) + Duration(1)
     }
 
     /// Queues a parcel; when the first of all arrives.
@@ -395,9 +397,7 @@ impl Flow {
 
     /// Nothing under way arrives before `at`.
     fn arrive_from(&mut self, at: SimTime) {
-        for parcel in &mut self.under_way {
-            parcel.arrives = parcel.arrives.max(at);
-        }
+        self.delay_until(|_| at);
         for (known, _) in &mut self.taken {
             *known = (*known).max(at);
         }
@@ -406,19 +406,29 @@ impl Flow {
     /// What a cut has lost arrives with each connection's next retransmission. They do not wait
     /// for each other: one that was given up does not hold back the one that followed it.
     fn resume(&mut self, now: SimTime, delay: Duration) {
-        let mut resumes: Vec<(ConnectionId, SimTime)> = Vec::new();
+        self.delay_until(|first| next_retransmission(first.sent, now) + delay);
+        if let Some(first) = self.under_way.front().map(|first| first.arrives) {
+            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(first));
+        }
+    }
+
+    /// What each connection has under way arrives from a moment on, which its first parcel
+    /// decides, in its order.
+    fn delay_until(&mut self, from: impl Fn(&Parcel) -> SimTime) {
+        let mut earliest: Vec<(ConnectionId, SimTime)> = Vec::new();
         for parcel in &mut self.under_way {
             let connection = parcel.message.connection;
-            let known = resumes.iter().find(|(of, _)| *of == connection);
-            let at = known.map_or(next_retransmission(parcel.sent, now) + delay, |&(_, at)| at);
-            if known.is_none() {
-                resumes.push((connection, at));
-            }
-            parcel.arrives = parcel.arrives.max(at);
+            let known = earliest.iter().position(|(of, _)| *of == connection);
+            let index = known.unwrap_or_else(|| {
+                earliest.push((connection, from(parcel)));
+                earliest.len() - 1
+            });
+            parcel.arrives = parcel.arrives.max(earliest[index].1);
+            earliest[index].1 = parcel.arrives + Duration(1);
         }
         self.under_way.make_contiguous().sort_by_key(|parcel| parcel.arrives);
-        if let Some(&(_, at)) = resumes.first() {
-            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(at));
+        if let Some(&(_, end)) = earliest.iter().find(|(of, _)| *of == self.last.0) {
+            self.last.1 = self.last.1.max(end);
         }
     }
 }

@@ -431,9 +431,8 @@ impl Primary {
 
     /// Whether every walsender streams, and has looked at the candidates since they changed last.
     pub fn is_settled(&self) -> bool {
-        self.senders().all(|(index, sender)| {
-            self.standbys[index].streaming && !sender.recheck_candidates
-        })
+        self.senders()
+            .all(|(index, sender)| self.standbys[index].streaming && !sender.recheck_candidates)
     }
 
     /// Every walsender has to look again at its next reply.

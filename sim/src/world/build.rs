@@ -50,8 +50,8 @@ impl World {
             .collect();
         // On a shared link a message sent late could find another one before it.
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
-        let quiet_workloads = nobody_waits_for_write_or_replay(scenario)
-            && !(0..scenario.links.len()).any(shared);
+        let quiet_workloads =
+            nobody_waits_for_write_or_replay(scenario) && !(0..scenario.links.len()).any(shared);
         let mut world = World {
             quiet_workloads,
             quiet: false,

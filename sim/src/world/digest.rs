@@ -28,7 +28,13 @@ impl Digest {
     /// The digest of nothing, for a run of `duration`.
     pub fn new(duration: Duration) -> Digest {
         let step = Duration((duration.0 / MOMENTS as u64).max(1));
-        Digest { value: 0x7761_6c64_656e, unordered: 0, moments: Vec::new(), step, next: SimTime::ZERO + step }
+        Digest {
+            value: 0x7761_6c64_656e,
+            unordered: 0,
+            moments: Vec::new(),
+            step,
+            next: SimTime::ZERO + step,
+        }
     }
 
     /// Takes a number in.

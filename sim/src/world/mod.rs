@@ -16,6 +16,7 @@ pub mod agenda;
 pub mod build;
 pub mod dice;
 pub mod digest;
+mod links;
 pub mod recorder;
 pub mod summary;
 
@@ -626,58 +627,6 @@ impl World {
         let Some(recorder) = &mut self.recorder else { return };
         for (index, &standby) in self.standbys.iter().enumerate() {
             recorder.lag(index, flushed.since(self.servers[standby].replayed(self.now)));
-        }
-    }
-
-    fn cut(&mut self, a: ServerId, b: ServerId) {
-        self.both_ways(a, b, Link::cut);
-    }
-
-    fn heal(&mut self, a: ServerId, b: ServerId) {
-        let now = self.now;
-        self.both_ways(a, b, |link, flow| link.heal(now, flow));
-    }
-
-    fn both_ways(&mut self, a: ServerId, b: ServerId, act: impl Fn(&mut Link, usize)) {
-        self.on_route(a, b, &act);
-        self.on_route(b, a, &act);
-    }
-
-    fn each_peer(&mut self, server: ServerId, act: impl Fn(&mut World, ServerId)) {
-        for index in 0..self.servers.len() {
-            let peer = self.servers[index].id();
-            if peer != server {
-                act(self, peer);
-            }
-        }
-    }
-
-    /// A host dies: to its peers that is a cut, into which they send again and again. What it had
-    /// under way itself is lost for good.
-    fn fall_silent(&mut self, server: ServerId) {
-        self.each_peer(server, |world, peer| {
-            world.cut(server, peer);
-            world.on_route(server, peer, Link::forget);
-        });
-    }
-
-    fn unfreeze_host(&mut self, server: ServerId) {
-        if self.servers[server.index()].frozen() == Some(Scope::Host) {
-            self.each_peer(server, |world, peer| world.heal(server, peer));
-        }
-    }
-
-    /// Both ends of the streams between two servers see their connection reset.
-    fn reset(&mut self, a: ServerId, b: ServerId) {
-        for (standby, upstream) in [(a, b), (b, a)] {
-            let State::Standby(state) = self.servers[standby.index()].state() else { continue };
-            if state.receiver.upstream() != upstream || state.receiver.is_off() {
-                continue;
-            }
-            let connection = state.receiver.connection();
-            let message = Message { connection, body: Body::Close };
-            self.receive(upstream, standby, &message);
-            self.receive(standby, upstream, &message);
         }
     }
 }

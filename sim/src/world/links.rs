@@ -1,0 +1,69 @@
+//! What befalls the links between servers: cuts, resets, and hosts that fall silent.
+//!
+//! A host that dies or freezes is to its peers a cut of every link to it: they send again and
+//! again, and hear nothing. Cuts are counted, so that each of several heals by itself.
+//!
+//! **Source.** product.md, "Delay on a link".
+//!
+//! **Not modelled.** Cuts of one direction.
+
+use models::network::Link;
+use models::postgres::protocol::{Body, Message};
+use models::postgres::server::State;
+use models::trace::fact::{Scope, ServerId};
+
+use super::World;
+
+impl World {
+    pub(super) fn cut(&mut self, a: ServerId, b: ServerId) {
+        self.both_ways(a, b, Link::cut);
+    }
+
+    pub(super) fn heal(&mut self, a: ServerId, b: ServerId) {
+        let now = self.now;
+        self.both_ways(a, b, |link, flow| link.heal(now, flow));
+    }
+
+    pub(super) fn both_ways(&mut self, a: ServerId, b: ServerId, act: impl Fn(&mut Link, usize)) {
+        self.on_route(a, b, &act);
+        self.on_route(b, a, &act);
+    }
+
+    pub(super) fn each_peer(&mut self, server: ServerId, act: impl Fn(&mut World, ServerId)) {
+        for index in 0..self.servers.len() {
+            let peer = self.servers[index].id();
+            if peer != server {
+                act(self, peer);
+            }
+        }
+    }
+
+    /// A host dies: to its peers that is a cut, into which they send again and again. What it had
+    /// under way itself is lost for good.
+    pub(super) fn fall_silent(&mut self, server: ServerId) {
+        self.each_peer(server, |world, peer| {
+            world.cut(server, peer);
+            world.on_route(server, peer, Link::forget);
+        });
+    }
+
+    pub(super) fn unfreeze_host(&mut self, server: ServerId) {
+        if self.servers[server.index()].frozen() == Some(Scope::Host) {
+            self.each_peer(server, |world, peer| world.heal(server, peer));
+        }
+    }
+
+    /// Both ends of the streams between two servers see their connection reset.
+    pub(super) fn reset(&mut self, a: ServerId, b: ServerId) {
+        for (standby, upstream) in [(a, b), (b, a)] {
+            let State::Standby(state) = self.servers[standby.index()].state() else { continue };
+            if state.receiver.upstream() != upstream || state.receiver.is_off() {
+                continue;
+            }
+            let connection = state.receiver.connection();
+            let message = Message { connection, body: Body::Close };
+            self.receive(upstream, standby, &message);
+            self.receive(standby, upstream, &message);
+        }
+    }
+}
