@@ -33,6 +33,17 @@ impl Digest {
         self.value = mixed ^ (mixed >> 32);
     }
 
+    /// Takes several numbers in, in order.
+    #[inline]
+    pub fn fold_all(&mut self, all: impl Iterator<Item = u64>) {
+        let mut digest = self.value;
+        for x in all {
+            let mixed = (digest ^ x).wrapping_mul(FACTOR);
+            digest = mixed ^ (mixed >> 32);
+        }
+        self.value = digest;
+    }
+
     /// The digest so far.
     pub fn value(&self) -> u64 {
         self.value
