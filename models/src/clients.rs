@@ -199,23 +199,59 @@ impl Clients {
     }
 
     /// Hands out the arrival of [`Clients::next_insert`].
-    #[inline]
     pub fn take(&mut self) -> Arrival {
-        if let (Load::Open { gap, poisson }, true) = (&self.config.load, self.in_order) {
-            let (gap, poisson) = (*gap, *poisson);
-            return self.take_in_order(gap, poisson);
-        }
-        self.take_any()
+        let mut taken = None;
+        self.take_until(self.next, |arrival| {
+            taken = Some(*arrival);
+            false
+        });
+        taken.expect("next_insert found one")
     }
 
-    /// The usual case: an open loop with a constant service time.
+    /// Hands out everything that wants to insert up to `until`, in order, as long as `insert`
+    /// wants more.
     #[inline]
-    fn take_in_order(&mut self, gap: Duration, poisson: bool) -> Arrival {
-        let (at, start, client) = (self.next, self.start, self.started as u32);
-        self.start = start + self.gap(gap, poisson);
-        self.next = self.in_time(self.start) + self.fixed_service;
-        self.started += 1;
-        Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
+    pub fn take_until(&mut self, until: SimTime, mut insert: impl FnMut(&Arrival) -> bool) {
+        if let (Load::Open { gap, poisson: true }, true) = (&self.config.load, self.in_order) {
+            return self.take_poisson(*gap, until, insert);
+        }
+        while self.next <= until {
+            let arrival = self.take_any();
+            if !insert(&arrival) {
+                break;
+            }
+        }
+    }
+
+    /// The usual case, an open loop with a constant service time: what changes from one
+    /// transaction to the next stays in registers.
+    #[inline]
+    fn take_poisson(
+        &mut self,
+        gap: Duration,
+        until: SimTime,
+        mut insert: impl FnMut(&Arrival) -> bool,
+    ) {
+        let (mut arrivals, mut wal) = (self.arrivals, self.wal);
+        let (mut next, mut start, mut started) = (self.next, self.start, self.started);
+        let (end, service) = (self.config.end, self.fixed_service);
+        let has_images = self.full_page_writes && !self.config.pages.is_empty();
+        let mut more = true;
+        while more && next <= until {
+            let mut records = self.config.records.drawn_with(|| wal.throw());
+            if has_images {
+                records += self.page_images();
+            }
+            let kind = ArrivalKind::Commit;
+            let (client, wal) = (started as u32, Bytes(records));
+            let arrival = Arrival { at: next, start, client, wal, kind };
+            start += Duration(exponential(gap.0, arrivals.throw()));
+            next = if start < end { start + service } else { SimTime::NEVER };
+            started += 1;
+            more = insert(&arrival);
+        }
+        (self.arrivals, self.wal) = (arrivals, wal);
+        (self.next, self.start, self.started) = (next, start, started);
     }
 
     fn take_any(&mut self) -> Arrival {
@@ -235,10 +271,7 @@ impl Clients {
     /// A client of a closed loop has its answer and goes on after it has thought.
     pub fn answered(&mut self, now: SimTime, client: u32) {
         if let Load::Closed { think, .. } = &self.config.load {
-            let pause = match think.is_constant() {
-                true => think.max(),
-                false => think.quantile(self.think.throw()),
-            };
+            let pause = think.drawn_with(|| self.think.throw());
             self.start_client(now + Duration(pause), client);
             self.find_next();
         }
@@ -369,10 +402,7 @@ impl Clients {
     /// WAL of one transaction: its records, and images of pages touched for the first time.
     #[inline]
     fn transaction(&mut self) -> Bytes {
-        let records = match self.config.records.is_constant() {
-            true => self.config.records.max(),
-            false => self.config.records.quantile(self.wal.throw()),
-        };
+        let records = self.config.records.drawn_with(|| self.wal.throw());
         if !self.full_page_writes || self.config.pages.is_empty() {
             return Bytes(records);
         }

@@ -29,8 +29,18 @@ struct Segment {
     /// Probability from `from` to the next point, in 2^-32; never zero.
     width: u64,
     rise: u64,
-    /// `rise / width`, in 2^-32, rounded down: a multiplication is cheaper than a division.
-    slope: u128,
+    /// `rise / width`, rounded down to 2^-32: a multiplication is cheaper than a division. The
+    /// whole of it, and the rest in 2^-32.
+    slope: (u64, u64),
+}
+
+impl Segment {
+    /// The value at a probability in it.
+    #[inline]
+    fn at(&self, p: u64) -> u64 {
+        let (along, (whole, rest)) = (p - self.from, self.slope);
+        self.value + along * whole + (along * rest >> 32)
+    }
 }
 
 /// Probability 1 in the fixed point of [`Quantiles`].
@@ -60,12 +70,10 @@ impl Quantiles {
         }
         let segments = points
             .windows(2)
-            .map(|w| Segment {
-                from: w[0].0,
-                value: w[0].1,
-                width: w[1].0 - w[0].0,
-                rise: w[1].1 - w[0].1,
-                slope: (u128::from(w[1].1 - w[0].1) << 32) / u128::from(w[1].0 - w[0].0),
+            .map(|w| {
+                let (width, rise) = (w[1].0 - w[0].0, w[1].1 - w[0].1);
+                let slope = (rise / width, ((rise % width) << 32) / width);
+                Segment { from: w[0].0, value: w[0].1, width, rise, slope }
             })
             .collect();
         Some(Quantiles { max: last.1, segments })
@@ -82,11 +90,20 @@ impl Quantiles {
         let p = throw >> 32;
         for segment in self.segments.iter().rev() {
             if p >= segment.from {
-                let along = u128::from(p - segment.from).wrapping_mul(segment.slope);
-                return segment.value + (along >> 32) as u64;
+                return segment.at(p);
             }
         }
         self.max
+    }
+
+    /// A value drawn with a throw of a die, which a constant leaves alone.
+    #[inline]
+    pub fn drawn_with(&self, throw: impl FnOnce() -> u64) -> u64 {
+        match self.segments.as_slice() {
+            [] => self.max,
+            [segment] => segment.at(throw() >> 32),
+            _ => self.quantile(throw()),
+        }
     }
 
     /// The largest value.

@@ -55,10 +55,19 @@ pub struct Acknowledged {
 /// All commits that are not over.
 #[derive(Clone, Debug, Default)]
 pub struct Commits {
-    local: VecDeque<Waiting>,
-    remote: [VecDeque<Waiting>; 3],
+    local: Queue,
+    remote: [Queue; 3],
     /// Ends of commits that were answered before they were durable.
     unflushed: VecDeque<UsableBytes>,
+}
+
+/// Commits that wait for one kind of position, in WAL order.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// Those that wait, behind some that were answered.
+    waiting: Vec<Waiting>,
+    /// How many of them were answered.
+    released: usize,
 }
 
 /// What a crash does to commits.
@@ -86,7 +95,7 @@ impl Commits {
     /// A commit waits: for standbys in `mode`, or for the local flush alone.
     #[inline]
     pub fn wait(&mut self, mode: Option<WaitMode>, waiting: Waiting) {
-        self.queue(mode).push_back(waiting);
+        self.queue(mode).push(waiting);
     }
 
     /// A commit was answered although its record is not durable.
@@ -96,7 +105,7 @@ impl Commits {
 
     /// Everything up to `flushed` is durable here.
     pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Vec<Acknowledged>) {
-        release(&mut self.local, now, flushed, out);
+        self.local.release(now, flushed, out);
         while self.unflushed.front().is_some_and(|&end| end <= flushed) {
             self.unflushed.pop_front();
         }
@@ -110,18 +119,18 @@ impl Commits {
         synced: UsableBytes,
         out: &mut Vec<Acknowledged>,
     ) {
-        release(self.queue(Some(mode)), now, synced, out);
+        self.queue(Some(mode)).release(now, synced, out);
     }
 
     /// Whether any backend waits for standbys in `mode`.
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {
-        !self.remote[mode as usize].is_empty()
+        !self.remote[mode as usize].live().is_empty()
     }
 
     /// How many backends wait.
     pub fn waiting(&self) -> usize {
-        self.local.len() + self.remote.iter().map(VecDeque::len).sum::<usize>()
+        self.local.live().len() + self.remote.iter().map(|queue| queue.live().len()).sum::<usize>()
     }
 
     /// All processes died, and `survived` is the end of the WAL that is left. Tells whose
@@ -129,16 +138,18 @@ impl Commits {
     pub fn crash(&mut self, survived: UsableBytes, mut unknown: impl FnMut(Waiting)) -> CrashToll {
         let mut toll = CrashToll::default();
         for queue in [&mut self.local].into_iter().chain(&mut self.remote) {
-            toll.unknown += queue.len() as u64;
-            queue.drain(..).for_each(&mut unknown);
+            toll.unknown += queue.live().len() as u64;
+            queue.live().iter().copied().for_each(&mut unknown);
+            *queue = Queue::default();
         }
         toll.lost = self.unflushed.iter().filter(|&&end| end > survived).count() as u64;
         self.unflushed.clear();
         toll
     }
 
+    /// The queue of commits that wait for standbys in `mode`, or for the local flush alone.
     #[inline]
-    fn queue(&mut self, mode: Option<WaitMode>) -> &mut VecDeque<Waiting> {
+    pub fn queue(&mut self, mode: Option<WaitMode>) -> &mut Queue {
         match mode {
             None => &mut self.local,
             Some(mode) => &mut self.remote[mode as usize],
@@ -146,22 +157,31 @@ impl Commits {
     }
 }
 
-#[inline]
-fn release(
-    queue: &mut VecDeque<Waiting>,
-    now: SimTime,
-    upto: UsableBytes,
-    out: &mut Vec<Acknowledged>,
-) {
-    let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
-    let (first, second) = queue.as_slices();
-    let released = first.iter().take_while(|w| w.end <= upto).count();
-    out.extend(first[..released].iter().map(answer));
-    let mut all = released;
-    if released == first.len() {
-        let released = second.iter().take_while(|w| w.end <= upto).count();
-        out.extend(second[..released].iter().map(answer));
-        all += released;
+impl Queue {
+    /// A commit waits.
+    #[inline]
+    pub fn push(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
     }
-    queue.drain(..all);
+
+    /// Those that still wait.
+    #[inline]
+    fn live(&self) -> &[Waiting] {
+        &self.waiting[self.released..]
+    }
+
+    /// Answers whoever waits for a position up to `upto`.
+    #[inline]
+    fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Vec<Acknowledged>) {
+        let live = self.live();
+        let released = live.iter().take_while(|waiting| waiting.end <= upto).count();
+        let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
+        out.extend(live[..released].iter().map(answer));
+        self.released += released;
+        // What is left moves to the front when it is less than what moving it makes room for.
+        if self.released * 2 >= self.waiting.len() {
+            self.waiting.drain(..self.released);
+            self.released = 0;
+        }
+    }
 }

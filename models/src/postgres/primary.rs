@@ -21,7 +21,7 @@ use super::wal::{Wal, record};
 use super::walsender::{Phase, WalSender};
 use super::walwriter::{Round, WalWriter};
 use super::{ConnectionId, PgVersion};
-use crate::clients::{Arrival, ArrivalKind};
+use crate::clients::{Arrival, ArrivalKind, Clients};
 use crate::trace::fact::{CheckpointCause, ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -36,8 +36,6 @@ pub struct Primary {
     checkpointer: Checkpointer,
     syncrep: SyncRep,
     level: SynchronousCommit,
-    /// What a commit at `level` waits for on standbys.
-    wait_mode: Option<WaitMode>,
     commit_delay: Duration,
     commit_siblings: usize,
     max_wal_senders: u32,
@@ -52,8 +50,20 @@ pub struct Primary {
     pub checkpoints: u64,
 }
 
-/// Aligned size of a commit record; [`record::COMMIT`] before alignment.
-const COMMIT: Bytes = Bytes(40);
+/// Transactions of one workload that are to be inserted together.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// Index of their workload.
+    pub workload: u16,
+    /// Its own `synchronous_commit`.
+    pub level: Option<SynchronousCommit>,
+    /// Those that want to insert up to here.
+    pub until: SimTime,
+    /// None of them goes on before.
+    pub since: SimTime,
+    /// Only the first of them.
+    pub only_one: bool,
+}
 
 impl Primary {
     /// A primary that starts at `now` with everything up to `end` durable.
@@ -72,7 +82,6 @@ impl Primary {
             checkpointer: Checkpointer::new(now, CheckpointConfig::from(settings), end),
             syncrep: SyncRep::new(names),
             level: settings.synchronous_commit,
-            wait_mode: settings.synchronous_commit.wait_mode(),
             commit_delay: settings.commit_delay,
             commit_siblings: settings.commit_siblings as usize,
             max_wal_senders: settings.max_wal_senders,
@@ -109,33 +118,73 @@ impl Primary {
         &self.syncrep
     }
 
-    /// What a commit waits for on standbys, if it does.
-    #[inline]
-    fn mode_of(&self, level: Option<SynchronousCommit>) -> Option<WaitMode> {
-        match self.syncrep.defines_standbys() {
-            true => level.map_or(self.wait_mode, SynchronousCommit::wait_mode),
-            false => None,
-        }
+    /// The level of a commit whose workload sets `level`.
+    pub fn level(&self, level: Option<SynchronousCommit>) -> SynchronousCommit {
+        level.unwrap_or(self.level)
     }
 
-    /// A backend inserts. False if wal_buffers are full: it comes again when some are written.
+    /// What a commit waits for on standbys, if it does.
+    #[inline]
+    fn mode_of(&self, level: SynchronousCommit) -> Option<WaitMode> {
+        if self.syncrep.defines_standbys() { level.wait_mode() } else { None }
+    }
+
+    /// Backends insert what arrives up to `batch.until`, one after the other, until one is answered
+    /// at once. The one that finds wal_buffers full is given back: it comes again when some are
+    /// written.
     #[inline]
     pub fn insert(
         &mut self,
+        clients: &mut Clients,
+        batch: Batch,
+        host: &mut Host,
+        out: &mut Out,
+    ) -> Option<Arrival> {
+        let level = self.level(batch.level);
+        let waits = level != SynchronousCommit::Off;
+        let mode = self.mode_of(level);
+        let mut refused = None;
+        clients.take_until(batch.until, |arrival| {
+            let at = arrival.at.max(batch.since);
+            if waits && arrival.kind == ArrivalKind::Commit && self.wal.flushing() {
+                // The usual case: whoever comes while a flush runs can only wait.
+                if let Some(end) = self.wal.insert_transaction(arrival.wal) {
+                    let session = Session { workload: batch.workload, client: arrival.client };
+                    let waiting = Waiting { end, start: arrival.start, session };
+                    self.commits.queue(mode).push(waiting);
+                    return !batch.only_one;
+                }
+            }
+            let arrival = Arrival { at, ..*arrival };
+            if !self.insert_one(&arrival, batch.workload, level, host, out) {
+                refused = Some(arrival);
+                return false;
+            }
+            !batch.only_one && out.acknowledged.is_empty()
+        });
+        refused
+    }
+
+    /// A backend inserts. False if wal_buffers are full.
+    pub fn insert_one(
+        &mut self,
         arrival: &Arrival,
         workload: u16,
-        level: Option<SynchronousCommit>,
+        level: SynchronousCommit,
         host: &mut Host,
         out: &mut Out,
     ) -> bool {
-        if !self.wal.has_room(arrival.wal + COMMIT) {
+        if !self.wal.has_room(arrival.wal + record::COMMIT_ALIGNED) {
             self.flush_if_wanted(arrival.at, true, host);
             return false;
         }
-        self.wal.insert(arrival.wal);
         match arrival.kind {
-            ArrivalKind::Records => return true,
+            ArrivalKind::Records => {
+                self.wal.insert(arrival.wal);
+                return true;
+            }
             ArrivalKind::Step => {
+                self.wal.insert(arrival.wal);
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
             }
@@ -148,17 +197,17 @@ impl Primary {
         true
     }
 
-    #[inline]
     fn commit(
         &mut self,
         arrival: &Arrival,
         session: Session,
-        level: Option<SynchronousCommit>,
+        level: SynchronousCommit,
         out: &mut Out,
     ) {
         let (at, start) = (arrival.at, arrival.start);
+        self.wal.insert(arrival.wal);
         let end = self.wal.insert(record::COMMIT);
-        if level.unwrap_or(self.level) == SynchronousCommit::Off {
+        if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
@@ -166,7 +215,8 @@ impl Primary {
             return;
         }
         self.wal.want(end);
-        self.commits.wait(self.mode_of(level), Waiting { end, start, session });
+        let mode = self.mode_of(level);
+        self.commits.queue(mode).push(Waiting { end, start, session });
     }
 
     /// Begins a flush if the lock is free and somebody waits, or must have room.

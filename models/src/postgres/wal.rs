@@ -111,6 +111,8 @@ pub mod record {
 
     /// COMMIT: 34 bytes, 38 with the flag that `remote_apply` sets; both align to 40.
     pub const COMMIT: Bytes = Bytes(34);
+    /// The same, aligned.
+    pub const COMMIT_ALIGNED: Bytes = Bytes(40);
 
     /// CHECKPOINT_REDO at the redo point of an online checkpoint (17 and later).
     pub fn checkpoint_redo(version: PgVersion) -> Option<Bytes> {
@@ -168,6 +170,20 @@ impl Wal {
     pub fn insert(&mut self, bytes: Bytes) -> UsableBytes {
         self.insert = self.insert.after(bytes);
         self.insert
+    }
+
+    /// Inserts the records of a transaction and its commit record, whose end somebody waits for.
+    /// `None` if they do not fit into wal_buffers behind what is not yet written.
+    #[inline]
+    pub fn insert_transaction(&mut self, records: Bytes) -> Option<UsableBytes> {
+        let bytes = records + record::COMMIT_ALIGNED;
+        if self.insert.0 + bytes.0 > self.written.0 + self.buffers.0 {
+            return None;
+        }
+        let end = self.insert.after(bytes);
+        self.insert = end;
+        self.wanted = end;
+        Some(end)
     }
 
     /// Notes a checkpoint record that ends at the insert position.

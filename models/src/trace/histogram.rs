@@ -17,7 +17,7 @@ const BUCKETS: usize = ((OCTAVES + 1) as usize) << BITS;
 /// Counts of latencies.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    counts: Box<[u32]>,
+    counts: Box<[u32; BUCKETS]>,
     /// Latencies that halving has taken out of `counts`.
     uncounted: u64,
     sum: u128,
@@ -29,7 +29,7 @@ pub struct Histogram {
 impl Default for Histogram {
     fn default() -> Histogram {
         Histogram {
-            counts: vec![0; BUCKETS].into_boxed_slice(),
+            counts: Box::new([0; BUCKETS]),
             uncounted: 0,
             sum: 0,
             min: u64::MAX,
@@ -41,18 +41,29 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts one latency.
-    #[inline]
     pub fn record(&mut self, latency: Duration) {
-        let value = latency.0;
-        self.sum += u128::from(value);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        let bucket = &mut self.counts[bucket_of(value)];
-        if let Some(more) = bucket.checked_add(1) {
-            *bucket = more;
-        } else {
-            self.halve();
+        self.record_all([latency].into_iter());
+    }
+
+    /// Counts some latencies; their sum and the largest of them.
+    #[inline]
+    pub fn record_all(&mut self, latencies: impl Iterator<Item = Duration>) -> (u64, u64) {
+        let (mut sum, mut min, mut max) = (0, self.min, 0);
+        for Duration(value) in latencies {
+            sum += value;
+            min = min.min(value);
+            max = max.max(value);
+            let bucket = &mut self.counts[bucket_of(value)];
+            if let Some(more) = bucket.checked_add(1) {
+                *bucket = more;
+            } else {
+                self.halve();
+            }
         }
+        self.sum += u128::from(sum);
+        self.min = min;
+        self.max = self.max.max(max);
+        (sum, max)
     }
 
     #[cold]
@@ -122,7 +133,7 @@ impl Histogram {
 #[inline]
 fn bucket_of(value: u64) -> usize {
     // How far the value's first 1 + BITS bits are shifted: 0 in the first two octaves.
-    let shift = (u64::BITS - (value | 1).leading_zeros()).saturating_sub(1 + BITS);
+    let shift = (value | 1 << BITS).ilog2() - BITS;
     let bucket = (u64::from(shift) << BITS) + (value >> shift);
     (bucket as usize).min(BUCKETS - 1)
 }

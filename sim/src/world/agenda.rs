@@ -1,67 +1,55 @@
 //! What happens next: the only order and the only clock of the data plane.
 //!
 //! Every machine is a *source* with one next moment. The next event is that of the source whose
-//! moment is the earliest; at one moment the source with the lower number comes first. A winner
-//! tree over a fixed set of sources needs no sequence numbers and leaves nothing to luck. Moment
-//! and number share one word, so that the earliest is simply the smallest.
+//! moment is the earliest; at one moment the source with the lower number comes first. That needs
+//! no sequence numbers and leaves nothing to luck. With the few sources of a cluster, looking at
+//! all of them costs less than keeping any order among them.
 
 use models::units::SimTime;
 
-/// The next moment of every source, as a winner tree.
-///
-/// Invariant: each node above the leaves is the smaller of its two children.
+/// The next moment of every source.
 #[derive(Clone, Debug)]
 pub struct Agenda {
-    /// Node 1 is the root, the children of n are 2n and 2n + 1, and source s is leaf `leaves` + s.
-    tree: Vec<u64>,
-    leaves: usize,
+    /// Indexed by source, filled up to whole blocks with sources that never have anything to do.
+    blocks: Vec<[SimTime; BLOCK]>,
 }
 
-/// A machine's number on the agenda, below [`SOURCES`].
+/// A machine's number on the agenda.
 pub type Source = usize;
 
-/// The most sources: 16 servers, a hundred links with two directions each, and the clients, fit.
-pub const SOURCES: usize = 1 << BITS;
-const BITS: u32 = 8;
-/// Moments from here on are never reached: 2^56 ns are 834 days.
-pub const HORIZON: SimTime = SimTime(u64::MAX >> BITS);
+/// Moments that are looked at without a loop.
+const BLOCK: usize = 8;
 
 impl Agenda {
     /// An agenda of so many sources, none of which has anything to do.
     pub fn new(sources: usize) -> Agenda {
-        assert!(sources <= SOURCES, "{sources} sources");
-        let leaves = sources.next_power_of_two().max(2);
-        Agenda { tree: vec![u64::MAX; 2 * leaves], leaves }
+        Agenda { blocks: vec![[SimTime::NEVER; BLOCK]; sources.div_ceil(BLOCK).max(1)] }
     }
 
     /// Notes when a source next has something to do.
     #[inline]
     pub fn set(&mut self, source: Source, at: SimTime) {
-        let tree = self.tree.as_mut_slice();
-        let mut node = self.leaves + source;
-        let mut winner = at.0.min(HORIZON.0) << BITS | source as u64;
-        while node < tree.len() && tree[node] != winner {
-            tree[node] = winner;
-            winner = winner.min(tree[node ^ 1]);
-            node >>= 1;
-            if node == 0 {
-                break;
-            }
-        }
+        self.blocks[source / BLOCK][source % BLOCK] = at;
     }
 
-    /// The source that comes next, and when; [`HORIZON`] if none has anything to do.
+    /// The source that comes next, and when; [`SimTime::NEVER`] if none has anything to do.
     #[inline]
     pub fn first(&self) -> (Source, SimTime) {
-        let first = self.tree[1];
-        ((first & (SOURCES as u64 - 1)) as usize, SimTime(first >> BITS))
+        let (mut first, mut earliest) = (0, SimTime::NEVER);
+        for (number, block) in self.blocks.iter().enumerate() {
+            for (place, &at) in block.iter().enumerate() {
+                if at < earliest {
+                    (first, earliest) = (number * BLOCK + place, at);
+                }
+            }
+        }
+        (first, earliest)
     }
 
     /// The earliest moment of the first `count` sources.
     pub fn earliest_of(&self, count: usize) -> SimTime {
-        let leaves = &self.tree[self.leaves..self.leaves + count];
-        let first = leaves.iter().fold(u64::MAX, |first, &next| first.min(next));
-        SimTime(first >> BITS)
+        let moments = self.blocks.as_flattened().iter().take(count);
+        moments.fold(SimTime::NEVER, |first, &next| if next < first { next } else { first })
     }
 }
 
@@ -75,7 +63,7 @@ mod tests {
         let mut die = Die::new(1, "moments", "test");
         for sources in [1, 2, 3, 8, 13] {
             let mut agenda = Agenda::new(sources);
-            let mut moments = vec![HORIZON; sources];
+            let mut moments = vec![SimTime::NEVER; sources];
             for _ in 0..10_000 {
                 let source = (die.throw() % sources as u64) as usize;
                 let at = SimTime(die.throw() % 20);

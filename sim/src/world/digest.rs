@@ -50,6 +50,17 @@ impl Digest {
         self.unordered = self.unordered.wrapping_add(mix(x));
     }
 
+    /// Takes several numbers in, in order.
+    #[inline]
+    pub fn fold_all(&mut self, all: impl Iterator<Item = u64>) {
+        let mut digest = self.value;
+        for x in all {
+            let mixed = (digest ^ x).wrapping_mul(FACTOR);
+            digest = mixed ^ (mixed >> 32);
+        }
+        self.value = digest;
+    }
+
     /// The digest so far.
     pub fn value(&self) -> u64 {
         self.value ^ mix(self.unordered)

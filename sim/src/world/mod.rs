@@ -23,9 +23,9 @@ pub mod summary;
 use models::clients::{Arrival, ArrivalKind, Clients};
 use models::network::{Delivery, Link};
 use models::postgres::guc::SynchronousCommit;
-use models::postgres::primary::Primary;
+use models::postgres::primary::{Batch, Primary};
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Effect, Host, Out, Server, State};
+use models::postgres::server::{Effect, Out, Server, State};
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -378,16 +378,22 @@ impl World {
             let server = &mut self.servers[self.primary];
             more = server.with_backends(|primary, host| match held.take() {
                 Some((index, arrival)) => {
-                    let level = workloads[index].level;
-                    let inserted = primary.insert(&arrival, index as u16, level, host, out);
+                    let level = primary.level(workloads[index].level);
+                    let inserted = primary.insert_one(&arrival, index as u16, level, host, out);
                     if !inserted {
                         *held = Some((index, arrival));
                     }
                     inserted && !only_one
                 }
                 None => {
-                    let batch = Batch { upto, since, now, only_one };
-                    insert_batch(workloads, batch, primary, host, held, out)
+                    let Some((index, batch)) = next_batch(workloads, upto, since, only_one) else {
+                        return false;
+                    };
+                    let clients = &mut workloads[index].clients;
+                    let refused = primary.insert(clients, batch, host, out);
+                    // It inserts when some of the buffers are written, at the earliest.
+                    *held = refused.map(|a| (index, Arrival { at: a.at.max(now), ..a }));
+                    !only_one && held.is_none()
                 }
             }) == Some(true);
             if !self.out.acknowledged.is_empty() {
@@ -556,9 +562,7 @@ impl World {
     }
 
     fn answer_clients(&mut self) {
-        for answer in &self.out.acknowledged {
-            self.digest.fold(answer.at.0 - answer.start.0);
-        }
+        self.digest.fold_all(self.out.acknowledged.iter().map(|a| a.at.0 - a.start.0));
         if let Some(recorder) = &mut self.recorder {
             recorder.acknowledged(&self.out.acknowledged);
         }
@@ -631,52 +635,24 @@ impl World {
     }
 }
 
-/// Which transactions are to be inserted together.
-#[derive(Clone, Copy)]
-struct Batch {
-    /// Those that arrived up to here.
-    upto: SimTime,
-    /// None of them goes on before.
-    since: SimTime,
-    /// Now.
-    now: SimTime,
-    /// Only the first of them.
-    only_one: bool,
-}
-
-/// Inserts what arrives in a batch, as long as it is of one workload and nobody is answered at
-/// once. Whether there may be more.
+/// What arrives up to `upto`, as long as no other workload comes first; `None` if nothing does.
 #[inline]
-fn insert_batch(
-    workloads: &mut [Workload],
-    batch: Batch,
-    primary: &mut Primary,
-    host: &mut Host,
-    held: &mut Option<(usize, Arrival)>,
-    out: &mut Out,
-) -> bool {
-    let Some((index, at)) = next_of(workloads).filter(|next| next.1 <= batch.upto) else {
-        return false;
-    };
-    // As long as no other workload comes first, there is no need to look at them.
-    let others = workloads.iter().enumerate().filter(|(other, _)| *other != index);
-    let until = others.map(|(_, w)| w.clients.next_insert()).min().unwrap_or(SimTime::NEVER);
-    let until = at.max(batch.upto.min(SimTime(until.0 - 1)));
-    let Workload { clients, level, .. } = &mut workloads[index];
-    while clients.next_insert() <= until {
-        let mut arrival = clients.take();
-        arrival.at = arrival.at.max(batch.since);
-        if !primary.insert(&arrival, index as u16, *level, host, out) {
-            // It inserts when some of the buffers are written, at the earliest.
-            arrival.at = arrival.at.max(batch.now);
-            *held = Some((index, arrival));
-            return false;
-        }
-        if batch.only_one || !out.acknowledged.is_empty() {
-            break;
+fn next_batch(
+    workloads: &[Workload],
+    upto: SimTime,
+    since: SimTime,
+    only_one: bool,
+) -> Option<(usize, Batch)> {
+    let (index, at) = next_of(workloads).filter(|next| next.1 <= upto)?;
+    let mut until = upto;
+    for (other, workload) in workloads.iter().enumerate() {
+        let next = workload.clients.next_insert();
+        if other != index && next <= until {
+            until = at.max(SimTime(next.0 - 1));
         }
     }
-    !batch.only_one
+    let level = workloads[index].level;
+    Some((index, Batch { workload: index as u16, level, until, since, only_one }))
 }
 
 /// The workload whose transaction comes next, and when.

@@ -91,18 +91,25 @@ impl Recorder {
         self.facts.push(fact);
     }
 
-    /// Clients have their answers.
+    /// Clients have their answers, in order of time.
     #[inline]
-    pub fn acknowledged(&mut self, answers: &[Acknowledged]) {
-        for answer in answers {
-            let latency = Duration(answer.at.0 - answer.start.0);
-            self.latency.record(latency);
-            if answer.at >= self.bucket.end {
-                self.next_bucket(answer.at);
+    pub fn acknowledged(&mut self, mut answers: &[Acknowledged]) {
+        while let Some(last) = answers.last() {
+            // Nearly always all of them fall into the bucket in hand.
+            let mut fall_in = answers.len();
+            if last.at >= self.bucket.end {
+                fall_in = answers.iter().take_while(|a| a.at < self.bucket.end).count();
             }
-            self.bucket.commits += 1;
-            self.bucket.latency_sum += latency.0;
-            self.bucket.latency_max = self.bucket.latency_max.max(latency.0);
+            let (now, later) = answers.split_at(fall_in);
+            let latencies = now.iter().map(|a| Duration(a.at.0 - a.start.0));
+            let (sum, max) = self.latency.record_all(latencies);
+            self.bucket.commits += now.len() as u64;
+            self.bucket.latency_sum += sum;
+            self.bucket.latency_max = self.bucket.latency_max.max(max);
+            if let Some(first) = later.first() {
+                self.next_bucket(first.at);
+            }
+            answers = later;
         }
     }
 
