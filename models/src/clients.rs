@@ -212,8 +212,11 @@ impl Clients {
     /// wants more.
     #[inline]
     pub fn take_until(&mut self, until: SimTime, mut insert: impl FnMut(&Arrival) -> bool) {
-        if let (Load::Open { gap, poisson: true }, true) = (&self.config.load, self.in_order) {
-            return self.take_poisson(*gap, until, insert);
+        if let (Load::Open { gap, poisson }, true) = (&self.config.load, self.in_order) {
+            return match *poisson {
+                true => self.take_open_in_order(until, insert, exponential, gap.0),
+                false => self.take_open_in_order(until, insert, |gap, _| gap, gap.0),
+            };
         }
         while self.next <= until {
             let arrival = self.take_any();
@@ -226,11 +229,12 @@ impl Clients {
     /// The usual case, an open loop with a constant service time: what changes from one
     /// transaction to the next stays in registers.
     #[inline]
-    fn take_poisson(
+    fn take_open_in_order(
         &mut self,
-        gap: Duration,
         until: SimTime,
         mut insert: impl FnMut(&Arrival) -> bool,
+        gap: impl Fn(u64, u64) -> u64,
+        mean: u64,
     ) {
         let (mut arrivals, mut wal) = (self.arrivals, self.wal);
         let (mut next, mut start, mut started) = (self.next, self.start, self.started);
@@ -245,7 +249,7 @@ impl Clients {
             let kind = ArrivalKind::Commit;
             let (client, wal) = (started as u32, Bytes(records));
             let arrival = Arrival { at: next, start, client, wal, kind };
-            start += Duration(exponential(gap.0, arrivals.throw()));
+            start += Duration(gap(mean, arrivals.throw()));
             next = if start < end { start + service } else { SimTime::NEVER };
             started += 1;
             more = insert(&arrival);
