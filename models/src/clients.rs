@@ -420,11 +420,11 @@ impl Clients {
         for (set, untouched) in self.config.pages.iter().zip(&mut self.untouched) {
             let mut touches = set.touches_per_thousand / 1000;
             let rest = u64::from(set.touches_per_thousand % 1000);
-            if rest > 0 && (self.images.throw() >> 32) * 1000 >> 32 < rest {
+            if rest > 0 && ((self.images.throw() >> 32) * 1000) >> 32 < rest {
                 touches += 1;
             }
             for _ in 0..touches {
-                let page = u128::from(self.images.throw()) * u128::from(set.pages) >> 64;
+                let page = (u128::from(self.images.throw()) * u128::from(set.pages)) >> 64;
                 if (page as u64) < *untouched {
                     *untouched -= 1;
                     wal += set.image.0;

@@ -39,7 +39,7 @@ impl Segment {
     #[inline]
     fn at(&self, p: u64) -> u64 {
         let (along, (whole, rest)) = (p - self.from, self.slope);
-        self.value + along * whole + (along * rest >> 32)
+        self.value + along * whole + ((along * rest) >> 32)
     }
 }
 

@@ -157,7 +157,6 @@ fn every_recorded_observation_comes_out_the_same() {
     let recording: Value = serde_json::from_str(RECORDING).expect("JSON");
     let observations = recording["observations"].as_array().expect("observations");
     let wrong: Vec<_> = observations.iter().filter(|&o| !play(o)).collect();
-    println!("{} of {} equal", observations.len() - wrong.len(), observations.len());
     assert!(wrong.is_empty(), "{} differ: {wrong:#?}", wrong.len());
     assert_eq!(observations.len(), 111);
 }

@@ -175,7 +175,7 @@ pub static DISK: Section = Section {
         key("preset", Shape::Name, "nvme", "Where the keys that are left out come from."),
         key("fsync", Shape::TimeQuantiles, "the preset's", "Time of an fsync of little data."),
         key("write", Shape::ByteRate, "the preset's", "Sequential write."),
-        key("write_call", Shape::Time, "the preset's", "One write() into the page cache."),
+        key("write_call", Shape::Time, "0", "One write() into the page cache."),
         key("capacity", Shape::Size, "", "Its size; without it the volume never fills up."),
     ],
     not_built: &[],

@@ -30,8 +30,9 @@ fn quiet_status_updates_change_nothing_that_can_be_seen() {
         ("busy", "rate = '5000/s'\nwal = '2kB'"),
     ] {
         let text = format!(
-            "duration = '20s'\n[server.pg1.postgresql]\nsynchronous_standby_names = 'FIRST 1 (pg2, pg3)'\n\
-             [server.pg1]\n[server.pg2]\nupstream = 'pg1'\nreplay = '3MB/s'\n[server.pg3]\nupstream = 'pg1'\n\
+            "duration = '20s'\n[server.pg1.postgresql]\n\
+             synchronous_standby_names = 'FIRST 1 (pg2, pg3)'\n[server.pg1]\n\
+             [server.pg2]\nupstream = 'pg1'\nreplay = '3MB/s'\n[server.pg3]\nupstream = 'pg1'\n\
              [network]\nrtt = '3ms'\n[workload.orders]\n{body}\n\
              [fault.cut]\nkind = 'link_cut'\nbetween = ['pg1', 'pg2']\nat = '5s'\nfor = '3s'\n\
              [fault.down]\nkind = 'crash'\nserver = 'pg2'\nat = '12s'\nfor = '2s'\n"

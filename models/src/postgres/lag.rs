@@ -812,7 +812,7 @@ mod tests {
             let (mut sent, mut at) = (0, positions(0, 0, 0));
             for step in 1..400 {
                 let now = at_ms(step * 3 + die.throw() % 3);
-                if die.throw() % 3 == 0 {
+                if die.throw().is_multiple_of(3) {
                     sent += die.throw() % 500;
                     eager.sample(Lsn(sent), now);
                     lazy.sample(Lsn(sent), now);

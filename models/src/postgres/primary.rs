@@ -273,10 +273,9 @@ impl Primary {
         for sender in self.senders.iter_mut().flatten() {
             sender.send(now, done.flushed, &self.wal, out);
         }
-        if let Some(segment) = done.completed {
-            if let Some(cause) = self.checkpointer.completed(now, segment, &host.files) {
-                self.start_checkpoint(now, cause, out);
-            }
+        let due = |segment| self.checkpointer.completed(now, segment, &host.files);
+        if let Some(cause) = done.completed.and_then(due) {
+            self.start_checkpoint(now, cause, out);
         }
     }
 

@@ -308,9 +308,9 @@ impl SyncRep {
 
     /// The same for `ANY 1`, in one pass: the largest of each position.
     fn release_any_one(&mut self, standbys: &[Standby], index: usize) -> Release {
-        let mut release = Release::default();
-        release.among = standbys.get(index).is_some_and(Standby::is_candidate);
-        if release.among {
+        let among = standbys.get(index).is_some_and(Standby::is_candidate);
+        let mut release = Release { among, ..Release::default() };
+        if among {
             let mut synced = Positions::default();
             for standby in standbys.iter().filter(|standby| standby.is_candidate()) {
                 synced.write = synced.write.max(standby.write);

@@ -325,16 +325,7 @@ impl Lines<'_, '_> {
                 ConnectionEnd::Shutdown => {}
             },
             What::SyncStandby { standby, priority } => {
-                let name = self.words.name(standby);
-                let text = match priority {
-                    Some(priority) => format!(
-                        "standby \"{name}\" is now a synchronous standby with priority {priority}"
-                    ),
-                    None => format!(
-                        "standby \"{name}\" is now a candidate for quorum synchronous standby"
-                    ),
-                };
-                self.log(server, WalSender(standby), text);
+                self.sync_standby(server, standby, priority);
             }
             What::WaitingForWal { at } => {
                 if major >= 15 {
@@ -349,6 +340,19 @@ impl Lines<'_, '_> {
             }
             What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
         }
+    }
+
+    fn sync_standby(&mut self, server: ServerId, standby: ServerId, priority: Option<u32>) {
+        let name = self.words.name(standby);
+        let text = match priority {
+            Some(priority) => {
+                format!("standby \"{name}\" is now a synchronous standby with priority {priority}")
+            }
+            None => {
+                format!("standby \"{name}\" is now a candidate for quorum synchronous standby")
+            }
+        };
+        self.log(server, Process::WalSender(standby), text);
     }
 
     fn recovery_started(&mut self, server: ServerId, at: SimTime, redo: Lsn) {

@@ -259,7 +259,8 @@ impl World {
         first.arrival.at = self.now;
         let (arrival, out) = (first.arrival, &mut self.out);
         let inserted = self.servers[0].with_backends(|primary, host| {
-            let inserted = primary.insert(&arrival, 0, first.level, host, out);
+            let level = primary.level(first.level);
+            let inserted = primary.insert_one(&arrival, 0, level, host, out);
             (inserted, primary.wal.insert_lsn())
         });
         self.blocked = matches!(inserted, Some((false, _)));

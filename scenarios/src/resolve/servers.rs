@@ -380,6 +380,9 @@ impl<'a> Servers<'a> {
             not_modelled.extend(
                 draft.configured.not_modelled().map(|name| format!("{}: {name}", draft.name)),
             );
+            if draft.disk.as_ref().is_some_and(|disk| disk.capacity.is_some()) {
+                not_modelled.push(format!("{}: disk capacity, which never runs out", draft.name));
+            }
             servers.push(Server {
                 name: draft.name.to_owned(),
                 site: draft.site.map(|(site, _)| site.to_owned()),

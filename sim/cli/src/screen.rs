@@ -17,7 +17,9 @@ use crate::stored::{digest_of, hex};
 use crate::terminal::{Style, Terminal, plain, wrap};
 
 /// Events shown; the rest is in `facts.jsonl`.
-const EVENTS: usize = 12;
+const EVENTS: usize = 24;
+/// Events of one variant that make a short story.
+const STORY: usize = 8;
 
 /// All that is shown.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +87,12 @@ impl Screen<'_> {
         }
     }
 
-    /// At most [`EVENTS`] events, the same share for each variant: where and when, and what; and
-    /// how many facts there were besides.
+    /// At most [`EVENTS`] events, the same share for each variant but enough for a short story:
+    /// where and when, and what; and how many facts there were besides.
     fn told(&self) -> (Vec<(String, String)>, u64) {
         let names = reports::variant_names(self.runs);
         let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let share = EVENTS.div_ceil(self.runs.len().max(1));
+        let share = EVENTS.div_ceil(self.runs.len().max(1)).max(STORY);
         let (mut told, mut more) = (Vec::new(), 0);
         for (run, name) in self.runs.iter().zip(names) {
             let timeline = tables::timeline(run, usize::MAX);

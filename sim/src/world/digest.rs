@@ -1,8 +1,8 @@
 //! The digest of a run: 64 bits that every event of the data plane goes into.
 //!
 //! Two runs with the same digest at the same moment have had the same events in the same order.
-//! What may be taken note of late ([`models::network`], quiet messages) goes in without an order, as
-//! a sum: it makes no difference when.
+//! What may be taken note of late ([`models::network`], quiet messages) goes in without an order,
+//! as a sum: it makes no difference when.
 //!
 //! It is noted at [`MOMENTS`] moments as well, so that a replay can say where it first differs.
 //! Not a cryptographic hash: it guards against accidents, not against somebody's intent.
