@@ -137,6 +137,8 @@ pub struct Clients {
     full_page_writes: bool,
     /// Whether transactions insert in the order in which they start (closed loop: are answered).
     in_order: bool,
+    /// See [`Clients::is_plain`].
+    plain: bool,
     /// The service time, if it is constant.
     fixed_service: Duration,
     /// Pages of each set not touched since the redo point.
@@ -174,6 +176,9 @@ impl Clients {
             think: die("think"),
             full_page_writes,
             in_order: constant_think && config.service.is_constant(),
+            plain: matches!(config.load, Load::Open { .. })
+                && config.service.is_constant()
+                && (config.pages.is_empty() || !full_page_writes),
             fixed_service: Duration(config.service.max()),
             untouched: config.pages.iter().map(|set| set.pages).collect(),
             start: SimTime::ZERO,
@@ -198,78 +203,64 @@ impl Clients {
         self.started
     }
 
-    /// Hands out the arrival of [`Clients::next_insert`].
-    pub fn take(&mut self) -> Arrival {
-        let mut taken = None;
-        self.take_until(self.next, |arrival| {
-            taken = Some(*arrival);
-            false
-        });
-        taken.expect("next_insert found one")
+    /// Whether transactions come at a rate, insert in the order in which they start, and never
+    /// with a full-page image.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
-    /// Hands out everything that wants to insert up to `until`, in order, as long as `insert`
-    /// wants more.
-    #[inline]
-    pub fn take_until(&mut self, until: SimTime, mut insert: impl FnMut(&Arrival) -> bool) {
-        if let (Load::Open { gap, poisson }, true) = (&self.config.load, self.in_order) {
-            return match *poisson {
-                true => self.take_open_in_order(until, insert, exponential, gap.0),
-                false => self.take_open_in_order(until, insert, |gap, _| gap, gap.0),
-            };
-        }
-        while self.next <= until {
-            let arrival = self.take_any();
-            if !insert(&arrival) {
-                break;
-            }
-        }
+    /// The most WAL of one transaction without images.
+    pub fn largest(&self) -> Bytes {
+        Bytes(self.config.records.max())
     }
 
     /// The usual case, an open loop with a constant service time: what changes from one
     /// transaction to the next stays in registers.
     #[inline]
-    fn take_open_in_order(
+    pub fn take_plain(
         &mut self,
         until: SimTime,
-        mut insert: impl FnMut(&Arrival) -> bool,
-        gap: impl Fn(u64, u64) -> u64,
-        mean: u64,
+        mut insert: impl FnMut(SimTime, u32, Bytes) -> bool,
     ) {
+        let Load::Open { gap, poisson } = self.config.load else { return };
         let (mut arrivals, mut wal) = (self.arrivals, self.wal);
         let (mut next, mut start, mut started) = (self.next, self.start, self.started);
         let (end, service) = (self.config.end, self.fixed_service);
-        let has_images = self.full_page_writes && !self.config.pages.is_empty();
+        let records = &self.config.records;
         let mut more = true;
         while more && next <= until {
-            let mut records = self.config.records.drawn_with(|| wal.throw());
-            if has_images {
-                records += self.page_images();
-            }
-            let kind = ArrivalKind::Commit;
-            let (client, wal) = (started as u32, Bytes(records));
-            let arrival = Arrival { at: next, start, client, wal, kind };
-            start += Duration(gap(mean, arrivals.throw()));
+            more = insert(start, started as u32, Bytes(records.drawn_with(|| wal.throw())));
+            start += gap_after(&mut arrivals, gap, poisson);
             next = if start < end { start + service } else { SimTime::NEVER };
             started += 1;
-            more = insert(&arrival);
         }
         (self.arrivals, self.wal) = (arrivals, wal);
         (self.next, self.start, self.started) = (next, start, started);
     }
 
-    fn take_any(&mut self) -> Arrival {
-        let arrival = match self.config.load {
-            Load::Open { .. } => self.take_open(),
-            Load::Closed { .. } => self.take_closed(),
-            Load::Wal { step, .. } => self.take_step(step),
-            Load::Bulk { every, bytes, over, .. } => self.take_bulk(every, bytes, over),
-        };
+    /// Hands out the arrival of [`Clients::next_insert`].
+    pub fn take(&mut self) -> Arrival {
+        let arrival = self.take_any();
         if arrival.kind == ArrivalKind::Commit {
             self.started += 1;
         }
         self.find_next();
         arrival
+    }
+
+    fn take_any(&mut self) -> Arrival {
+        match self.config.load {
+            Load::Open { gap, poisson } if self.in_order => {
+                let (at, start, client) = (self.next, self.start, self.started as u32);
+                self.start = start + self.gap(gap, poisson);
+                Arrival { at, start, client, wal: self.transaction(), kind: ArrivalKind::Commit }
+            }
+            Load::Open { .. } => self.take_open(),
+            Load::Closed { .. } => self.take_closed(),
+            Load::Wal { step, .. } => self.take_step(step),
+            Load::Bulk { every, bytes, over, .. } => self.take_bulk(every, bytes, over),
+        }
     }
 
     /// A client of a closed loop has its answer and goes on after it has thought.
@@ -333,7 +324,7 @@ impl Clients {
 
     #[inline]
     fn gap(&mut self, mean: Duration, poisson: bool) -> Duration {
-        if poisson { Duration(exponential(mean.0, self.arrivals.throw())) } else { mean }
+        gap_after(&mut self.arrivals, mean, poisson)
     }
 
     fn take_open(&mut self) -> Arrival {
@@ -404,7 +395,6 @@ impl Clients {
     }
 
     /// WAL of one transaction: its records, and images of pages touched for the first time.
-    #[inline]
     fn transaction(&mut self) -> Bytes {
         let records = self.config.records.drawn_with(|| self.wal.throw());
         if !self.full_page_writes || self.config.pages.is_empty() {
@@ -470,6 +460,12 @@ impl WalProfile {
             }
         }
     }
+}
+
+/// Time from one start of an open loop to the next.
+#[inline]
+fn gap_after(die: &mut Die, mean: Duration, poisson: bool) -> Duration {
+    if poisson { Duration(exponential(mean.0, die.throw())) } else { mean }
 }
 
 /// `amount * part / whole` without overflow.

@@ -38,8 +38,10 @@ impl Segment {
     /// The value at a probability in it.
     #[inline]
     fn at(&self, p: u64) -> u64 {
-        let (along, (whole, rest)) = (p - self.from, self.slope);
-        self.value + along * whole + ((along * rest) >> 32)
+        // Nothing can wrap: `along` and `rest` are below 2^32, and the sum is at most the last value.
+        let (along, (whole, rest)) = (p.wrapping_sub(self.from), self.slope);
+        let risen = along.wrapping_mul(whole).wrapping_add(along.wrapping_mul(rest) >> 32);
+        self.value.wrapping_add(risen)
     }
 }
 
@@ -130,29 +132,27 @@ const FRACTION: u32 = 32;
 /// Points of the table over one octave.
 const STEPS: usize = 1024;
 
-/// log2(1 + i/STEPS) in 2^-32, by the bit-by-bit squaring method.
-const LOG2: [u64; STEPS + 1] = {
-    let mut table = [0; STEPS + 1];
-    let mut i = 0;
-    while i <= STEPS {
+/// log2(1 + i/STEPS) in 2^-32, by the bit-by-bit squaring method, and how far it is to the next.
+static LOG2: [(u64, u64); STEPS] = {
+    let mut table = [(0, 0); STEPS];
+    let mut next = 1 << FRACTION;
+    let mut i = STEPS;
+    while i > 0 {
+        i -= 1;
         // The mantissa in 2^-62, from 1 to 2.
         let mut m: u128 = (1 << 62) + (i as u128) * ((1 << 62) / STEPS as u128);
         let mut log: u64 = 0;
-        if i == STEPS {
-            log = 1 << FRACTION;
-        } else {
-            let mut bit = FRACTION;
-            while bit > 0 {
-                bit -= 1;
-                m = (m * m) >> 62;
-                if m >= 1 << 63 {
-                    m >>= 1;
-                    log |= 1 << bit;
-                }
+        let mut bit = FRACTION;
+        while bit > 0 {
+            bit -= 1;
+            m = (m * m) >> 62;
+            if m >= 1 << 63 {
+                m >>= 1;
+                log |= 1 << bit;
             }
         }
-        table[i] = log;
-        i += 1;
+        table[i] = (log, next - log);
+        next = log;
     }
     table
 };
@@ -170,9 +170,10 @@ pub fn exponential(mean: u64, throw: u64) -> u64 {
     let mantissa = (u << zeros) << 1;
     let index = (mantissa >> (64 - 10)) as usize;
     let rest = (mantissa << 10) >> 32;
-    let (low, high) = (LOG2[index], LOG2[index + 1]);
-    let log2 = low + (((high - low) * rest) >> 32);
-    let e = ((u64::from(zeros) + 1) << FRACTION) - log2;
+    // Nothing can wrap: a step rises by less than 2^23, and log2 of a mantissa is below 1.
+    let (low, rise) = LOG2[index];
+    let log2 = low.wrapping_add(rise.wrapping_mul(rest) >> 32);
+    let e = ((u64::from(zeros) + 1) << FRACTION).wrapping_sub(log2);
     // 6 bits of octaves and 32 of fraction times 32 bits of ln 2 need 70 bits.
     let nats = ((u128::from(e) * u128::from(LN_2)) >> FRACTION) as u64;
     ((u128::from(nats) * u128::from(mean)) >> FRACTION) as u64

@@ -9,7 +9,7 @@
 //! **Not modelled.** Reloads. `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
-use super::backend::{Acknowledged, Commits, CrashToll, Session, Waiting};
+use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::guc::{Settings, SynchronousCommit};
 use super::protocol::{Body, Message};
@@ -141,28 +141,22 @@ impl Primary {
         out: &mut Out,
     ) -> Option<Arrival> {
         let level = self.level(batch.level);
-        let waits = level != SynchronousCommit::Off;
-        let mode = self.mode_of(level);
-        let mut refused = None;
-        clients.take_until(batch.until, |arrival| {
-            let at = arrival.at.max(batch.since);
-            if waits && arrival.kind == ArrivalKind::Commit && self.wal.flushing() {
-                // The usual case: whoever comes while a flush runs can only wait.
-                if let Some(end) = self.wal.insert_transaction(arrival.wal) {
-                    let session = Session { workload: batch.workload, client: arrival.client };
-                    let waiting = Waiting { end, start: arrival.start, session };
-                    self.commits.queue(mode).push(waiting);
-                    return !batch.only_one;
-                }
-            }
-            let arrival = Arrival { at, ..*arrival };
+        let only_wait = level != SynchronousCommit::Off && self.wal.flushing();
+        if only_wait && clients.is_plain() && !batch.only_one {
+            let mode = self.mode_of(level);
+            join_queue(&mut self.wal, self.commits.queue(mode), clients, &batch);
+        }
+        while clients.next_insert() <= batch.until {
+            let arrival = clients.take();
+            let arrival = Arrival { at: arrival.at.max(batch.since), ..arrival };
             if !self.insert_one(&arrival, batch.workload, level, host, out) {
-                refused = Some(arrival);
-                return false;
+                return Some(arrival);
             }
-            !batch.only_one && out.acknowledged.is_empty()
-        });
-        refused
+            if batch.only_one || !out.acknowledged.is_empty() {
+                break;
+            }
+        }
+        None
     }
 
     /// A backend inserts. False if wal_buffers are full.
@@ -624,6 +618,23 @@ impl Primary {
     pub fn method(&self) -> Method {
         self.syncrep.names().method()
     }
+}
+
+/// The usual case: while a flush runs, whoever comes can only wait. Stops when wal_buffers may be
+/// too full for one more.
+fn join_queue(wal: &mut Wal, queue: &mut Queue, clients: &mut Clients, batch: &Batch) {
+    let full_at = wal.full_for(clients.largest() + record::COMMIT_ALIGNED);
+    let (mut end, workload) = (wal.inserted(), batch.workload);
+    if end > full_at {
+        return;
+    }
+    clients.take_plain(batch.until, |start, client, bytes| {
+        end = end.after(bytes + record::COMMIT_ALIGNED);
+        queue.push(Waiting { end, start, session: Session { workload, client } });
+        end <= full_at
+    });
+    wal.insert_up_to(end);
+    wal.want(end);
 }
 
 /// Process id of the walsender in a slot of the array: fictitious, stable.

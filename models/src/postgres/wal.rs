@@ -172,18 +172,19 @@ impl Wal {
         self.insert
     }
 
-    /// Inserts the records of a transaction and its commit record, whose end somebody waits for.
-    /// `None` if they do not fit into wal_buffers behind what is not yet written.
-    #[inline]
-    pub fn insert_transaction(&mut self, records: Bytes) -> Option<UsableBytes> {
-        let bytes = records + record::COMMIT_ALIGNED;
-        if self.insert.0 + bytes.0 > self.written.0 + self.buffers.0 {
-            return None;
-        }
-        let end = self.insert.after(bytes);
-        self.insert = end;
-        self.wanted = end;
-        Some(end)
+    /// End of everything inserted, to compare with ends of commits.
+    pub fn inserted(&self) -> UsableBytes {
+        self.insert
+    }
+
+    /// Beyond this insert position wal_buffers may have no room for `bytes` more.
+    pub fn full_for(&self, bytes: Bytes) -> UsableBytes {
+        UsableBytes((self.written.0 + self.buffers.0).saturating_sub(bytes.0))
+    }
+
+    /// Records were inserted that end here.
+    pub fn insert_up_to(&mut self, end: UsableBytes) {
+        self.insert = self.insert.max(end);
     }
 
     /// Notes a checkpoint record that ends at the insert position.

@@ -393,7 +393,9 @@ impl World {
                     let refused = primary.insert(clients, batch, host, out);
                     // It inserts when some of the buffers are written, at the earliest.
                     *held = refused.map(|a| (index, Arrival { at: a.at.max(now), ..a }));
-                    !only_one && held.is_none()
+                    // There may be more of another workload, or from whoever is answered.
+                    let more = batch.until < upto || !out.acknowledged.is_empty();
+                    more && !only_one && held.is_none()
                 }
             }) == Some(true);
             if !self.out.acknowledged.is_empty() {
