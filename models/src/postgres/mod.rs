@@ -2,7 +2,9 @@
 
 pub mod backend;
 pub mod checkpointer;
+pub mod effect;
 pub mod guc;
+pub mod host;
 pub mod lag;
 pub mod primary;
 pub mod protocol;

@@ -16,8 +16,9 @@
 
 use std::collections::VecDeque;
 
-use super::backend::{Acknowledged, Session};
+use super::effect::{Effect, Out};
 use super::guc::Settings;
+use super::host::{Host, Slot};
 use super::primary::Primary;
 use super::protocol::{Body, Message};
 use super::standby::Standby;
@@ -25,7 +26,7 @@ use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
-use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId, WalSegment};
+use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
 
 /// What the kernel keeps for a frozen server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,77 +45,6 @@ enum Postponed {
         /// Bytes it takes without blocking.
         bytes: Bytes,
     },
-}
-
-/// What a server does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Sends a message.
-    Send {
-        /// When: now, or a moment ago, when a piece of replay ended.
-        at: SimTime,
-        /// To whom.
-        to: ServerId,
-        /// What.
-        message: Message,
-    },
-    /// Other standbys count as synchronous than before: the next reply of each matters.
-    CandidatesChanged,
-    /// Took so many bytes of XLogData from the socket.
-    Read {
-        /// Who sent them.
-        from: ServerId,
-        /// How many.
-        bytes: Bytes,
-    },
-    /// A socket is full; wants to know when it has room for so many bytes.
-    NeedRoom {
-        /// The peer.
-        to: ServerId,
-        /// Bytes of the next message.
-        bytes: Bytes,
-    },
-    /// A client's connection ended without an answer.
-    Disconnected {
-        /// Whose.
-        session: Session,
-    },
-    /// A checkpoint began: page images are due again.
-    RedoMoved,
-    /// Something happened.
-    Fact(What),
-}
-
-/// Where effects go.
-#[derive(Clone, Debug, Default)]
-pub struct Out {
-    /// The moment of what is sent.
-    pub at: SimTime,
-    /// Effects in order.
-    pub effects: Vec<Effect>,
-    /// Answers to clients, in order.
-    pub acknowledged: Vec<Acknowledged>,
-}
-
-impl Out {
-    /// Adds an effect.
-    #[inline]
-    pub fn effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
-    }
-
-    /// Adds a fact.
-    #[inline]
-    pub fn fact(&mut self, what: What) {
-        self.effect(Effect::Fact(what));
-    }
-
-    /// Sends a message.
-    #[inline]
-    pub fn send(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
-        let message = Message { connection, body };
-        self.effect(Effect::Send { at: self.at, to, message });
-    }
 }
 
 /// What a server is built from.
@@ -138,66 +68,6 @@ pub struct ServerConfig {
     pub application_names: Vec<String>,
     /// Slots on this server: name, and the standby that uses it.
     pub slots: Vec<(String, ServerId)>,
-}
-
-/// What survives a crash of a server's processes, and mostly of its host.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// Files of pg_wal.
-    pub files: WalFiles,
-    /// The volume they are on.
-    pub disk: Disk,
-    /// Physical replication slots.
-    pub slots: Vec<Slot>,
-    /// Its timeline.
-    pub timeline: TimelineId,
-    application_names: Vec<String>,
-    connections: u32,
-}
-
-/// A physical replication slot.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// Its name.
-    pub name: String,
-    /// The standby that is configured to use it.
-    pub standby: ServerId,
-    /// `restart_lsn`.
-    pub restart: Option<Lsn>,
-    /// The walsender that owns it.
-    pub owner: Option<usize>,
-}
-
-impl Slot {
-    /// Its owner is gone.
-    pub fn give_up(&mut self) {
-        self.owner = None;
-    }
-}
-
-impl Host {
-    /// `application_name` of a standby's connections.
-    pub fn application_name(&self, standby: ServerId) -> &str {
-        &self.application_names[standby.index()]
-    }
-
-    /// The segment with this number on this server's timeline.
-    pub fn segment(&self, number: u64) -> WalSegment {
-        WalSegment { timeline: self.timeline, number, size: self.files.size }
-    }
-
-    /// A number for the next connection that this server opens.
-    pub fn next_connection(&mut self) -> ConnectionId {
-        self.connections += 1;
-        ConnectionId(self.connections)
-    }
-
-    /// A restartpoint: files below its redo point go.
-    pub fn remove_below_redo(&mut self) {
-        let files = &mut self.files;
-        files.oldest = files.oldest.max(files.redo.segment(files.size));
-        files.newest = files.newest.max(files.oldest);
-    }
 }
 
 /// One PostgreSQL server and its host.
@@ -254,14 +124,14 @@ impl Server {
             upstream: config.upstream,
             replay: config.replay,
             quiet_replay: false,
-            host: Host {
+            host: Host::new(
                 files,
-                disk: config.disk,
-                slots: config.slots.into_iter().map(slot).collect(),
-                timeline: config.timeline,
-                application_names: config.application_names,
-                connections: u32::from(config.id.0) << 24,
-            },
+                config.disk,
+                config.slots.into_iter().map(slot).collect(),
+                config.timeline,
+                config.application_names,
+                u32::from(config.id.0) << 24,
+            ),
             state: State::Down,
             host_down: false,
             frozen: None,

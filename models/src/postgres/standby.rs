@@ -14,9 +14,10 @@
 //! as a checkpoint record is replayed, at no cost, where PostgreSQL spreads it like a checkpoint.
 
 use super::ConnectionId;
+use super::effect::Out;
 use super::guc::Settings;
+use super::host::Host;
 use super::protocol::{Body, Message};
-use super::server::{Host, Out};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};

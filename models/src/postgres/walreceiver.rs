@@ -19,8 +19,8 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
+use super::effect::{Effect, Out};
 use super::protocol::{Body, Message};
-use super::server::{Effect, Out};
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};

@@ -11,9 +11,9 @@
 //! **Not modelled.** A long backlog goes in transfers of up to eight full chunks: the first of
 //! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
 
+use super::effect::{Effect, Out};
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
 use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER};
-use super::server::{Effect, Out};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};

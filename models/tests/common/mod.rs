@@ -18,9 +18,10 @@ use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Delivery, Link, LinkConfig};
 use models::postgres::PgVersion;
+use models::postgres::effect::{Effect, Out};
 use models::postgres::guc::{Settings, SynchronousCommit};
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Effect, Out, Server, ServerConfig};
+use models::postgres::server::{Server, ServerConfig};
 use models::postgres::wal::WalFiles;
 use models::trace::fact::{Scope, ServerId, What};
 use models::units::{

@@ -21,7 +21,7 @@ use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
 use super::{Workload, World};
-use models::postgres::server::Out;
+use models::postgres::effect::Out;
 
 impl World {
     /// The world at the start of a run. Without `record` nothing is written down.

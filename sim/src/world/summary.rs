@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use models::postgres::host::Slot;
 use models::postgres::lag::LagColumns;
-use models::postgres::server::{Server, Slot, State};
+use models::postgres::server::{Server, State};
 use models::postgres::walsender::WalSender;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{

@@ -1,0 +1,81 @@
+//! What a server does to the world.
+//!
+//! A server that is handed an input writes its effects into an [`Out`], in order; whoever drives
+//! it carries them out. Answers to clients have a list of their own, because they are many.
+
+use super::ConnectionId;
+use super::backend::{Acknowledged, Session};
+use super::protocol::{Body, Message};
+use crate::trace::fact::{ServerId, What};
+use crate::units::{Bytes, SimTime};
+
+/// What a server does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Sends a message.
+    Send {
+        /// When: now, or a moment ago, when a piece of replay ended.
+        at: SimTime,
+        /// To whom.
+        to: ServerId,
+        /// What.
+        message: Message,
+    },
+    /// Other standbys count as synchronous than before: the next reply of each matters.
+    CandidatesChanged,
+    /// Took so many bytes of XLogData from the socket.
+    Read {
+        /// Who sent them.
+        from: ServerId,
+        /// How many.
+        bytes: Bytes,
+    },
+    /// A socket is full; wants to know when it has room for so many bytes.
+    NeedRoom {
+        /// The peer.
+        to: ServerId,
+        /// Bytes of the next message.
+        bytes: Bytes,
+    },
+    /// A client's connection ended without an answer.
+    Disconnected {
+        /// Whose.
+        session: Session,
+    },
+    /// A checkpoint began: page images are due again.
+    RedoMoved,
+    /// Something happened.
+    Fact(What),
+}
+
+/// Where effects go.
+#[derive(Clone, Debug, Default)]
+pub struct Out {
+    /// The moment of what is sent.
+    pub at: SimTime,
+    /// Effects in order.
+    pub effects: Vec<Effect>,
+    /// Answers to clients, in order.
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+impl Out {
+    /// Adds an effect.
+    #[inline]
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Adds a fact.
+    #[inline]
+    pub fn fact(&mut self, what: What) {
+        self.effect(Effect::Fact(what));
+    }
+
+    /// Sends a message.
+    #[inline]
+    pub fn send(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
+        let message = Message { connection, body };
+        self.effect(Effect::Send { at: self.at, to, message });
+    }
+}

@@ -1,0 +1,332 @@
+//! The walsenders of a primary: who connects, what they report, whom that releases.
+//!
+//! A standby's connection takes the lowest free slot of the walsender array. Each of its replies
+//! moves its positions, may release commits that wait for it, and moves its slot. A walsender ends
+//! when its peer is gone, silent for too long, or asks for WAL that is gone.
+//!
+//! **Source.** `walsender.c:InitWalSenderSlot`, `StartReplication`, `ProcessStandbyReplyMessage`,
+//! `PhysicalConfirmReceivedLocation`; `syncrep.c:SyncRepReleaseWaiters`.
+
+use super::Primary;
+use crate::postgres::ConnectionId;
+use crate::postgres::effect::{Effect, Out};
+use crate::postgres::host::{Host, Slot};
+use crate::postgres::protocol::{Body, Message};
+use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
+use crate::postgres::walsender::{Phase, WalSender};
+use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
+use crate::units::{Bytes, Lsn, SimTime};
+
+impl Primary {
+    /// A walsender whose next segment is gone fails when it reads it.
+    pub(super) fn end_senders_without_wal(&mut self, host: &mut Host, out: &mut Out) {
+        for index in 0..self.senders.len() {
+            let Some(sender) = &self.senders[index] else { continue };
+            let segment = sender.sent().segment(host.files.size);
+            let reads = sender.phase() != Phase::Startup && sender.sent() < host.files.flushed;
+            if reads && segment < host.files.oldest {
+                let (to, connection) = (sender.standby(), sender.connection());
+                let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
+                out.send(to, connection, Body::Refused(why));
+                self.end_sender(index, None, host, out);
+            }
+        }
+    }
+
+    pub(super) fn check_senders(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        for index in 0..self.senders.len() {
+            let Some(sender) = &mut self.senders[index] else { continue };
+            if sender.next_deadline() <= now && sender.check_timeout(now, out) {
+                out.send(sender.standby(), sender.connection(), Body::Close);
+                self.end_sender(index, Some(ConnectionEnd::Timeout), host, out);
+            }
+        }
+        self.find_senders_due();
+    }
+
+    fn find_senders_due(&mut self) {
+        let due = self.senders.iter().flatten().map(WalSender::next_deadline);
+        self.senders_due = due.min().unwrap_or(SimTime::NEVER);
+    }
+
+    fn end_sender(
+        &mut self,
+        index: usize,
+        why: Option<ConnectionEnd>,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        if let Some(sender) = self.senders[index].take() {
+            self.standbys[index] = Standby::default();
+            self.candidates_changed(out);
+            host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
+            // A client that leaves before it streams is no news.
+            if let Some(why) = why
+                && sender.phase() != Phase::Startup
+            {
+                out.fact(What::SenderEnded { standby: sender.standby(), why });
+            }
+        }
+        self.find_senders_due();
+    }
+
+    /// A message of a standby has arrived.
+    pub fn message(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        message: &Message,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let connection = message.connection;
+        let Some(index) = self.find_sender(from, connection) else {
+            match message.body {
+                Body::Connect => self.accept(now, from, connection, host, out),
+                Body::Close => {}
+                // The kernel knows no such connection.
+                _ => out.send(from, connection, Body::Close),
+            }
+            return;
+        };
+        match message.body {
+            Body::StatusUpdate { write, flush, apply, reply_requested } => {
+                let positions = Positions { write, flush, apply };
+                self.status(now, index, positions, reply_requested, host, out);
+            }
+            Body::Connect => {} // A connection request that was sent twice.
+            Body::IdentifySystem => {
+                out.send(from, connection, Body::System { timeline: host.timeline });
+            }
+            Body::StartReplication { start } => {
+                self.start_replication(now, index, start, host, out);
+            }
+            Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
+            Body::Accepted
+            | Body::Refused(_)
+            | Body::System { .. }
+            | Body::CopyBoth
+            | Body::XLogData { .. }
+            | Body::Keepalive { .. } => {
+                unreachable!("a standby does not send {:?}", message.body)
+            }
+        }
+    }
+
+    /// The socket to a standby has room again.
+    pub fn room(&mut self, now: SimTime, to: ServerId, bytes: Bytes, host: &Host, out: &mut Out) {
+        let of_standby = self.senders.iter_mut().flatten().filter(|s| s.standby() == to);
+        let streams = of_standby.filter(|s| s.phase() != Phase::Startup);
+        // Connections before the newest are dead at the standby's end.
+        if let Some(sender) = streams.max_by_key(|s| s.connection()) {
+            sender.room(bytes);
+            sender.send(now, host.files.flushed, &self.wal, out);
+        }
+    }
+
+    #[inline]
+    fn find_sender(&self, from: ServerId, connection: ConnectionId) -> Option<usize> {
+        self.senders.iter().position(|s| {
+            s.as_ref().is_some_and(|s| s.standby() == from && s.connection() == connection)
+        })
+    }
+
+    #[inline]
+    fn status(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        positions: Positions,
+        reply_requested: bool,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        sender.status(now, positions, reply_requested, out);
+        let streaming = sender.phase() == Phase::Streaming;
+        let Positions { write, flush, apply } = positions;
+        let known = &mut self.standbys[index];
+        let candidates_changed = known.streaming != streaming || !known.flush.is_valid();
+        (known.streaming, known.write, known.flush, known.apply) = (streaming, write, flush, apply);
+        if candidates_changed {
+            self.candidates_changed(out);
+        }
+        self.release(now, index, positions, out);
+        if flush.is_valid() {
+            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
+                slot.restart = Some(flush);
+            }
+        }
+    }
+
+    /// A walsender has processed a reply: releases whoever waited for it.
+    ///
+    /// A position rises only if that of the standby that replied is above it, or the candidates
+    /// are others than at its last reply; and it matters only if somebody waits, since who comes
+    /// later waits for WAL that no standby has yet. Otherwise there is nothing to do.
+    #[inline]
+    fn release(&mut self, now: SimTime, index: usize, reply: Positions, out: &mut Out) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        let recheck = std::mem::take(&mut sender.recheck_candidates);
+        let matters =
+            |mode| reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode);
+        if !recheck && !WaitMode::ALL.into_iter().any(matters) {
+            return;
+        }
+        let release = self.syncrep.release(&self.standbys, index);
+        for mode in WaitMode::ALL {
+            if let Some(synced) = release.at(mode) {
+                let synced = self.wal.usable(synced);
+                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+            }
+        }
+        if recheck {
+            self.announce(index, &release, out);
+        }
+    }
+
+    /// Whether a walsender serves this connection.
+    #[inline]
+    pub fn serves(&self, standby: ServerId, connection: ConnectionId) -> bool {
+        self.find_sender(standby, connection).is_some()
+    }
+
+    /// Whether every walsender streams, and has looked at the candidates since they changed last.
+    pub fn is_settled(&self) -> bool {
+        self.senders()
+            .all(|(index, sender)| self.standbys[index].streaming && !sender.recheck_candidates)
+    }
+
+    /// Every walsender has to look again at its next reply.
+    fn candidates_changed(&mut self, out: &mut Out) {
+        out.effect(Effect::CandidatesChanged);
+        for sender in self.senders.iter_mut().flatten() {
+            sender.recheck_candidates = true;
+        }
+    }
+
+    /// A standby that counts for the first time is announced.
+    fn announce(&mut self, index: usize, release: &Release, out: &mut Out) {
+        let method = self.syncrep.names().method();
+        let priority = self.standbys[index].priority;
+        let Some(sender) = &mut self.senders[index] else { return };
+        if let Some(takeover) = sender.announcer.heard(release, method, priority) {
+            let priority = match takeover {
+                Takeover::Synchronous { priority } => Some(priority),
+                Takeover::QuorumCandidate => None,
+            };
+            out.fact(What::SyncStandby { standby: sender.standby(), priority });
+        }
+    }
+
+    fn accept(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        connection: ConnectionId,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        match self.take_sender(now, from, connection, host) {
+            Some(_) => {
+                out.send(from, connection, Body::Accepted);
+                self.candidates_changed(out);
+            }
+            None => {
+                let why = Refusal::TooManySenders { max: self.max_wal_senders };
+                out.send(from, connection, Body::Refused(why));
+            }
+        }
+    }
+
+    fn take_sender(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        connection: ConnectionId,
+        host: &Host,
+    ) -> Option<usize> {
+        let free = self.senders.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.senders.len());
+        if index >= self.max_wal_senders as usize {
+            return None;
+        }
+        if index == self.senders.len() {
+            self.senders.push(None);
+            self.standbys.push(Standby::default());
+        }
+        self.senders[index] =
+            Some(WalSender::new(now, from, connection, self.sender_timeout, self.version));
+        let priority = self.syncrep.names().priority(host.application_name(from));
+        self.standbys[index] = Standby { connected: true, priority, ..Standby::default() };
+        self.find_senders_due();
+        Some(index)
+    }
+
+    fn start_replication(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        start: Lsn,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Some(sender) = &mut self.senders[index] else { return };
+        let (standby, connection) = (sender.standby(), sender.connection());
+        if let Some(slot) = host.slots.iter_mut().find(|slot| slot.standby == standby) {
+            if let Some(owner) = slot.owner {
+                let why = Refusal::SlotActive { pid: sender_pid(owner) };
+                out.send(standby, connection, Body::Refused(why));
+                return;
+            }
+            slot.owner = Some(index);
+        }
+        out.send(standby, connection, Body::CopyBoth);
+        out.fact(What::SenderStarted { standby, start });
+        let segment = start.segment(host.files.size);
+        if segment < host.files.oldest {
+            let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
+            out.send(standby, connection, Body::Refused(why));
+            self.end_sender(index, None, host, out);
+            return;
+        }
+        sender.start(start);
+        sender.send(now, host.files.flushed, &self.wal, out);
+        for other in self.senders.iter_mut().flatten().filter(|s| s.standby() == standby) {
+            if other.connection() < connection {
+                other.desert();
+            }
+        }
+    }
+
+    /// A standby that streamed before the run began, and has everything.
+    pub fn streams_already(
+        &mut self,
+        now: SimTime,
+        standby: ServerId,
+        connection: ConnectionId,
+        host: &mut Host,
+    ) {
+        let Some(index) = self.take_sender(now, standby, connection, host) else { return };
+        let end = host.files.flushed;
+        if let Some(sender) = &mut self.senders[index] {
+            sender.start_streaming(end);
+        }
+        for slot in host.slots.iter_mut().filter(|slot| slot.standby == standby) {
+            slot.owner = Some(index);
+            slot.restart = Some(end);
+        }
+        let known = &mut self.standbys[index];
+        *known = Standby { streaming: true, write: end, flush: end, apply: end, ..*known };
+        let release = self.syncrep.release(&self.standbys, index);
+        let (method, priority) = (self.syncrep.names().method(), self.standbys[index].priority);
+        if let Some(sender) = &mut self.senders[index] {
+            let _already_announced = sender.announcer.heard(&release, method, priority);
+        }
+    }
+}
+
+/// Process id of the walsender in a slot of the array: fictitious, stable.
+fn sender_pid(index: usize) -> u32 {
+    1000 + index as u32
+}
