@@ -38,7 +38,7 @@ impl Segment {
     /// The value at a probability in it.
     #[inline]
     fn at(&self, p: u64) -> u64 {
-        // Nothing can wrap: `along` and `rest` are below 2^32, and the sum is at most the last value.
+        // Nothing wraps: `along` and `rest` are below 2^32, and the sum is at most the last value.
         let (along, (whole, rest)) = (p.wrapping_sub(self.from), self.slope);
         let risen = along.wrapping_mul(whole).wrapping_add(along.wrapping_mul(rest) >> 32);
         self.value.wrapping_add(risen)
