@@ -35,6 +35,8 @@ pub struct Context<'a> {
     pub command: &'a str,
     /// The digest of all variants.
     pub digest: &'a str,
+    /// What to know before the numbers, a sentence each.
+    pub remarks: &'a [String],
     /// What is not modelled, a sentence each.
     pub not_modelled: &'a [String],
 }

@@ -14,6 +14,7 @@ fn context(lines: &[String]) -> Context<'_> {
     Context {
         command: "walden run sync/ocean.toml --seed 42",
         digest: "9abcdef012345678",
+        remarks: &lines[..lines.len().min(1)],
         not_modelled: lines,
     }
 }

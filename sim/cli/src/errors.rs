@@ -14,6 +14,7 @@ use miette::{
 use scenarios::{Problem, Problems};
 
 use crate::exit::Exit;
+use crate::screen::quoted;
 use crate::terminal::{ColorChoice, plain};
 
 /// Where a scenario comes from, so that a place in it can be named as the user would.
@@ -70,6 +71,24 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// A stored run where a scenario is wanted.
+    #[error("{path} is a stored run, not a scenario")]
+    NotAScenario {
+        /// Which.
+        path: String,
+    },
+    /// Something else where a stored run is wanted.
+    #[error("{path} is not a stored run")]
+    NotARun {
+        /// Which.
+        path: String,
+    },
+    /// No stored run there.
+    #[error("{path}: there is no stored run")]
+    NoRun {
+        /// Where it was looked for.
+        path: String,
+    },
     /// A stored run that is not what was once written.
     #[error("{path}: {why}")]
     Damaged {
@@ -96,6 +115,12 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// Standard output that cannot be written to.
+    #[error("cannot print: {why}")]
+    Unprintable {
+        /// Why not.
+        why: String,
+    },
     /// A signal.
     #[error("stopped; nothing was written")]
     Stopped {
@@ -117,10 +142,13 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Unknown { .. }
             | Failure::Unreadable { .. }
+            | Failure::NotAScenario { .. }
+            | Failure::NotARun { .. }
+            | Failure::NoRun { .. }
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
             Failure::Usage { .. } => Exit::Usage,
-            Failure::Unwritable { .. } => Exit::Unwritable,
+            Failure::Unwritable { .. } | Failure::Unprintable { .. } => Exit::Unwritable,
             Failure::Stopped { signal } => Exit::Signal(*signal),
             Failure::Internal { .. } => Exit::Internal,
         }
@@ -131,6 +159,7 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Usage { .. }
             | Failure::Unreadable { .. }
+            | Failure::Unprintable { .. }
             | Failure::Stopped { .. } => None,
             Failure::Unknown { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())
@@ -138,6 +167,16 @@ impl Failure {
             Failure::Unknown { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}? `walden list` shows all"))
             }
+            Failure::NotAScenario { path } => {
+                Some(format!("`walden replay {}` repeats it", quoted(path)))
+            }
+            Failure::NotARun { path } => Some(format!(
+                "name a run's folder or the run.toml in it; `walden run {}` plays a scenario",
+                quoted(path)
+            )),
+            Failure::NoRun { .. } => Some(
+                "`walden run` makes one below `runs`; `latest` is looked up below `--out`".into(),
+            ),
             Failure::Damaged { .. } => {
                 Some("a stored run is never edited; make it again with `walden run`".into())
             }

@@ -3,7 +3,7 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
-//! * [`screen`]: what is printed, on a [`terminal`]. [`results`]: what is written.
+//! * [`screen`]: what is printed, with [`remarks`], on a [`terminal`]. [`results`]: what is written.
 //!   [`stored`]: `run.toml`.
 //! * [`errors`] and [`exit`]: how it ends.
 //!
@@ -15,6 +15,7 @@ mod input;
 mod list;
 mod play;
 mod progress;
+mod remarks;
 mod replay;
 mod results;
 mod run;
