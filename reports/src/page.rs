@@ -11,7 +11,10 @@ use models::trace::Run;
 use crate::picture::Picture;
 use crate::plots::Chart;
 use crate::tables::{self, Entry, Outcome, Table};
-use crate::{Context, ReportError, Verdict, human, scenario_name, theme, variant_names, verdict};
+use crate::{
+    Context, ReportError, Verdict, have_commits, human, scenario_name, theme, variant_names,
+    verdict,
+};
 
 /// How many entries of a variant's timeline the page shows.
 const TIMELINE: usize = 120;
@@ -76,6 +79,7 @@ fn verdict_box(runs: &[Run]) -> Markup {
         }
         (_, 0) if broken.is_empty() => "No expectation was set.".to_owned(),
         (Verdict::Met, 1) => "The expectation is met.".to_owned(),
+        (Verdict::Met, 2) => "Both expectations are met.".to_owned(),
         (Verdict::Met, n) => format!("All {n} expectations are met."),
         (Verdict::Failed, _) if missed == 0 => "A law of replication was broken.".to_owned(),
         (Verdict::Failed, 1) => "The expectation is not met.".to_owned(),
@@ -164,11 +168,14 @@ fn comparison(runs: &[Run]) -> Markup {
         section {
             h2 { (if runs.len() > 1 { "The variants compared" } else { "In numbers" }) }
             p.small {
-                "p50, p99 and slowest are commit latencies, from the intended start of a commit to \
-                 its acknowledgement. Worst lag is the primary’s flush_lsn less replay_lsn; \
-                 replay_lag is what pg_stat_replication shows. A commit is lost if it was \
-                 acknowledged and the primary no longer has it, unknown if the connection ended \
-                 before the answer. kB = 1024 bytes."
+                @if have_commits(runs) {
+                    "p50, p99 and slowest are commit latencies, from the intended start of a \
+                     commit to its acknowledgement. A commit is lost if it was acknowledged and \
+                     the primary no longer has it, unknown if the connection ended before the \
+                     answer. "
+                }
+                "Worst lag is the primary’s flush_lsn less replay_lsn; replay_lag is what \
+                 pg_stat_replication shows. kB = 1024 bytes."
             }
             (table_markup(&table, caption))
             details {

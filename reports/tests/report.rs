@@ -116,6 +116,23 @@ fn hostile_names_are_only_text() {
 }
 
 #[test]
+fn a_run_without_commits_shows_none() {
+    let page = |runs: &[Run], test: &str| {
+        fs::read_to_string(rendered(test, runs).join("report.html")).expect("a page")
+    };
+    let mut run = example_run("base", 50);
+    run.summary.laws.clear();
+    run.summary.expectations.clear();
+    let with = page(std::slice::from_ref(&run), "with_commits");
+    assert!(with.contains("commits lost") && with.contains("Plot: Throughput"));
+    assert!(with.contains("No expectation was set.") && !with.contains("every law held"));
+    run.summary.commits = Default::default();
+    let without = page(&[run], "without_commits");
+    assert!(!without.contains("commits lost") && !without.contains("Plot: Throughput"));
+    assert!(without.contains("Plot: Size of pg_wal"));
+}
+
+#[test]
 fn nothing_at_all_is_reported_too() {
     let page =
         fs::read_to_string(rendered("empty", &[empty_run()]).join("report.html")).expect("a page");

@@ -7,7 +7,7 @@ use models::trace::Run;
 use models::trace::summary::Summary;
 
 use super::{Cell, Table};
-use crate::{human, variant_names};
+use crate::{have_commits, human, variant_names};
 
 /// One column: its name, and how its cell is made of a summary and of the first one's.
 type Column = (&'static str, fn(&Summary, &Summary) -> Cell);
@@ -55,7 +55,7 @@ const COLUMNS: [Column; 10] = [
 /// The comparison of `runs`, in their order.
 pub fn comparison(runs: &[Run]) -> Table {
     let names = variant_names(runs);
-    let commits = runs.iter().any(|run| run.summary.commits.attempted > 0);
+    let commits = have_commits(runs);
     let shown: Vec<&Column> =
         COLUMNS.iter().filter(|(name, _)| commits || !OF_COMMITS.contains(name)).collect();
     let columns =

@@ -8,8 +8,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-    SourceSpan,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
+    SourceCode, SourceSpan,
 };
 use scenarios::{Problem, Problems};
 
@@ -215,9 +215,11 @@ fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
     let mut drawn = String::new();
     let list = problems.report();
     for problem in &list {
-        let mistake = Mistake::new(problem, problems, origin);
-        if handler.render_report(&mut drawn, &mistake).is_err() {
-            drawn.push_str(&plain(&mistake.to_string()));
+        let (mistake, elsewhere) = Mistake::new(problem, problems, origin);
+        for part in std::iter::once(&mistake).chain(&elsewhere) {
+            if handler.render_report(&mut drawn, part).is_err() {
+                drawn.push_str(&plain(&part.to_string()));
+            }
         }
         drawn.push('\n');
     }
@@ -227,7 +229,7 @@ fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
     drawn
 }
 
-/// One mistake as miette wants it. Labels in other files are mistakes of their own, below it.
+/// One mistake as miette wants it, or what belongs to it in another file: advice below it.
 #[derive(Debug)]
 struct Mistake {
     place: String,
@@ -235,11 +237,11 @@ struct Mistake {
     help: Option<String>,
     source: Option<NamedSource<String>>,
     labels: Vec<LabeledSpan>,
-    elsewhere: Vec<Mistake>,
+    severity: Severity,
 }
 
 impl Mistake {
-    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> Mistake {
+    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> (Mistake, Vec<Mistake>) {
         let place = |file: &str, line: usize, column: usize| {
             format!("{}:{line}:{column}", origin.shown(file))
         };
@@ -262,18 +264,19 @@ impl Mistake {
                     help: None,
                     source: named(&label.file, problems, origin),
                     labels: vec![span],
-                    elsewhere: Vec::new(),
+                    severity: Severity::Advice,
                 });
             }
         }
-        Mistake {
+        let mistake = Mistake {
             place: place(&problem.file, problem.line, problem.column),
             message: problem.message.clone(),
             help: problem.help.as_deref().map(plain),
             source: named(&problem.file, problems, origin),
             labels,
-            elsewhere,
-        }
+            severity: Severity::Error,
+        };
+        (mistake, elsewhere)
     }
 }
 
@@ -304,7 +307,7 @@ impl Diagnostic for Mistake {
         Some(Box::new(self.labels.iter().cloned()))
     }
 
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.elsewhere.iter().map(|mistake| mistake as &dyn Diagnostic)))
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
     }
 }

@@ -180,6 +180,16 @@ fn a_wrong_scenario_is_exit_code_3_with_every_mistake_at_its_place() {
 }
 
 #[test]
+fn a_mistake_in_another_file_is_one_mistake_with_two_places() {
+    let room = Room::new("two-places");
+    room.write("wal.csv", "2026-01-01 00:00:00,0/1\n2026-01-01 00:00:01,zz\n");
+    room.write("x.toml", "duration = '1s'\n[server.a]\n[workload.w]\nhistory = 'wal.csv'\n");
+    let done = room.run(&["run", "x.toml"]).ends(3);
+    assert!(!done.err.contains("Error:"), "{}", done.err);
+    done.complains("wal.csv:2:1").complains("x.toml:4:11").complains("1 mistake;");
+}
+
+#[test]
 fn an_unknown_name_gets_the_nearest() {
     let room = Room::new("nearest");
     let done = room.run(&["run", "basics/one_stanby"]).ends(3);
