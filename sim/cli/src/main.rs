@@ -3,7 +3,7 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
-//! * [`screen`]: what is printed, on a [`terminal`], and [`remarks`] before it. [`results`]: what is
+//! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
 //!   written. [`stored`]: `run.toml`.
 //! * [`errors`] and [`exit`]: how it ends.
 //!
