@@ -104,6 +104,7 @@ pub fn compared(value: u64, base: u64) -> Option<String> {
     let percent = (v.abs_diff(b) * 100 + b / 2) / b;
     match (percent, v > b) {
         (0, _) => Some("about the same".to_owned()),
+        (100, false) => Some("over 99% less".to_owned()),
         (percent, true) => Some(format!("{percent}% more")),
         (percent, false) => Some(format!("{percent}% less")),
     }
@@ -134,6 +135,7 @@ mod tests {
         assert_eq!(said(31, 10).as_deref(), Some("3.1×"));
         assert_eq!(said(1_998, 1_000).as_deref(), Some("2×"));
         assert_eq!(said(88, 100).as_deref(), Some("12% less"));
+        assert_eq!(said(9, 10_000).as_deref(), Some("over 99% less"));
         assert_eq!(said(1_001, 1_000).as_deref(), Some("about the same"));
         assert_eq!(said(5, 0), None);
     }

@@ -35,6 +35,8 @@ pub struct Context<'a> {
     pub command: &'a str,
     /// The digest of all variants.
     pub digest: &'a str,
+    /// What to know before the numbers, a sentence each.
+    pub remarks: &'a [String],
     /// What is not modelled, a sentence each.
     pub not_modelled: &'a [String],
 }
@@ -79,6 +81,11 @@ pub fn verdict(runs: &[Run]) -> Verdict {
     if met && held { Verdict::Met } else { Verdict::Failed }
 }
 
+/// Whether any run had commits to measure; those of WAL alone have none.
+pub fn have_commits(runs: &[Run]) -> bool {
+    runs.iter().any(|run| run.summary.commits.attempted > 0)
+}
+
 /// The scenarios' names joined by `+`, each once.
 pub fn scenario_name(runs: &[Run]) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -115,6 +122,7 @@ pub fn variant_directories(runs: &[Run]) -> Vec<String> {
 pub fn render(runs: &[Run], dir: &Path, context: &Context) -> Result<(), ReportError> {
     write(&dir.join("summary.json"), summary_json(runs)?)?;
     let names = variant_names(runs);
+    let commits = have_commits(runs);
     let plots = dir.join("plots");
     create(&plots)?;
     let mut figures = Vec::with_capacity(plots::PLOTS.len());
@@ -123,7 +131,9 @@ pub fn render(runs: &[Run], dir: &Path, context: &Context) -> Result<(), ReportE
         let picture = chart.draw();
         write(&plots.join(format!("{}.svg", plot.file)), picture.svg()?)?;
         picture.write_png(&plots.join(format!("{}.png", plot.file)))?;
-        figures.push((chart, picture));
+        if commits || !plot.of_commits {
+            figures.push((chart, picture));
+        }
     }
     write(&dir.join("report.html"), page::page(runs, &figures, context)?)?;
     for (run, name) in runs.iter().zip(variant_directories(runs)) {

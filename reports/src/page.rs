@@ -11,7 +11,10 @@ use models::trace::Run;
 use crate::picture::Picture;
 use crate::plots::Chart;
 use crate::tables::{self, Entry, Outcome, Table};
-use crate::{Context, ReportError, Verdict, human, scenario_name, theme, variant_names, verdict};
+use crate::{
+    Context, ReportError, Verdict, have_commits, human, scenario_name, theme, variant_names,
+    verdict,
+};
 
 /// How many entries of a variant's timeline the page shows.
 const TIMELINE: usize = 120;
@@ -32,6 +35,7 @@ pub fn page(
                 p.question { (run.question) }
             }
             (verdict_box(runs))
+            @for remark in context.remarks { p.remark { strong { "Note: " } (remark) "." } }
             (conditions(runs, context))
         }
         main {
@@ -70,8 +74,12 @@ fn verdict_box(runs: &[Run]) -> Markup {
     let broken = tables::laws(runs);
     let missed = all.iter().filter(|outcome| !outcome.met).count();
     let headline = match (verdict(runs), all.len()) {
-        (_, 0) if broken.is_empty() => "No expectation was set; every law held.".to_owned(),
+        (_, 0) if broken.is_empty() && laws(runs) > 0 => {
+            "No expectation was set; every law held.".to_owned()
+        }
+        (_, 0) if broken.is_empty() => "No expectation was set.".to_owned(),
         (Verdict::Met, 1) => "The expectation is met.".to_owned(),
+        (Verdict::Met, 2) => "Both expectations are met.".to_owned(),
         (Verdict::Met, n) => format!("All {n} expectations are met."),
         (Verdict::Failed, _) if missed == 0 => "A law of replication was broken.".to_owned(),
         (Verdict::Failed, 1) => "The expectation is not met.".to_owned(),
@@ -97,6 +105,11 @@ fn verdict_box(runs: &[Run]) -> Markup {
             }
         }
     }
+}
+
+/// How many laws the runs were held against.
+fn laws(runs: &[Run]) -> usize {
+    runs.iter().map(|run| run.summary.laws.len()).sum()
 }
 
 fn conditions(runs: &[Run], context: &Context) -> Markup {
@@ -155,9 +168,14 @@ fn comparison(runs: &[Run]) -> Markup {
         section {
             h2 { (if runs.len() > 1 { "The variants compared" } else { "In numbers" }) }
             p.small {
-                "p50, p99 and slowest are commit latencies, from the intended start of a commit to \
-                 its acknowledgement. Worst lag is the primary’s flush_lsn less replay_lsn; \
-                 replay_lag is what pg_stat_replication shows. kB = 1024 bytes."
+                @if have_commits(runs) {
+                    "p50, p99 and slowest are commit latencies, from the intended start of a \
+                     commit to its acknowledgement. A commit is lost if it was acknowledged and \
+                     the primary no longer has it, unknown if the connection ended before the \
+                     answer. "
+                }
+                "Worst lag is the primary’s flush_lsn less replay_lsn; replay_lag is what \
+                 pg_stat_replication shows. kB = 1024 bytes."
             }
             (table_markup(&table, caption))
             details {
@@ -203,7 +221,7 @@ fn expectations(runs: &[Run]) -> Markup {
             }
         }
     };
-    let laws: usize = runs.iter().map(|run| run.summary.laws.len()).sum();
+    let laws = laws(runs);
     let broken = tables::laws(runs);
     html! {
         section {

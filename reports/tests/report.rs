@@ -14,6 +14,7 @@ fn context(lines: &[String]) -> Context<'_> {
     Context {
         command: "walden run sync/ocean.toml --seed 42",
         digest: "9abcdef012345678",
+        remarks: &lines[..lines.len().min(1)],
         not_modelled: lines,
     }
 }
@@ -112,6 +113,23 @@ fn hostile_names_are_only_text() {
         directories.iter().all(|d| !d.contains('/') && dir.join(d).is_dir()),
         "{directories:?}"
     );
+}
+
+#[test]
+fn a_run_without_commits_shows_none() {
+    let page = |runs: &[Run], test: &str| {
+        fs::read_to_string(rendered(test, runs).join("report.html")).expect("a page")
+    };
+    let mut run = example_run("base", 50);
+    run.summary.laws.clear();
+    run.summary.expectations.clear();
+    let with = page(std::slice::from_ref(&run), "with_commits");
+    assert!(with.contains("commits lost") && with.contains("Plot: Throughput"));
+    assert!(with.contains("No expectation was set.") && !with.contains("every law held"));
+    run.summary.commits = Default::default();
+    let without = page(&[run], "without_commits");
+    assert!(!without.contains("commits lost") && !without.contains("Plot: Throughput"));
+    assert!(without.contains("Plot: Size of pg_wal"));
 }
 
 #[test]

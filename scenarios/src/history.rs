@@ -111,7 +111,7 @@ pub(crate) fn parse(text: &str) -> Result<History, Wrong> {
     Ok(History { samples })
 }
 
-const ROW_HELP: &str = "a row is what SELECT now(), pg_current_wal_lsn() gives in CSV: \
+const ROW_HELP: &str = "a row is what SELECT now(), pg_current_wal_lsn() gives in psql --csv: \
                         2026-11-23 05:59:58.343596+00,0/1A0161A8";
 
 fn backwards(span: Range<usize>, time: bool) -> Wrong {

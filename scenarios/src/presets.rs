@@ -62,9 +62,9 @@ pub static DISKS: [DiskPreset; 4] = [
         doc: "A local NVMe drive with power-loss protection.",
         // Assumption: the tail and the write rate. The tail decides p99.9 of `local` commits and
         // little else.
-        source: "pg_test_fsync of the host of basics/production: fdatasync of 8 kB 139 us; tail \
-                 and write rate are assumptions. A consumer drive without power-loss protection \
-                 is ten times slower (Samsung 990 PRO: 1,643 us, tanelpoder.com 2025)",
+        source: "pg_test_fsync of the host of basics/production: fdatasync of 8 kB 139 us; \
+                 tail and write rate are assumptions. A consumer drive without power-loss \
+                 protection is ten times slower (Samsung 990 PRO: 1,643 us, tanelpoder.com 2025)",
         fsync_us: [100, 140, 400, 1_500, 5_000],
         write_mb: 1_500,
     },

@@ -199,6 +199,11 @@ fn measure(
             Err(unreadable(format!("`{text}` has no unit"), help))
         };
     }
+    if unit.contains(|c: char| c.is_ascii_digit()) {
+        let example = if what == "a time" { ": '90s', not '1min 30s'" } else { "" };
+        let help = format!("write one number with one unit{example}. {}", capital(help));
+        return Err(unreadable(format!("`{text}` is more than one number"), help));
+    }
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let meant = match unit.to_lowercase().as_str() {
             "m" | "mn" | "mi" | "minute" | "minutes" | "mins" => Some("min"),

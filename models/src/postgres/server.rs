@@ -400,7 +400,6 @@ impl Server {
         self.state = match self.upstream {
             None => State::Primary(Box::new(Primary::new(now, version, &self.settings, end))),
             Some(upstream) => {
-                self.host.files.redo = end;
                 let standby =
                     Standby::new(now, upstream, &self.settings, self.replay, end, &self.host);
                 State::Standby(Box::new(standby))

@@ -26,17 +26,19 @@ use crate::theme::{self, Ink};
 pub struct Plot {
     /// Name of its files, without an ending.
     pub file: &'static str,
+    /// Whether it says nothing of runs without commits, and is left out of their page.
+    pub of_commits: bool,
     /// The numbers it shows. The names are the variants', in the order of the runs.
     pub chart: fn(&[Run], &[String]) -> Chart,
 }
 
 /// All plots, in the order of the page.
 pub const PLOTS: [Plot; 5] = [
-    Plot { file: "commit-latency", chart: commit_latency::chart },
-    Plot { file: "lag", chart: lag::chart },
-    Plot { file: "latency-over-time", chart: latency::chart },
-    Plot { file: "throughput", chart: throughput::chart },
-    Plot { file: "pg_wal", chart: pg_wal::chart },
+    Plot { file: "commit-latency", of_commits: true, chart: commit_latency::chart },
+    Plot { file: "lag", of_commits: false, chart: lag::chart },
+    Plot { file: "latency-over-time", of_commits: true, chart: latency::chart },
+    Plot { file: "throughput", of_commits: true, chart: throughput::chart },
+    Plot { file: "pg_wal", of_commits: false, chart: pg_wal::chart },
 ];
 
 /// A plot's numbers.

@@ -7,10 +7,13 @@ use models::trace::Run;
 use models::trace::summary::Summary;
 
 use super::{Cell, Table};
-use crate::{human, variant_names};
+use crate::{have_commits, human, variant_names};
 
 /// One column: its name, and how its cell is made of a summary and of the first one's.
 type Column = (&'static str, fn(&Summary, &Summary) -> Cell);
+
+/// The columns that speak of commits, and say nothing of a run that has none.
+const OF_COMMITS: [&str; 5] = ["commits/s", "p50", "p99", "slowest", "commits lost"];
 
 /// The columns behind the name.
 const COLUMNS: [Column; 10] = [
@@ -36,8 +39,12 @@ const COLUMNS: [Column; 10] = [
     ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
         let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
+        let unknown = s.commits.unknown;
+        let unknown = (unknown > 0).then(|| format!("{} unknown", human::count(unknown)));
+        let notes: Vec<_> = of.into_iter().chain(unknown).collect();
         let cell = compared(human::count(lost), lost, base);
-        Cell { note: of.or(cell.note), alarming: lost > 0, ..cell }
+        let note = if notes.is_empty() { cell.note } else { Some(notes.join(", ")) };
+        Cell { note, alarming: lost > 0, ..cell }
     }),
     ("downtime", |s, first| {
         let (down, base) = (downtime(s), downtime(first));
@@ -48,11 +55,14 @@ const COLUMNS: [Column; 10] = [
 /// The comparison of `runs`, in their order.
 pub fn comparison(runs: &[Run]) -> Table {
     let names = variant_names(runs);
+    let commits = have_commits(runs);
+    let shown: Vec<&Column> =
+        COLUMNS.iter().filter(|(name, _)| commits || !OF_COMMITS.contains(name)).collect();
     let columns =
-        std::iter::once("variant").chain(COLUMNS.iter().map(|c| c.0)).map(str::to_owned).collect();
+        std::iter::once("variant").chain(shown.iter().map(|c| c.0)).map(str::to_owned).collect();
     let Some(first) = runs.first() else { return Table { columns, rows: Vec::new() } };
     let row = |(i, (run, name)): (usize, (&Run, &String))| {
-        let cells = COLUMNS.iter().map(|(_, cell)| {
+        let cells = shown.iter().map(|(_, cell)| {
             let mut cell = cell(&run.summary, &first.summary);
             if i == 0 && !cell.alarming && cell.note.as_deref() == Some("same") {
                 cell.note = None;

@@ -8,12 +8,13 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-    SourceSpan,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
+    SourceCode, SourceSpan,
 };
 use scenarios::{Problem, Problems};
 
 use crate::exit::Exit;
+use crate::screen::quoted;
 use crate::terminal::{ColorChoice, plain};
 
 /// Where a scenario comes from, so that a place in it can be named as the user would.
@@ -70,6 +71,24 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// A stored run where a scenario is wanted.
+    #[error("{path} is a stored run, not a scenario")]
+    NotAScenario {
+        /// Which.
+        path: String,
+    },
+    /// Something else where a stored run is wanted.
+    #[error("{path} is not a stored run")]
+    NotARun {
+        /// Which.
+        path: String,
+    },
+    /// No stored run there.
+    #[error("{path}: there is no stored run")]
+    NoRun {
+        /// Where it was looked for.
+        path: String,
+    },
     /// A stored run that is not what was once written.
     #[error("{path}: {why}")]
     Damaged {
@@ -96,6 +115,12 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// Standard output that cannot be written to.
+    #[error("cannot print: {why}")]
+    Unprintable {
+        /// Why not.
+        why: String,
+    },
     /// A signal.
     #[error("stopped; nothing was written")]
     Stopped {
@@ -117,10 +142,13 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Unknown { .. }
             | Failure::Unreadable { .. }
+            | Failure::NotAScenario { .. }
+            | Failure::NotARun { .. }
+            | Failure::NoRun { .. }
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
             Failure::Usage { .. } => Exit::Usage,
-            Failure::Unwritable { .. } => Exit::Unwritable,
+            Failure::Unwritable { .. } | Failure::Unprintable { .. } => Exit::Unwritable,
             Failure::Stopped { signal } => Exit::Signal(*signal),
             Failure::Internal { .. } => Exit::Internal,
         }
@@ -131,6 +159,7 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Usage { .. }
             | Failure::Unreadable { .. }
+            | Failure::Unprintable { .. }
             | Failure::Stopped { .. } => None,
             Failure::Unknown { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())
@@ -138,6 +167,16 @@ impl Failure {
             Failure::Unknown { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}? `walden list` shows all"))
             }
+            Failure::NotAScenario { path } => {
+                Some(format!("`walden replay {}` repeats it", quoted(path)))
+            }
+            Failure::NotARun { path } => Some(format!(
+                "name a run's folder or the run.toml in it; `walden run {}` plays a scenario",
+                quoted(path)
+            )),
+            Failure::NoRun { .. } => Some(
+                "`walden run` makes one below `runs`; `latest` is looked up below `--out`".into(),
+            ),
             Failure::Damaged { .. } => {
                 Some("a stored run is never edited; make it again with `walden run`".into())
             }
@@ -176,9 +215,11 @@ fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
     let mut drawn = String::new();
     let list = problems.report();
     for problem in &list {
-        let mistake = Mistake::new(problem, problems, origin);
-        if handler.render_report(&mut drawn, &mistake).is_err() {
-            drawn.push_str(&plain(&mistake.to_string()));
+        let (mistake, elsewhere) = Mistake::new(problem, problems, origin);
+        for part in std::iter::once(&mistake).chain(&elsewhere) {
+            if handler.render_report(&mut drawn, part).is_err() {
+                drawn.push_str(&plain(&part.to_string()));
+            }
         }
         drawn.push('\n');
     }
@@ -188,7 +229,7 @@ fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
     drawn
 }
 
-/// One mistake as miette wants it. Labels in other files are mistakes of their own, below it.
+/// One mistake as miette wants it, or what belongs to it in another file: advice below it.
 #[derive(Debug)]
 struct Mistake {
     place: String,
@@ -196,11 +237,11 @@ struct Mistake {
     help: Option<String>,
     source: Option<NamedSource<String>>,
     labels: Vec<LabeledSpan>,
-    elsewhere: Vec<Mistake>,
+    severity: Severity,
 }
 
 impl Mistake {
-    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> Mistake {
+    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> (Mistake, Vec<Mistake>) {
         let place = |file: &str, line: usize, column: usize| {
             format!("{}:{line}:{column}", origin.shown(file))
         };
@@ -223,18 +264,19 @@ impl Mistake {
                     help: None,
                     source: named(&label.file, problems, origin),
                     labels: vec![span],
-                    elsewhere: Vec::new(),
+                    severity: Severity::Advice,
                 });
             }
         }
-        Mistake {
+        let mistake = Mistake {
             place: place(&problem.file, problem.line, problem.column),
             message: problem.message.clone(),
             help: problem.help.as_deref().map(plain),
             source: named(&problem.file, problems, origin),
             labels,
-            elsewhere,
-        }
+            severity: Severity::Error,
+        };
+        (mistake, elsewhere)
     }
 }
 
@@ -265,7 +307,7 @@ impl Diagnostic for Mistake {
         Some(Box::new(self.labels.iter().cloned()))
     }
 
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.elsewhere.iter().map(|mistake| mistake as &dyn Diagnostic)))
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
     }
 }

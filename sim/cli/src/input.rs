@@ -11,6 +11,7 @@ use std::path::Path;
 use scenarios::{Problems, ScenarioFile, catalog};
 
 use crate::errors::{Failure, Origin};
+use crate::stored;
 
 /// The largest file that is read: a WAL history of years.
 const LARGEST: u64 = 256 << 20;
@@ -51,6 +52,9 @@ fn read(
     if path.exists() {
         let text = read_text(path)
             .map_err(|e| Failure::Unreadable { path: argument.to_owned(), why: e.to_string() })?;
+        if stored::is_stored(text.as_bytes()) {
+            return Err(Failure::NotAScenario { path: argument.to_owned() });
+        }
         let beside =
             |file: &str| read_text(&path.with_file_name(file)).map_err(|error| error.to_string());
         return ScenarioFile::parse(name, &text, &mut { beside })
@@ -90,5 +94,8 @@ fn read_text(path: &Path) -> io::Result<String> {
     if length > LARGEST {
         return Err(io::Error::other(format!("{length} bytes are too many")));
     }
-    fs::read_to_string(path)
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::other("it is not a text in UTF-8"),
+        _ => error,
+    })
 }

@@ -3,8 +3,8 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
-//! * [`screen`]: what is printed, on a [`terminal`]. [`results`]: what is written.
-//!   [`stored`]: `run.toml`.
+//! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
+//!   written. [`stored`]: `run.toml`.
 //! * [`errors`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
@@ -15,6 +15,7 @@ mod input;
 mod list;
 mod play;
 mod progress;
+mod remarks;
 mod replay;
 mod results;
 mod run;

@@ -11,6 +11,7 @@ use crate::errors::{Failure, Origin};
 use crate::exit::Exit;
 use crate::input;
 use crate::play::{self, How, Plan};
+use crate::remarks;
 use crate::results::{self, Results};
 use crate::screen::{Screen, quoted};
 use crate::stop::Stop;
@@ -47,7 +48,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub set: Vec<(String, String)>,
     /// Play with other dice than the scenario's own.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Print summary.json instead of the screen, and nothing else.
     #[arg(long)]
@@ -83,7 +84,14 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let runs = play::play(&plan, how, &stop)?;
 
     let repeat = repeat(args, plan.seed);
-    write(results.folder(), &plan, &files, &runs, &repeat)?;
+    let remarks = remarks::remarks(&plan.scenarios, &runs);
+    let context = Context {
+        command: &repeat,
+        digest: &stored::hex(stored::digest_of(&runs)),
+        remarks: &remarks,
+        not_modelled: &plan.not_modelled(),
+    };
+    write(results.folder(), &plan, &files, &runs, &context)?;
     stop.check()?;
     let folder = results.publish(plan.seed, stored::digest_of(&runs))?;
 
@@ -91,7 +99,7 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     if args.json {
         terminal.line(reports::summary_json(&runs).map_err(unreportable)?.trim_end());
     } else if !args.quiet {
-        let screen = Screen { plan: &plan, runs: &runs, repeat: &repeat, folder: &folder };
+        let screen = Screen { plan: &plan, runs: &runs, context: &context, folder: &folder };
         screen.print(&mut terminal);
     }
     terminal.finish()?;
@@ -107,12 +115,9 @@ fn write(
     plan: &Plan,
     files: &[ScenarioFile],
     runs: &[Run],
-    repeat: &str,
+    context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let digest = stored::hex(stored::digest_of(runs));
-    let not_modelled = plan.not_modelled();
-    let context = Context { command: repeat, digest: &digest, not_modelled: &not_modelled };
-    reports::render(runs, folder, &context).map_err(unreportable)?;
+    reports::render(runs, folder, context).map_err(unreportable)?;
     let archives = files.iter().map(ScenarioFile::archive).collect::<Result<_, _>>();
     let archives = archives.map_err(inconsistent)?;
     let stored = StoredRun::new(&plan.name, plan.seed, archives, runs);

@@ -10,6 +10,7 @@ use std::path::Path;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use models::trace::Run;
 use models::units::SimTime;
+use reports::Context;
 use reports::tables::{self, Cell, Entry};
 
 use crate::play::Plan;
@@ -28,8 +29,8 @@ pub struct Screen<'a> {
     pub plan: &'a Plan,
     /// What came of it.
     pub runs: &'a [Run],
-    /// The command that plays it again.
-    pub repeat: &'a str,
+    /// What there is to say beyond the numbers: remarks, and the command that plays it again.
+    pub context: &'a Context<'a>,
     /// Where the results are.
     pub folder: &'a Path,
 }
@@ -42,6 +43,7 @@ impl Screen<'_> {
         for line in table(&tables::comparison(self.runs), terminal.width()) {
             terminal.line(line);
         }
+        self.notes(terminal);
         self.events(terminal);
         self.expectations(terminal);
         self.closing(terminal);
@@ -65,6 +67,25 @@ impl Screen<'_> {
                 first.pg_version, self.plan.seed, first.duration, first.walden
             ),
         ));
+    }
+
+    fn notes(&self, terminal: &mut Terminal) {
+        let mut notes: Vec<String> = self.context.remarks.iter().map(|r| plain(r)).collect();
+        match self.context.not_modelled.len() {
+            0 => {}
+            1 => notes.push("one setting is not modelled; the report names it".to_owned()),
+            n => notes.push(format!("{n} settings are not modelled; the report lists them")),
+        }
+        if notes.is_empty() {
+            return;
+        }
+        terminal.line("");
+        terminal.line(terminal.paint(Style::Bold, "Notes"));
+        for note in notes {
+            for (n, line) in wrap(&note, terminal.width().saturating_sub(4)).iter().enumerate() {
+                terminal.line(format!("  {}{line}", if n == 0 { "" } else { "  " }));
+            }
+        }
     }
 
     fn events(&self, terminal: &mut Terminal) {
@@ -139,7 +160,7 @@ impl Screen<'_> {
         terminal.line("");
         let folder = self.folder.display().to_string();
         terminal.line(format!("digest  {}", hex(digest_of(self.runs))));
-        terminal.line(format!("repeat  {}", self.repeat));
+        terminal.line(format!("repeat  {}", self.context.command));
         terminal.line(format!("check   walden replay {}", quoted(&folder)));
         let report = self.folder.join("report.html").display().to_string();
         terminal.line(format!("report  {}", plain(&report)));
@@ -173,8 +194,7 @@ fn grouped(entries: &[Entry]) -> Vec<Event> {
         // PostgreSQL's own words, or plain ones where it has none.
         let said = match (&entry.quote, entry.plain.split_once(": ")) {
             (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
-            (_, Some((server, happened))) => format!("{server}  {happened}"),
-            (_, None) => entry.plain.clone(),
+            (None, _) | (Some(_), None) => entry.plain.clone(),
         };
         let index = *known.entry(said.clone()).or_insert(events.len());
         match events.get_mut(index) {
@@ -303,6 +323,6 @@ mod tests {
         ]);
         let words: Vec<String> = events.iter().map(Event::words).collect();
         let again = "pg2  LOG:  started streaming (2 times until 0.000 s)";
-        assert_eq!(words, ["pg2  the host died", again, "pg2  FATAL:  no"]);
+        assert_eq!(words, ["pg2: the host died", again, "pg2  FATAL:  no"]);
     }
 }

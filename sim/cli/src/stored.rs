@@ -9,6 +9,7 @@
 //! neighbouring bits. It guards against accidents, not against somebody who means harm.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use models::trace::Run;
@@ -19,6 +20,9 @@ use crate::errors::Failure;
 
 /// The form of the file below its checksum.
 const SCHEMA: &str = "walden.run/1";
+
+/// How every file begins.
+const CHECKSUM: &str = "checksum = 'crc32 ";
 
 /// The largest `run.toml` that is read: hundreds of variants fit.
 const LARGEST: u64 = 64 << 20;
@@ -90,7 +94,13 @@ impl StoredRun {
         let path = locate(run, out);
         let shown = path.display().to_string();
         let unreadable = |why: String| Failure::Unreadable { path: shown.clone(), why };
-        let length = fs::metadata(&path).map_err(|e| unreadable(e.to_string()))?.len();
+        let length = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(Failure::NoRun { path: shown });
+            }
+            Err(e) => return Err(unreadable(e.to_string())),
+        };
         if length > LARGEST {
             return Err(unreadable(format!("{length} bytes are too many for a run.toml")));
         }
@@ -101,6 +111,9 @@ impl StoredRun {
     /// Checks the checksum, then the version, then reads the rest.
     pub fn from_bytes(bytes: &[u8], path: &str) -> Result<StoredRun, Failure> {
         let damaged = |why: String| Failure::Damaged { path: path.to_owned(), why };
+        if !is_stored(bytes) {
+            return Err(Failure::NotARun { path: path.to_owned() });
+        }
         let wrong =
             || damaged("the checksum does not match: the file was changed or damaged".into());
         let line = bytes.iter().position(|&b| b == b'\n').ok_or_else(wrong)? + 1;
@@ -153,8 +166,15 @@ pub fn hex(digest: u64) -> String {
     format!("{digest:016x}")
 }
 
+/// Whether this is a stored run, be it damaged: it has the beginning of one, or else its form.
+pub fn is_stored(bytes: &[u8]) -> bool {
+    let form = format!("schema = \"{}", SCHEMA.trim_end_matches(char::is_numeric));
+    let text = String::from_utf8_lossy(bytes);
+    text.starts_with(CHECKSUM) || text.lines().take(3).any(|line| line.starts_with(&form))
+}
+
 fn checksum_line(body: &[u8]) -> String {
-    format!("checksum = 'crc32 {:08x}'\n", crc32fast::hash(body))
+    format!("{CHECKSUM}{:08x}'\n", crc32fast::hash(body))
 }
 
 fn locate(run: &Path, out: &Path) -> PathBuf {
@@ -220,6 +240,14 @@ mod tests {
         let text = run().to_text().expect("it can be written");
         for length in 0..text.len() {
             assert!(StoredRun::from_bytes(&text.as_bytes()[..length], "x").is_err());
+        }
+    }
+
+    #[test]
+    fn a_scenario_is_not_taken_for_a_damaged_run() {
+        for text in ["", "duration = '1s'\n[server.pg1]\n", "{\n  \"schema\": 1\n}\n"] {
+            let told = StoredRun::from_bytes(text.as_bytes(), "x").expect_err("no stored run");
+            assert!(matches!(told, Failure::NotARun { .. }), "{told}");
         }
     }
 

@@ -107,7 +107,7 @@ impl Terminal {
         let error = self.error.take().or_else(|| io::stdout().lock().flush().err());
         match error {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::Unwritable { path: "standard output".into(), why: error.to_string() })
+                Err(Failure::Unprintable { why: error.to_string() })
             }
             Some(_) | None => Ok(()),
         }

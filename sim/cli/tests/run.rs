@@ -180,6 +180,16 @@ fn a_wrong_scenario_is_exit_code_3_with_every_mistake_at_its_place() {
 }
 
 #[test]
+fn a_mistake_in_another_file_is_one_mistake_with_two_places() {
+    let room = Room::new("two-places");
+    room.write("wal.csv", "2026-01-01 00:00:00,0/1\n2026-01-01 00:00:01,zz\n");
+    room.write("x.toml", "duration = '1s'\n[server.a]\n[workload.w]\nhistory = 'wal.csv'\n");
+    let done = room.run(&["run", "x.toml"]).ends(3);
+    assert!(!done.err.contains("Error:"), "{}", done.err);
+    done.complains("wal.csv:2:1").complains("x.toml:4:11").complains("1 mistake;");
+}
+
+#[test]
 fn an_unknown_name_gets_the_nearest() {
     let room = Room::new("nearest");
     let done = room.run(&["run", "basics/one_stanby"]).ends(3);
@@ -193,8 +203,43 @@ fn an_unknown_name_gets_the_nearest() {
 fn a_file_that_is_not_text_is_exit_code_3() {
     let room = Room::new("binary");
     room.write("x.toml", [0xff, 0xfe, 0x00]);
-    room.run(&["run", "x.toml"]).ends(3).complains("x.toml");
+    room.run(&["run", "x.toml"]).ends(3).complains("x.toml: it is not a text in UTF-8");
     room.run(&["run", "."]).ends(3).complains("is a folder");
+}
+
+#[test]
+fn a_stored_run_and_a_scenario_are_told_apart() {
+    let room = Room::new("apart");
+    room.run(&["run", "small.toml", "--quiet"]).ends(0);
+    let done = room.run(&["run", "runs/latest/run.toml"]).ends(3);
+    done.complains("is a stored run, not a scenario")
+        .complains("`walden replay runs/latest/run.toml`");
+    let done = room.run(&["replay", "small.toml"]).ends(3);
+    done.complains("small.toml is not a stored run").complains("`walden run small.toml`");
+    room.run(&["replay", "runs/latest/summary.json"]).ends(3).complains("is not a stored run");
+    room.run(&["replay", "nowhere"]).ends(3).complains("there is no stored run");
+}
+
+#[test]
+fn what_explains_the_numbers_is_said_before_them() {
+    let room = Room::new("notes");
+    let names = "server.pg1.postgresql.synchronous_standby_names";
+    let set = |value: &str| format!("{names}={value}");
+    let done = room.run(&["run", "small.toml", "--set", &set("pg3")]).ends(0);
+    done.says("synchronous_standby_names of pg1 names pg3: no standby is called that")
+        .says("commits was answered");
+    let page = fs::read_to_string(room.path("runs/latest/report.html")).expect("a report");
+    assert!(page.contains("no standby is called that"), "{page}");
+    let done = room.run(&["run", "small.toml", "--set", &set("FIRST 2 (pg2)")]).ends(0);
+    done.says("asks for 2 standbys and lists 1");
+    let done = room.run(&["run", "small.toml", "--set", &set("pg2, PG3")]).ends(0);
+    assert!(!done.out.contains("wait until the end"), "{}", done.out);
+    for fine in ["*", "PG2", ""] {
+        let done = room.run(&["run", "small.toml", "--set", &set(fine)]).ends(0);
+        assert!(!done.out.contains("Notes"), "{fine}: {}", done.out);
+    }
+    let done = room.run(&["run", "small.toml", "--set", "postgresql.work_mem=64MB"]).ends(0);
+    done.says("Notes").says("not modelled");
 }
 
 #[test]

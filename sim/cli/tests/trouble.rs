@@ -132,6 +132,17 @@ fn two_runs_at_once_do_not_disturb_each_other() {
 }
 
 #[test]
+fn a_full_standard_output_is_not_blamed_on_the_folder() {
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else { return };
+    let room = Room::new("full-output");
+    let mut command = room.walden(&["run", "small.toml"]);
+    let output = command.stdout(full).output().expect("walden starts");
+    let done = Done::new(output).ends(5);
+    assert!(!done.err.contains("--out"), "{}", done.err);
+    done.complains("cannot print");
+}
+
+#[test]
 fn a_closed_pipe_ends_quietly() {
     let room = Room::new("pipe");
     for args in [

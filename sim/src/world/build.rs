@@ -173,7 +173,8 @@ fn disk(config: &scenario::Server, seed: u64) -> Disk {
 fn files(scenario: &Scenario, index: usize) -> WalFiles {
     let settings = &scenario.servers[index].settings;
     let size = settings.wal_segment_size;
-    let lsn = UsableBytes::from_lsn(scenario.start.lsn, size).end_lsn(size);
+    let start = UsableBytes::from_lsn(scenario.start.lsn, size);
+    let (lsn, redo) = (start.end_lsn(size), start.start_lsn(size));
     let oldest = lsn.segment(size);
     let ahead = match scenario.start.recycled {
         Recycled::Min => size.segments_in(settings.min_wal_size),
@@ -181,7 +182,7 @@ fn files(scenario: &Scenario, index: usize) -> WalFiles {
         Recycled::None => 1,
     };
     let newest = oldest + ahead.max(1) - 1;
-    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo: lsn }
+    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo }
 }
 
 /// Two directed links for each link, and the way from each server to each other.

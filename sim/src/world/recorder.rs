@@ -4,6 +4,8 @@
 //! moments of its series. It owns no die and no entry on the agenda: switching it off changes no
 //! bit of the digest.
 
+use std::collections::BTreeMap;
+
 use models::postgres::backend::Acknowledged;
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
@@ -21,6 +23,8 @@ pub struct Recorder {
     pub samples: Samples,
     /// Every server's downtime and largest pg_wal.
     pub servers: Vec<ServerRecord>,
+    /// Every slot that there is: what it was seen as.
+    pub slots: BTreeMap<(usize, usize), SlotRecord>,
     /// Every standby's largest lags, in the order of [`Samples::standbys`].
     pub standbys: Vec<StandbyRecord>,
     /// When the series want a look next.
@@ -38,6 +42,15 @@ pub struct ServerRecord {
     pub downtime: Duration,
     /// Since when it accepts none.
     pub down_since: Option<SimTime>,
+}
+
+/// What a slot was seen as.
+#[derive(Clone, Debug, Default)]
+pub struct SlotRecord {
+    /// Every `wal_status`, in order of first appearance.
+    pub statuses: Vec<&'static str>,
+    /// Most WAL it kept.
+    pub retained: u64,
 }
 
 /// A standby's extremes.
@@ -70,6 +83,7 @@ impl Recorder {
             latency: Histogram::default(),
             samples,
             servers: vec![ServerRecord::default(); servers.len()],
+            slots: BTreeMap::new(),
             standbys: vec![StandbyRecord::default(); standbys.len()],
             next_look: SimTime::ZERO,
             bucket: Bucket { end, ..Bucket::default() },

@@ -57,6 +57,7 @@ impl World {
         for (server, record) in self.servers.iter().zip(&mut recorder.servers) {
             record.pg_wal = record.pg_wal.max(server.host.files.bytes());
         }
+        self.look_at_slots(recorder);
         for index in 0..self.standbys.len() {
             let recent = recorder.recent_lag(index, self.lag_bytes(index));
             let row = self.row(index);
@@ -68,6 +69,25 @@ impl World {
                 *seen = (*seen).max(row.lags.replay_lag.unwrap_or(Duration::ZERO));
             }
         }
+    }
+
+    fn look_at_slots(&self, recorder: &mut Recorder) {
+        for (index, server) in self.servers.iter().enumerate() {
+            for (place, slot) in server.host.slots.iter().enumerate() {
+                let record = recorder.slots.entry((index, place)).or_default();
+                record.retained = record.retained.max(self.retained(server, slot));
+                if let Some(status) = wal_status(server, slot)
+                    && !record.statuses.contains(&status)
+                {
+                    record.statuses.push(status);
+                }
+            }
+        }
+    }
+
+    /// WAL from a slot's restart_lsn to the insert position.
+    fn retained(&self, server: &Server, slot: &Slot) -> u64 {
+        slot.restart.map_or(0, |restart| server.replayed(self.now).since(restart).0)
     }
 
     /// The truth in bytes: what the primary has flushed and a standby has not replayed.
@@ -150,7 +170,7 @@ impl World {
             },
             servers: self.server_summaries(scenario, recorder),
             standbys: self.standby_summaries(scenario, recorder),
-            slots: self.slot_summaries(scenario),
+            slots: self.slot_summaries(scenario, recorder),
             failovers: Vec::new(),
             expectations: Vec::new(),
             laws: Vec::new(),
@@ -239,13 +259,28 @@ impl World {
         summaries
     }
 
-    fn slot_summaries(&self, scenario: &Scenario) -> Vec<SlotSummary> {
-        let of_server = |(server, config): (&Server, &scenarios::scenario::Server)| {
-            let name = config.name.clone();
-            let summaries = server.host.slots.iter().map(|slot| slot_summary(server, slot, &name));
-            summaries.collect::<Vec<_>>()
-        };
-        self.servers.iter().zip(&scenario.servers).flat_map(of_server).collect()
+    fn slot_summaries(&self, scenario: &Scenario, recorder: &mut Recorder) -> Vec<SlotSummary> {
+        self.look_at_slots(recorder);
+        let mut summaries = Vec::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            for (place, slot) in server.host.slots.iter().enumerate() {
+                let record = recorder.slots.get(&(index, place)).cloned().unwrap_or_default();
+                let end = self.retained(server, slot);
+                let wal_status = wal_status(server, slot);
+                summaries.push(SlotSummary {
+                    server: scenario.servers[index].name.clone(),
+                    slot_name: slot.name.clone(),
+                    active: slot.owner.is_some(),
+                    restart_lsn: slot.restart,
+                    wal_status,
+                    wal_status_seen: record.statuses,
+                    safe_wal_size: safe_wal_size(server, slot)
+                        .filter(|_| wal_status != Some("lost")),
+                    retained_bytes: MaxEnd { max: record.retained.max(end), end },
+                });
+            }
+        }
+        summaries
     }
 }
 
@@ -278,33 +313,34 @@ impl Row<'_> {
     }
 }
 
-/// The end of a slot; how it went on the way comes with the views.
-fn slot_summary(server: &Server, slot: &Slot, name: &str) -> SlotSummary {
+/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`). A slot whose WAL is gone stays
+/// as it is here and is only called lost; invalidating it comes with the checkpointer's part in it.
+fn wal_status(server: &Server, slot: &Slot) -> Option<&'static str> {
+    let (files, settings) = (&server.host.files, server.settings());
+    let restart = slot.restart?.segment(files.size);
+    let behind = files.written.segment(files.size).saturating_sub(restart);
+    let kept = kept_segments(server);
+    Some(match () {
+        () if restart < files.oldest => "lost",
+        () if kept.is_some_and(|kept| behind > kept) => "unreserved",
+        () if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
+        () => "reserved",
+    })
+}
+
+/// `safe_wal_size` (`slotfuncs.c`); `None` without a limit.
+fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
     let files = &server.host.files;
-    let settings = server.settings();
-    let current = files.written.segment(files.size);
-    let status = slot.restart.map(|restart| {
-        let behind = current.saturating_sub(restart.segment(files.size));
-        let cap = settings.max_slot_wal_keep_size.map(|cap| files.size.segments_in(cap));
-        let keep = files.size.segments_in(settings.wal_keep_size);
-        match cap {
-            Some(cap) if behind > cap.max(keep) => "unreserved",
-            _ if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
-            _ => "reserved",
-        }
-    });
-    let retained =
-        slot.restart.map_or(0, |restart| server.replayed(SimTime::NEVER).since(restart).0);
-    SlotSummary {
-        server: name.to_owned(),
-        slot_name: slot.name.clone(),
-        active: slot.owner.is_some(),
-        restart_lsn: slot.restart,
-        wal_status: status,
-        wal_status_seen: status.into_iter().collect(),
-        safe_wal_size: None,
-        retained_bytes: MaxEnd { max: retained, end: retained },
-    }
+    let restart = slot.restart?.segment(files.size);
+    let end = (restart + kept_segments(server)? + 1) * files.size.bytes();
+    i64::try_from(i128::from(end) - i128::from(files.written.0)).ok()
+}
+
+/// Segments that slots may keep: `max_slot_wal_keep_size`, or `wal_keep_size` if that is more.
+fn kept_segments(server: &Server) -> Option<u64> {
+    let (size, settings) = (server.host.files.size, server.settings());
+    let cap = size.segments_in(settings.max_slot_wal_keep_size?);
+    Some(cap.max(size.segments_in(settings.wal_keep_size)))
 }
 
 fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
