@@ -12,8 +12,8 @@
 //! `CalculateCheckpointSegments`.
 //!
 //! **Not modelled.** The number of dirty buffers: a checkpoint always takes its whole share of
-//! the time, where PostgreSQL ends early with little to write. Invalidation of slots, restart of
-//! a requested checkpoint right after a running one, preallocation.
+//! the time, where PostgreSQL ends early with little to write. The end of a walsender whose slot is
+//! too far behind; restart of a requested checkpoint right after a running one; preallocation.
 
 use super::guc::Settings;
 use super::wal::WalFiles;
@@ -173,7 +173,7 @@ impl Checkpointer {
     }
 
     /// The oldest segment to keep (`KeepLogSeg`), at most the one of the redo point.
-    fn keep_segment(&self, record_end: Lsn, slots: Option<Lsn>, files: &WalFiles) -> u64 {
+    pub fn keep_segment(&self, record_end: Lsn, slots: Option<Lsn>, files: &WalFiles) -> u64 {
         let current = record_end.segment(files.size);
         let mut keep = current;
         if let Some(oldest) = slots.filter(|&oldest| oldest < record_end) {

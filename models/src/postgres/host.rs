@@ -40,6 +40,8 @@ pub struct Slot {
     pub restart: Option<Lsn>,
     /// The walsender that owns it.
     pub owner: Option<usize>,
+    /// Invalidated: WAL that it needs is gone, and it keeps none any more.
+    pub lost: bool,
 }
 
 impl Slot {
@@ -70,6 +72,11 @@ impl Host {
     /// The segment with this number on this server's timeline.
     pub fn segment(&self, number: u64) -> WalSegment {
         WalSegment { timeline: self.timeline, number, size: self.files.size }
+    }
+
+    /// The oldest position that a slot keeps.
+    pub fn oldest_slot(&self) -> Option<Lsn> {
+        self.slots.iter().filter_map(|slot| slot.restart).min()
     }
 
     /// A number for the next connection that this server opens.

@@ -287,8 +287,8 @@ impl Primary {
         let end = self.wal.insert(record::CHECKPOINT);
         self.wal.want(end);
         let record_end = self.wal.insert_lsn();
-        let slots = host.slots.iter().filter_map(|slot| slot.restart).min();
-        let ended = self.checkpointer.end(now, record_end, slots, &mut host.files);
+        self.invalidate_slots(record_end, host);
+        let ended = self.checkpointer.end(now, record_end, host.oldest_slot(), &mut host.files);
         if let Some(ended) = ended {
             self.wal.note_checkpoint(ended.redo);
             self.checkpoints += 1;

@@ -116,8 +116,13 @@ pub enum State {
 impl Server {
     /// A server that is down, cleanly: everything is flushed.
     pub fn new(config: ServerConfig) -> Server {
-        let slot =
-            |(name, standby)| Slot { name, standby, restart: Some(config.files.redo), owner: None };
+        let slot = |(name, standby)| Slot {
+            name,
+            standby,
+            restart: Some(config.files.redo),
+            owner: None,
+            lost: false,
+        };
         let files = config.files;
         Server {
             id: config.id,

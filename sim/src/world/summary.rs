@@ -313,9 +313,11 @@ impl Row<'_> {
     }
 }
 
-/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`). A slot whose WAL is gone stays
-/// as it is here and is only called lost; invalidating it comes with the checkpointer's part in it.
+/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`).
 fn wal_status(server: &Server, slot: &Slot) -> Option<&'static str> {
+    if slot.lost {
+        return Some("lost");
+    }
     let (files, settings) = (&server.host.files, server.settings());
     let restart = slot.restart?.segment(files.size);
     let behind = files.written.segment(files.size).saturating_sub(restart);

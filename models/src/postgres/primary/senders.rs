@@ -18,6 +18,18 @@ use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Lsn, SimTime};
 
 impl Primary {
+    /// Slots that nobody uses and that are further behind than they may be are lost from now on
+    /// (`InvalidateObsoleteReplicationSlots`).
+    pub(super) fn invalidate_slots(&mut self, record_end: Lsn, host: &mut Host) {
+        let keep = self.checkpointer.keep_segment(record_end, host.oldest_slot(), &host.files);
+        let size = host.files.size;
+        for slot in host.slots.iter_mut().filter(|slot| slot.owner.is_none()) {
+            if slot.restart.is_some_and(|restart| restart.segment(size) < keep) {
+                (slot.restart, slot.lost) = (None, true);
+            }
+        }
+    }
+
     /// A walsender whose next segment is gone fails when it reads it.
     pub(super) fn end_senders_without_wal(&mut self, host: &mut Host, out: &mut Out) {
         for index in 0..self.senders.len() {
@@ -154,7 +166,9 @@ impl Primary {
         self.release(now, index, positions, out);
         if flush.is_valid() {
             for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
-                slot.restart = Some(flush);
+                // Until 15 a standby that comes back revives its slot; later it stays lost.
+                slot.lost &= self.version.major() >= 16;
+                slot.restart = Some(flush).filter(|_| !slot.lost);
             }
         }
     }
