@@ -1,5 +1,7 @@
 //! Clients and the WAL they make.
 
+pub use models::clients::{PageSet, WalProfile};
+
 use models::latency::Quantiles;
 use models::postgres::guc::SynchronousCommit;
 use models::units::{Bytes, Duration, Lsn};
@@ -65,18 +67,6 @@ pub enum Arrivals {
     Constant,
 }
 
-/// How much WAL a WAL-only workload makes, over time.
-#[derive(Clone, Debug)]
-pub enum WalProfile {
-    /// The same all the time: bytes a second.
-    Constant(u64),
-    /// Bytes a second for each of equal parts of a day, from midnight (the start of the run).
-    Daily(Vec<u64>),
-    /// Recorded: bytes since its start at moments since its start; linear in between, repeated
-    /// from its end.
-    History(Vec<(Duration, Bytes)>),
-}
-
 /// What one transaction writes.
 #[derive(Clone, Debug)]
 pub struct TransactionWal {
@@ -85,17 +75,6 @@ pub struct TransactionWal {
     pub records: Quantiles,
     /// Sets of pages it touches, each of which may need a full-page image.
     pub pages: Vec<PageSet>,
-}
-
-/// Pages hit uniformly: each pays a full-page image at its first touch after a redo point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageSet {
-    /// How many pages there are.
-    pub pages: u64,
-    /// Touches in a thousand transactions.
-    pub touches_per_thousand: u32,
-    /// Bytes of an image, hole removed, header included.
-    pub image: Bytes,
 }
 
 /// A sample of a WAL history: when, and the position then.

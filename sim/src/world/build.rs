@@ -215,15 +215,10 @@ fn network(scenario: &Scenario) -> (Vec<Link>, Vec<Option<(usize, usize)>>) {
 }
 
 fn clients_config(workload: &workload::Workload, scenario: &Scenario) -> ClientsConfig {
-    let pages = workload.wal.pages.iter().map(|set| clients::PageSet {
-        pages: set.pages,
-        touches_per_thousand: set.touches_per_thousand,
-        image: set.image,
-    });
     ClientsConfig {
         load: load(&workload.load),
         records: workload.wal.records.clone(),
-        pages: pages.collect(),
+        pages: workload.wal.pages.clone(),
         service: workload.service.clone(),
         end: SimTime::ZERO + scenario.duration,
     }
@@ -238,22 +233,12 @@ fn load(load: &Load) -> clients::Load {
         Load::Closed { clients, think } => {
             clients::Load::Closed { clients: *clients, think: think.clone() }
         }
-        Load::Wal { step, profile } => {
-            clients::Load::Wal { step: *step, profile: wal_profile(profile) }
-        }
+        Load::Wal { step, profile } => clients::Load::Wal { step: *step, profile: profile.clone() },
         Load::Bulk { at, every, bytes, over } => clients::Load::Bulk {
             at: SimTime::ZERO + *at,
             every: *every,
             bytes: *bytes,
             over: *over,
         },
-    }
-}
-
-fn wal_profile(profile: &workload::WalProfile) -> clients::WalProfile {
-    match profile {
-        workload::WalProfile::Constant(rate) => clients::WalProfile::Constant(*rate),
-        workload::WalProfile::Daily(rates) => clients::WalProfile::Daily(rates.clone()),
-        workload::WalProfile::History(points) => clients::WalProfile::History(points.clone()),
     }
 }
