@@ -82,6 +82,9 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
         return None;
     }
     let (servers, not_modelled) = servers.finish()?;
+    let mut slots: Vec<String> = servers.iter().filter_map(|s| s.slot.clone()).collect();
+    slots.sort_unstable();
+    slots.dedup();
     Some(Scenario {
         name: case.name.to_owned(),
         variant: case.variant.to_owned(),
@@ -98,6 +101,9 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
         workloads,
         faults,
         expect,
+        actions: Vec::new(),
+        steps: Vec::new(),
+        slots,
         not_modelled,
     })
 }

@@ -9,6 +9,7 @@ use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
 
+use crate::action::{Action, Step};
 use crate::expect::Expectation;
 use crate::fault::Fault;
 use crate::workload::Workload;
@@ -47,6 +48,12 @@ pub struct Scenario {
     pub workloads: Vec<Workload>,
     /// The resolved fault schedule, in the order of the file.
     pub faults: Vec<Fault>,
+    /// What an operator does at given moments, in the order of the file.
+    pub actions: Vec<Action>,
+    /// What an operator does one thing after the other.
+    pub steps: Vec<Step>,
+    /// Every name of a replication slot in the file, once.
+    pub slots: Vec<String>,
     /// What is expected of the summary.
     pub expect: Vec<Expectation>,
     /// Settings that are accepted and that no model reads: `server: name`.

@@ -61,6 +61,9 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         workloads: vec![workload],
         faults: Vec::new(),
         expect: Vec::new(),
+        actions: Vec::new(),
+        steps: Vec::new(),
+        slots: vec!["pg2".to_owned()],
         not_modelled: Vec::new(),
     }
 }

@@ -106,6 +106,9 @@ impl Cluster {
             workloads: vec![self.workload()],
             faults: Vec::new(),
             expect: Vec::new(),
+            actions: Vec::new(),
+            steps: Vec::new(),
+            slots: Vec::new(),
             not_modelled: Vec::new(),
         }
     }

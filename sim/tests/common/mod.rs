@@ -61,6 +61,9 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         workloads: Vec::new(),
         faults: Vec::new(),
         expect: Vec::new(),
+        actions: Vec::new(),
+        steps: Vec::new(),
+        slots: Vec::new(),
         not_modelled: Vec::new(),
     }
 }
@@ -89,8 +92,8 @@ pub fn play(scenario: &Scenario, cast: impl FnOnce(&Rc<Hosts>) + Send) -> Played
 }
 
 /// An action in a few letters.
-pub fn short(action: Action) -> String {
-    let letter = |scope| match scope {
+pub fn short(action: &Action) -> String {
+    let letter = |scope: &Scope| match scope {
         Scope::Processes => 'P',
         Scope::Host => 'H',
     };
@@ -99,6 +102,8 @@ pub fn short(action: Action) -> String {
         Action::Freeze { server, scope } => format!("freeze {} {}", letter(scope), server.0),
         Action::Start { server } => format!("start {}", server.0),
         Action::Thaw { server } => format!("thaw {}", server.0),
+        Action::Command { server, command } => format!("{command:?} {}", server.0),
+        Action::FillDisk { server, full } => format!("full {full} {}", server.0),
         Action::Cut { a, b } => format!("cut {}{}", a.0, b.0),
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),
