@@ -13,7 +13,7 @@
 //!
 //! A status update that only moves write or replay, while nobody waits for those, is *quiet*: it
 //! wakes nobody when it arrives, and is read together with whatever comes next on its flow, or
-//! when somebody looks ([`Link::deliver_quiet`]), with the moment at which it arrived. That is not
+//! when somebody looks ([`Link::arrived_quietly`]), with the moment at which it arrived. That is not
 //! a rule of its own: nobody can tell the difference.
 //!
 //! Delay is one draw for each window of 100 ms, linear in between.
@@ -48,6 +48,8 @@ pub struct LinkConfig {
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
+    /// One direction's delay, if it is constant.
+    fixed_delay: Option<Duration>,
     die: Die,
     /// When the last byte handed in so far has left.
     free_at: SimTime,
@@ -66,7 +68,7 @@ struct Flow {
     under_way: VecDeque<Parcel>,
     /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
     /// after it.
-    quiet: VecDeque<Parcel>,
+    quiet: Vec<Parcel>,
     /// When the last message handed in arrives, and its connection.
     last: (ConnectionId, SimTime),
     /// The newest stream: an older one, whose receiver is gone, fills no socket buffer any more.
@@ -81,11 +83,14 @@ struct Flow {
     cut: u32,
 }
 
+/// A message under way.
 #[derive(Clone, Copy, Debug)]
-struct Parcel {
+pub struct Parcel {
     sent: SimTime,
-    arrives: SimTime,
-    message: Message,
+    /// When it arrives.
+    pub arrives: SimTime,
+    /// The message.
+    pub message: Message,
 }
 
 /// What comes out of a link at its deadline.
@@ -122,6 +127,7 @@ impl Link {
     /// A link with nothing under way. `die` is thrown once a window of delay.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
+            fixed_delay: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
             config,
             die,
             free_at: SimTime::ZERO,
@@ -137,7 +143,7 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
-            quiet: VecDeque::new(),
+            quiet: Vec::new(),
             last: (ConnectionId::default(), SimTime::ZERO),
             stream: None,
             unread: 0,
@@ -152,6 +158,36 @@ impl Link {
     /// When [`Link::deliver`] wants to be called.
     pub fn next_deadline(&self) -> SimTime {
         self.next
+    }
+
+    /// When the next message arrives at the one pair of servers that uses the link.
+    #[inline]
+    pub fn next_arrival(&self) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] => flow.next_arrival(),
+            _ => SimTime::NEVER,
+        }
+    }
+
+    /// When something else than WAL of `connection` is next due there.
+    #[inline]
+    pub fn next_but_wal(&self, connection: ConnectionId) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] if !flow.blocked() => {
+                let other = flow.under_way.iter().find(|parcel| !parcel.is_wal_of(connection));
+                flow.next_room().min(other.map_or(SimTime::NEVER, |parcel| parcel.arrives))
+            }
+            _ => SimTime::NEVER,
+        }
+    }
+
+    /// Whether the next message that arrives there is WAL of `connection`.
+    #[inline]
+    pub fn brings_wal_of(&self, connection: ConnectionId) -> bool {
+        match self.flows.as_slice() {
+            [flow] => flow.under_way.front().is_some_and(|parcel| parcel.is_wal_of(connection)),
+            _ => false,
+        }
     }
 
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
@@ -178,17 +214,27 @@ impl Link {
         if self.flows[flow].blocked() {
             self.send(now, flow, message);
         } else if let Some(parcel) = self.dispatch(now, flow, message) {
-            self.flows[flow].quiet.push_back(parcel);
+            self.flows[flow].quiet.push(parcel);
         }
     }
 
-    /// The next quiet message that has arrived by `now`, and when it did.
+    /// The quiet messages that have arrived by `now`.
     #[inline]
-    pub fn deliver_quiet(&mut self, now: SimTime, flow: usize) -> Option<(SimTime, Message)> {
-        let first = self.flows[flow].quiet.front().filter(|parcel| parcel.arrives <= now)?;
-        let arrived = (first.arrives, first.message);
-        self.flows[flow].quiet.pop_front();
-        Some(arrived)
+    pub fn arrived_quietly(&self, now: SimTime, flow: usize) -> &[Parcel] {
+        let quiet = self.flows[flow].quiet.as_slice();
+        let under_way = quiet.iter().rev().take_while(|parcel| parcel.arrives > now).count();
+        &quiet[..quiet.len() - under_way]
+    }
+
+    /// The first `count` quiet messages have been read.
+    #[inline]
+    pub fn forget_quiet(&mut self, flow: usize, count: usize) {
+        let quiet = &mut self.flows[flow].quiet;
+        if count == quiet.len() {
+            quiet.clear();
+        } else {
+            quiet.drain(..count);
+        }
     }
 
     /// What is quiet and under way shall wake its receiver after all.
@@ -216,15 +262,18 @@ impl Link {
         Some(Parcel { sent: now, arrives, message: *message })
     }
 
-    /// The receiver has taken `bytes` of XLogData from its socket buffer.
+    /// The receiver has taken `bytes` of XLogData from its socket buffer. True if the sender waits
+    /// for that.
     #[inline]
-    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) {
+    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
         let known = now + self.delay(now);
         let flow = &mut self.flows[flow];
         flow.taken.push_back((known, bytes.0));
-        if flow.wants.is_some() {
+        let waits = flow.wants.is_some();
+        if waits {
             self.schedule();
         }
+        waits
     }
 
     /// The sender needs room for `bytes`: it is told at once or when there is.
@@ -258,8 +307,13 @@ impl Link {
     #[inline]
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
         let window = self.config.window;
-        let due = self.flows.iter_mut().find(|flow| flow.next_deadline() <= now);
-        let delivery = due.and_then(|flow| flow.deliver(now, window));
+        let delivery = match self.flows.as_mut_slice() {
+            [flow] if !flow.blocked() => flow.deliver(now, window),
+            flows => {
+                let due = flows.iter_mut().find(|flow| flow.next_deadline() <= now);
+                due.and_then(|flow| flow.deliver(now, window))
+            }
+        };
         self.schedule();
         delivery
     }
@@ -303,9 +357,13 @@ impl Link {
     /// The delay of what leaves at `now`.
     #[inline]
     fn delay(&mut self, now: SimTime) -> Duration {
-        if self.config.rtt.is_constant() {
-            return Duration(self.config.rtt.max() / 2);
+        match self.fixed_delay {
+            Some(delay) => delay,
+            None => self.drawn_delay(now),
         }
+    }
+
+    fn drawn_delay(&mut self, now: SimTime) -> Duration {
         let window = now.0 / DELAY_WINDOW.0;
         let along = now.0 % DELAY_WINDOW.0;
         let (from, to) = match self.delay_window {
@@ -330,6 +388,14 @@ impl Link {
     }
 }
 
+impl Parcel {
+    #[inline]
+    fn is_wal_of(&self, connection: ConnectionId) -> bool {
+        let message = &self.message;
+        matches!(message.body, Body::XLogData { .. }) && message.connection == connection
+    }
+}
+
 impl Flow {
     #[inline]
     fn blocked(&self) -> bool {
@@ -338,14 +404,23 @@ impl Flow {
 
     #[inline]
     fn next_deadline(&self) -> SimTime {
-        if self.blocked() {
-            return SimTime::NEVER;
+        self.next_arrival().min(self.next_room())
+    }
+
+    #[inline]
+    fn next_arrival(&self) -> SimTime {
+        match self.under_way.front() {
+            Some(parcel) if !self.blocked() => parcel.arrives,
+            Some(_) | None => SimTime::NEVER,
         }
-        let arrival = self.under_way.front().map_or(SimTime::NEVER, |p| p.arrives);
-        if self.wants.is_none() {
-            return arrival;
+    }
+
+    #[inline]
+    fn next_room(&self) -> SimTime {
+        match self.taken.front() {
+            Some(taken) if self.wants.is_some() && !self.blocked() => taken.0,
+            Some(_) | None => SimTime::NEVER,
         }
-        arrival.min(self.taken.front().map_or(SimTime::NEVER, |taken| taken.0))
     }
 
     fn deliver(&mut self, now: SimTime, window: Bytes) -> Option<Delivery> {
@@ -382,16 +457,28 @@ impl Flow {
     #[inline]
     fn earliest(&self, connection: ConnectionId) -> SimTime {
         let own = |parcel: &&Parcel| parcel.message.connection == connection;
-        let before = self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives);
-        let last = if self.last.0 == connection { self.last.1 } else { SimTime::ZERO };
-        before.max(last) + Duration(1)
+        let before = match self.last.0 == connection {
+            true => self.last.1,
+            false => self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives),
+        };
+        before + Duration(1)
     }
 
     /// Queues a parcel; when the first of all arrives.
     #[inline]
     fn queue(&mut self, parcel: Parcel) -> SimTime {
-        let later = self.under_way.iter().rev().take_while(|p| p.arrives > parcel.arrives).count();
-        self.under_way.insert(self.under_way.len() - later, parcel);
+        match self.under_way.back() {
+            None => {
+                self.under_way.push_back(parcel);
+                return parcel.arrives;
+            }
+            Some(last) if last.arrives <= parcel.arrives => self.under_way.push_back(parcel),
+            Some(_) => {
+                let is_later = |p: &&Parcel| p.arrives > parcel.arrives;
+                let later = self.under_way.iter().rev().take_while(is_later).count();
+                self.under_way.insert(self.under_way.len() - later, parcel);
+            }
+        }
         self.under_way[0].arrives
     }
 

@@ -25,6 +25,8 @@ pub enum Effect {
     CandidatesChanged,
     /// Took so many bytes of XLogData from the socket.
     Read {
+        /// When: now, or a moment ago.
+        at: SimTime,
         /// Who sent them.
         from: ServerId,
         /// How many.

@@ -25,6 +25,7 @@ use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
+use crate::network::Parcel;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
 
@@ -77,7 +78,7 @@ pub struct Server {
     settings: Settings,
     upstream: Option<ServerId>,
     replay: Rate,
-    quiet_replay: bool,
+    quiet: bool,
     /// What survives a crash.
     pub host: Host,
     state: State,
@@ -128,7 +129,7 @@ impl Server {
             id: config.id,
             upstream: config.upstream,
             replay: config.replay,
-            quiet_replay: false,
+            quiet: false,
             host: Host::new(
                 files,
                 config.disk,
@@ -255,11 +256,29 @@ impl Server {
         }
     }
 
-    /// Takes note of a piece of replay that has ended by `now`: somebody is going to look.
-    #[inline]
+    /// Takes note of what has ended by `now` without anybody waiting for it.
     pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
         if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
             standby.catch_up(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
+    /// Status updates that move nothing that anybody waits for arrived a while ago.
+    #[inline]
+    pub fn receive_late(&mut self, from: ServerId, arrived: &[Parcel]) {
+        if let State::Primary(primary) = &mut self.state {
+            primary.note_late_status(from, arrived);
+        }
+    }
+
+    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
+    /// at `at`.
+    #[inline]
+    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
         }
     }
 
@@ -391,7 +410,7 @@ impl Server {
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
-                standby.replay_quietly(self.quiet_replay);
+                standby.be_quiet(self.quiet);
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);
             }
@@ -433,12 +452,12 @@ impl Server {
         }
     }
 
-    /// Whether nobody waits for this server's replay, nor for the reply at its end, if it is a
-    /// standby.
-    pub fn replay_quietly(&mut self, quietly: bool) {
-        self.quiet_replay = quietly;
+    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
+    /// if it is a standby.
+    pub fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
         if let State::Standby(standby) = &mut self.state {
-            standby.replay_quietly(quietly);
+            standby.be_quiet(quiet);
             self.schedule();
         }
     }

@@ -24,7 +24,7 @@ use super::protocol::{Body, Message};
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct WalReceiver {
     inbox: VecDeque<Message>,
     work: Work,
     busy_until: SimTime,
+    /// The fsync that follows the write in hand, if nothing comes in between.
+    foreseen: Foreseen,
     write: Lsn,
     flush: Lsn,
     /// Write and flush of the last reply.
@@ -83,6 +85,17 @@ enum Work {
     Fsyncing { end: Lsn },
 }
 
+/// An fsync that will begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Foreseen {
+    /// When.
+    at: SimTime,
+    /// Up to where it goes.
+    upto: Lsn,
+    /// When it will be done; `at` if there is nothing to fsync.
+    done: SimTime,
+}
+
 /// What the startup process has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -114,6 +127,7 @@ impl WalReceiver {
             inbox: VecDeque::new(),
             work: Work::Waiting,
             busy_until: SimTime::NEVER,
+            foreseen: Foreseen::default(),
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
@@ -155,6 +169,40 @@ impl WalReceiver {
     #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.busy_until.min(self.timer)
+    }
+
+    /// The same if nobody waits for the end of a write: what follows it can be told in advance,
+    /// unless there is more to read.
+    #[inline]
+    pub fn next_loud_deadline(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Waiting => self.next_deadline(),
+        }
+    }
+
+    /// Whether a message that arrives at `at` is only looked at when the fsync in hand, or the one
+    /// that follows the write in hand, is over.
+    #[inline(always)]
+    pub fn reads_later(&self, at: SimTime) -> bool {
+        match self.work {
+            Work::Fsyncing { .. } => true,
+            Work::Writing { .. } => {
+                self.inbox.is_empty()
+                    && self.busy_until <= at
+                    && self.foreseen.done > self.busy_until
+            }
+            Work::Waiting => false,
+        }
+    }
+
+    /// When the write in hand ends; [`SimTime::NEVER`] if there is none.
+    #[inline]
+    pub fn write_done(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } => self.busy_until,
+            Work::Fsyncing { .. } | Work::Waiting => SimTime::NEVER,
+        }
     }
 
     /// The startup process wants a stream: opens a connection.
@@ -293,8 +341,23 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
-    #[inline]
+    #[inline(always)]
     fn go_on(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        if self.inbox.is_empty() {
+            return self.flush_and_reply(now, replayed, disk, out);
+        }
+        self.take_all(now, replayed, files, disk, out)
+    }
+
+    #[inline(never)]
+    fn take_all(
         &mut self,
         now: SimTime,
         replayed: Lsn,
@@ -324,7 +387,8 @@ impl WalReceiver {
             }
         }
         if taken > 0 {
-            out.effect(Effect::Read { from: self.config.upstream, bytes: Bytes(taken) });
+            let (at, from, bytes) = (out.at, self.config.upstream, Bytes(taken));
+            out.effect(Effect::Read { at, from, bytes });
         }
         let Some(end) = end else {
             return self.flush_and_reply(now, replayed, disk, out);
@@ -333,10 +397,23 @@ impl WalReceiver {
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
+            let upto = self.fsync_after(end, files.size);
+            let done = match upto > self.flush {
+                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+                false => self.busy_until,
+            };
+            self.foreseen = Foreseen { at: self.busy_until, upto, done };
             return None;
         }
         self.written(end, files);
         self.after_write(now, replayed, files, disk, out)
+    }
+
+    /// How far the fsync goes that follows a write up to `end`.
+    #[inline]
+    fn fsync_after(&self, end: Lsn, size: SegmentSize) -> Lsn {
+        let completed = end.segment_start(size);
+        if completed > self.flush { completed } else { end }
     }
 
     /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
@@ -377,7 +454,11 @@ impl WalReceiver {
 
     #[inline]
     fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
-        self.busy_until = disk.fsync(now, end.since(self.flush));
+        // Right after the write that it was foreseen for, nothing has changed.
+        self.busy_until = match self.foreseen.at == now && self.foreseen.upto == end {
+            true => disk.fsync_until(self.foreseen.done),
+            false => disk.fsync(now, end.since(self.flush)),
+        };
         self.work = Work::Fsyncing { end };
     }
 
@@ -457,7 +538,7 @@ impl WalReceiver {
             return None;
         }
         if self.work != Work::Waiting {
-            self.timer = self.busy_until;
+            self.timer = self.due().max(self.busy_until);
             return None;
         }
         if let Some(timeout) = self.config.timeout {

@@ -353,7 +353,7 @@ impl World {
                         link.send(now, 0, &message);
                     }
                 }
-                Effect::Read { from, bytes } => {
+                Effect::Read { from, bytes, .. } => {
                     if let Some(link) = self.route(from.index(), id) {
                         link.take(now, 0, bytes);
                     }

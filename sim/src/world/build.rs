@@ -52,7 +52,14 @@ impl World {
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
         let quiet_workloads =
             nobody_waits_for_write_or_replay(scenario) && !(0..scenario.links.len()).any(shared);
+        let mut readers = vec![None; links.len()];
+        for (way, route) in routes.iter().enumerate() {
+            if let Some((link, _)) = *route {
+                readers[link] = Some(way % servers.len());
+            }
+        }
         let mut world = World {
+            readers,
             quiet_workloads,
             quiet: false,
             updates: vec![(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID); routes.len()],

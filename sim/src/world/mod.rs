@@ -137,6 +137,8 @@ pub struct World {
     links: Vec<Link>,
     /// The link and the flow from one server to another: `from * servers + to`.
     routes: Vec<Option<(usize, usize)>>,
+    /// A server that each link leads to: the only one, unless the link is shared.
+    readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
     /// The server that clients write to.
     primary: usize,
@@ -237,7 +239,6 @@ impl World {
     /// Something befalls the world, now.
     pub fn apply(&mut self, action: Action) {
         self.look_around(self.now);
-        self.read_all_quiet();
         self.be_loud();
         self.feed(self.now);
         let now = self.now;
@@ -291,8 +292,12 @@ impl World {
         self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
-                self.read_all_quiet();
+                if self.servers[source].primary().is_some_and(|p| p.checks_senders(self.now)) {
+                    self.read_all_quiet(self.now);
+                }
                 self.feed(self.now);
+            } else if self.quiet {
+                self.read_wal(self.now, source);
             }
             self.servers[source].deadline(self.now, &mut self.out);
             self.settle(source);
@@ -311,14 +316,20 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        let delivery = self.links[link].deliver(self.now);
-        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
-        match delivery {
+        if self.quiet
+            && let Some(reader) = self.readers[link]
+        {
+            self.read_wal(self.now, reader);
+        }
+        let at = self.now;
+        match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
-                if !matches!(message.body, Body::StatusUpdate { .. }) {
-                    self.digest.fold(fingerprint(&message));
+                match message.body {
+                    Body::StatusUpdate { .. } => {}
+                    Body::XLogData { .. } => self.digest.add(fingerprint(&message) ^ at.0),
+                    _ => self.digest.fold(fingerprint(&message)),
                 }
-                self.receive(from, to, &message);
+                self.receive(at, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
                 self.servers[from.index()].room(self.now, to, bytes, &mut self.out);
@@ -326,16 +337,17 @@ impl World {
             }
             None => {}
         }
+        self.book_link(link);
     }
 
     #[inline]
-    fn receive(&mut self, from: ServerId, to: ServerId, message: &Message) {
+    fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         if to.index() == self.primary {
-            self.read_quiet(from, to);
+            self.read_quiet(at, from, to);
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
-            server.receive(self.now, from, message, &mut self.out);
+            server.receive(at, from, message, &mut self.out);
             self.settle(to.index());
         }
     }
@@ -367,6 +379,8 @@ impl World {
                 self.digest.fold(flushed.0);
                 self.note_lag(flushed);
             }
+        } else {
+            self.book_link_to(server);
         }
     }
 

@@ -1,14 +1,14 @@
 //! The ways of messages: from a server's effects to the links, and back to a server.
 //!
 //! Most replies of a standby only move its write or replay position. While no workload waits for
-//! those they are *quiet*: nobody is woken for them. A standby takes note of the end of a piece of
-//! replay, and of the reply that it has sent then, when it next has something to do; the primary
-//! reads quiet replies with the next one that is not quiet, or when somebody looks. All of it is
-//! dated when it happened, so nobody can tell the difference (`sim/tests/quiet.rs`). Quiet ends
-//! when something happens that makes the next reply of a standby matter, and begins again when all
-//! of them have come.
+//! those they are *quiet*: nobody is woken for them. A standby does not even send them at their
+//! moment, nor does it look at WAL that arrives while it fsyncs, but when it next has something to
+//! do; the primary reads quiet replies with the next one that is not quiet. When somebody looks,
+//! all of it is done up to then. It is dated when it happened, so nobody can tell the difference
+//! (`sim/tests/quiet.rs`). Quiet ends when something happens that makes the next reply of a standby
+//! matter, and begins again when all of them have come.
 
-use models::network::Link;
+use models::network::{Delivery, Link};
 use models::postgres::effect::Effect;
 use models::postgres::protocol::{Body, Message};
 use models::trace::fact::ServerId;
@@ -21,29 +21,30 @@ impl World {
     /// Carries out effects in order, those too that come of them.
     pub(super) fn carry_out(&mut self, server: usize) {
         let id = self.servers[server].id();
-        let mut next = 0;
-        while next < self.out.effects.len() {
-            let effect = self.out.effects[next];
-            next += 1;
-            match effect {
-                Effect::Send { at, to, message } => self.send(at, id, to, &message),
-                Effect::Read { from, bytes } => {
-                    let now = self.now;
-                    self.on_route(from, id, |link, flow| link.take(now, flow, bytes));
+        loop {
+            let mut effects = std::mem::take(&mut self.out.effects);
+            for effect in &effects {
+                match effect {
+                    Effect::Send { at, to, message } => self.send(*at, id, *to, message),
+                    Effect::Read { at, from, bytes } => self.take(*at, *from, id, *bytes),
+                    Effect::NeedRoom { to, bytes } => self.ask_for_room(id, *to, *bytes),
+                    Effect::Disconnected { session } => {
+                        let workload = &mut self.workloads[usize::from(session.workload)];
+                        workload.clients.answered(self.now + RECONNECT, session.client);
+                    }
+                    Effect::RedoMoved => {
+                        self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
+                    }
+                    Effect::CandidatesChanged => self.be_loud(),
+                    Effect::Fact(what) => self.happened(server, *what),
                 }
-                Effect::NeedRoom { to, bytes } => self.ask_for_room(id, to, bytes),
-                Effect::Disconnected { session } => {
-                    let workload = &mut self.workloads[usize::from(session.workload)];
-                    workload.clients.answered(self.now + RECONNECT, session.client);
-                }
-                Effect::RedoMoved => {
-                    self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
-                }
-                Effect::CandidatesChanged => self.be_loud(),
-                Effect::Fact(what) => self.happened(server, what),
+            }
+            effects.clear();
+            if self.out.effects.is_empty() {
+                self.out.effects = effects;
+                return;
             }
         }
-        self.out.effects.clear();
     }
 
     /// Hands a message to the link; the servers' kernels drop what has no way to go. A status
@@ -68,52 +69,113 @@ impl World {
             _ => {}
         }
         self.links[link].send(at, flow, message);
-        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+        self.book_link(link);
     }
 
-    /// Quiet messages that have arrived are read.
+    /// A server has taken XLogData from its socket buffer.
     #[inline]
-    pub(super) fn read_quiet(&mut self, from: ServerId, to: ServerId) {
+    fn take(&mut self, at: SimTime, from: ServerId, to: ServerId, bytes: Bytes) {
         let route = from.index() * self.servers.len() + to.index();
-        let Some((link, flow)) = self.routes[route] else { return };
-        while let Some((at, message)) = self.links[link].deliver_quiet(self.now, flow) {
-            self.servers[to.index()].receive(at, from, &message, &mut self.out);
+        if let Some((link, flow)) = self.routes[route]
+            && self.links[link].take(at, flow, bytes)
+        {
+            self.book_link(link);
         }
     }
 
-    /// All quiet messages that have arrived are read, those too that a standby has not even taken
-    /// note of having sent.
-    pub(super) fn read_all_quiet(&mut self) {
-        if self.quiet_workloads {
-            let to = self.servers[self.primary].id();
-            for index in 0..self.standbys.len() {
-                let standby = self.standbys[index];
-                self.servers[standby].catch_up(self.now, &mut self.out);
-                if !self.out.effects.is_empty() {
-                    self.carry_out(standby);
-                }
-                let from = self.servers[standby].id();
-                self.read_quiet(from, to);
+    /// Books the next moment of a link. WAL for a standby that looks at it later is none.
+    #[inline]
+    pub(super) fn book_link(&mut self, link: usize) {
+        let mut next = self.links[link].next_deadline();
+        if self.quiet
+            && let Some(reader) = self.readers[link]
+            && let Some(connection) =
+                self.servers[reader].reads_later(self.links[link].next_arrival())
+        {
+            next = self.links[link].next_but_wal(connection);
+        }
+        self.agenda.set(self.servers.len() + link, next);
+    }
+
+    /// The same for the link that brings WAL to a standby.
+    #[inline]
+    pub(super) fn book_link_to(&mut self, standby: usize) {
+        if let Some((link, _)) = self.routes[self.primary * self.servers.len() + standby] {
+            self.book_link(link);
+        }
+    }
+
+    /// A quiet standby reads the WAL that has arrived before `before`.
+    #[inline]
+    pub(super) fn read_wal(&mut self, before: SimTime, standby: usize) {
+        let route = self.primary * self.servers.len() + standby;
+        let Some((link, _)) = self.routes[route] else { return };
+        loop {
+            let at = self.links[link].next_arrival();
+            let reads = at < before && {
+                let connection = self.servers[standby].reads_later(at);
+                connection.is_some_and(|connection| self.links[link].brings_wal_of(connection))
+            };
+            if !reads {
+                return;
             }
+            if let Some(Delivery::Message { from, message, .. }) = self.links[link].deliver(at) {
+                self.digest.add(fingerprint(&message) ^ at.0);
+                self.servers[standby].receive(at, from, &message, &mut self.out);
+            }
+        }
+    }
+
+    /// Quiet messages that have arrived by `upto` are read.
+    #[inline]
+    pub(super) fn read_quiet(&mut self, upto: SimTime, from: ServerId, to: ServerId) {
+        let route = from.index() * self.servers.len() + to.index();
+        let Some((link, flow)) = self.routes[route] else { return };
+        let arrived = self.links[link].arrived_quietly(upto, flow);
+        if !arrived.is_empty() {
+            let count = arrived.len();
+            self.servers[to.index()].receive_late(from, arrived);
+            self.links[link].forget_quiet(flow, count);
+        }
+    }
+
+    /// What standbys do without anybody waiting for it is done up to `upto`, and all quiet
+    /// messages that have arrived by then are read.
+    pub(super) fn read_all_quiet(&mut self, upto: SimTime) {
+        if !self.quiet_workloads {
+            return;
+        }
+        let to = self.servers[self.primary].id();
+        for index in 0..self.standbys.len() {
+            let standby = self.standbys[index];
+            if self.quiet {
+                self.read_wal(SimTime(upto.0 + 1), standby);
+                self.servers[standby].catch_up(upto, &mut self.out);
+                self.settle(standby);
+            }
+            self.read_quiet(upto, self.servers[standby].id(), to);
         }
     }
 
     /// Whether status updates that move only write or replay may be read later.
     pub(super) fn be_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
-        for &standby in &self.standbys {
-            self.servers[standby].replay_quietly(quiet);
+        for index in 0..self.standbys.len() {
+            let standby = self.standbys[index];
+            self.servers[standby].be_quiet(quiet);
             self.agenda.set(standby, self.servers[standby].next_deadline());
+            self.book_link_to(standby);
         }
     }
 
     /// The next status update of every standby matters: none is quiet until all have come.
     pub(super) fn be_loud(&mut self) {
+        self.read_all_quiet(self.now);
         self.be_quiet(false);
         for route in 0..self.routes.len() {
             if let Some((link, flow)) = self.routes[route] {
                 self.links[link].wake_for_quiet(flow);
-                self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+                self.book_link(link);
             }
         }
     }
@@ -136,7 +198,7 @@ impl World {
         let route = from.index() * self.servers.len() + to.index();
         if let Some((link, flow)) = self.routes[route] {
             act(&mut self.links[link], flow);
-            self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+            self.book_link(link);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! `PhysicalConfirmReceivedLocation`; `syncrep.c:SyncRepReleaseWaiters`.
 
 use super::Primary;
+use crate::network::Parcel;
 use crate::postgres::ConnectionId;
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::{Host, Slot};
@@ -173,6 +174,32 @@ impl Primary {
         }
     }
 
+    /// Status updates arrived a while ago that leave the flush position where it is, when nobody
+    /// waited for write or replay and the candidates were as at the replies before: nothing was to
+    /// be released. A walsender that has ended since has no use for them.
+    #[inline]
+    pub fn note_late_status(&mut self, from: ServerId, arrived: &[Parcel]) {
+        let Some(first) = arrived.first() else { return };
+        let Some(index) = self.find_sender(from, first.message.connection) else { return };
+        let (Some(sender), known) = (&mut self.senders[index], &mut self.standbys[index]) else {
+            return;
+        };
+        for Parcel { arrives, message, .. } in arrived {
+            if let Body::StatusUpdate { write, flush, apply, .. } = message.body
+                && message.connection == first.message.connection
+            {
+                sender.note_status(*arrives, Positions { write, flush, apply });
+                (known.write, known.apply) = (write, apply);
+            }
+        }
+    }
+
+    /// Whether it is to look at walsenders' timeouts.
+    #[inline]
+    pub fn checks_senders(&self, now: SimTime) -> bool {
+        self.senders_due <= now
+    }
+
     /// A walsender has processed a reply: releases whoever waited for it.
     ///
     /// A position rises only if that of the standby that replied is above it, or the candidates
@@ -183,13 +210,15 @@ impl Primary {
         let Some(sender) = &mut self.senders[index] else { return };
         let recheck = std::mem::take(&mut sender.recheck_candidates);
         let matters =
-            |mode| reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode);
+            |mode| self.commits.waits_for(mode) && reply.at(mode) > self.syncrep.synced(mode);
         if !recheck && !WaitMode::ALL.into_iter().any(matters) {
             return;
         }
         let release = self.syncrep.release(&self.standbys, index);
         for mode in WaitMode::ALL {
-            if let Some(synced) = release.at(mode) {
+            if let Some(synced) = release.at(mode)
+                && self.commits.waits_for(mode)
+            {
                 let synced = self.wal.usable(synced);
                 self.commits.synced(now, mode, synced, &mut out.acknowledged);
             }
