@@ -13,7 +13,7 @@
 //!
 //! A status update that only moves write or replay, while nobody waits for those, is *quiet*: it
 //! wakes nobody when it arrives, and is read together with whatever comes next on its flow, or
-//! when somebody looks ([`Link::arrived_quietly`]), with the moment at which it arrived. That is not
+//! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is not
 //! a rule of its own: nobody can tell the difference.
 //!
 //! Delay is one draw for each window of 100 ms, linear in between.
@@ -25,13 +25,21 @@
 //! idle time the whole window may leave at once, where a real connection over a long link needs a
 //! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
 
+mod updates;
+
 use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
 use crate::postgres::ConnectionId;
-use crate::postgres::protocol::{Body, MAX_SEND_SIZE, Message, XLOG_DATA_HEADER};
+use crate::postgres::protocol::{
+    Body, MAX_SEND_SIZE, Message, STATUS_UPDATE, Update, XLOG_DATA_HEADER,
+};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
+
+use updates::Updates;
+
+pub use updates::Coming;
 
 /// What a directed link is made of.
 #[derive(Clone, Debug)]
@@ -50,6 +58,8 @@ pub struct Link {
     config: LinkConfig,
     /// One direction's delay, if it is constant.
     fixed_delay: Option<Duration>,
+    /// What a status update takes of the bandwidth.
+    update_time: Duration,
     die: Die,
     /// When the last byte handed in so far has left.
     free_at: SimTime,
@@ -66,9 +76,9 @@ struct Flow {
     to: ServerId,
     /// In order of arrival; what one connection sends keeps its order.
     under_way: VecDeque<Parcel>,
-    /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
-    /// after it.
-    quiet: Vec<Parcel>,
+    /// Status updates while most of them are quiet; each arrives before all of `under_way` that
+    /// its connection sent after it.
+    updates: Updates,
     /// When the last message handed in arrives, and its connection.
     last: (ConnectionId, SimTime),
     /// The newest stream: an older one, whose receiver is gone, fills no socket buffer any more.
@@ -85,12 +95,10 @@ struct Flow {
 
 /// A message under way.
 #[derive(Clone, Copy, Debug)]
-pub struct Parcel {
+struct Parcel {
     sent: SimTime,
-    /// When it arrives.
-    pub arrives: SimTime,
-    /// The message.
-    pub message: Message,
+    arrives: SimTime,
+    message: Message,
 }
 
 /// What comes out of a link at its deadline.
@@ -128,6 +136,7 @@ impl Link {
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
             fixed_delay: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
+            update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
             die,
             free_at: SimTime::ZERO,
@@ -143,7 +152,7 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
-            quiet: Vec::new(),
+            updates: Updates::new(),
             last: (ConnectionId::default(), SimTime::ZERO),
             stream: None,
             unread: 0,
@@ -153,6 +162,11 @@ impl Link {
             cut: 0,
         });
         self.flows.len() - 1
+    }
+
+    /// The one server that sends on it, if there is only one.
+    pub fn sender(&self) -> ServerId {
+        self.flows[0].from
     }
 
     /// When [`Link::deliver`] wants to be called.
@@ -208,39 +222,54 @@ impl Link {
         }
     }
 
-    /// Hands in a message that need not wake its receiver.
+    /// Hands in a status update that wakes its receiver only if it is `loud`.
     #[inline]
-    pub fn send_quietly(&mut self, now: SimTime, flow: usize, message: &Message) {
+    pub fn send_update(&mut self, flow: usize, update: &Update, loud: bool) {
         if self.flows[flow].blocked() {
-            self.send(now, flow, message);
-        } else if let Some(parcel) = self.dispatch(now, flow, message) {
-            self.flows[flow].quiet.push(parcel);
+            return self.send(update.at, flow, &update.message());
+        }
+        self.free_at = update.at.max(self.free_at) + self.update_time;
+        let arrives = self.free_at + self.delay(update.at);
+        let flow = &mut self.flows[flow];
+        let arrives = arrives.max(flow.earliest(update.connection));
+        flow.last = (update.connection, arrives);
+        flow.updates.push(arrives, *update, loud);
+        self.next = self.next.min(flow.updates.next_loud());
+    }
+
+    /// When the next loud update arrives at the one pair of servers that uses the link.
+    #[inline]
+    pub fn next_update(&self) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] => flow.updates.next_loud(),
+            _ => SimTime::NEVER,
         }
     }
 
-    /// The quiet messages that have arrived by `now`.
+    /// The updates that have arrived by `now`.
     #[inline]
-    pub fn arrived_quietly(&self, now: SimTime, flow: usize) -> &[Parcel] {
-        let quiet = self.flows[flow].quiet.as_slice();
-        let under_way = quiet.iter().rev().take_while(|parcel| parcel.arrives > now).count();
-        &quiet[..quiet.len() - under_way]
+    pub fn arrived_updates(&self, now: SimTime, flow: usize) -> &[Coming] {
+        self.flows[flow].updates.arrived(now)
     }
 
-    /// The first `count` quiet messages have been read.
+    /// The first `count` of them have been read.
     #[inline]
-    pub fn forget_quiet(&mut self, flow: usize, count: usize) {
-        let quiet = &mut self.flows[flow].quiet;
-        if count == quiet.len() {
-            quiet.clear();
-        } else {
-            quiet.drain(..count);
-        }
+    pub fn forget_updates(&mut self, flow: usize, count: usize) {
+        self.flows[flow].updates.forget(count);
+        self.schedule();
+    }
+
+    /// Those that have arrived by `now` may be read later after all.
+    #[inline]
+    pub fn hush_updates(&mut self, now: SimTime, flow: usize) {
+        self.flows[flow].updates.hush(now);
+        self.schedule();
     }
 
     /// What is quiet and under way shall wake its receiver after all.
     pub fn wake_for_quiet(&mut self, flow: usize) {
         let flow = &mut self.flows[flow];
-        flow.under_way.extend(flow.quiet.drain(..));
+        flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
         flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
         self.schedule();
     }
@@ -298,7 +327,7 @@ impl Link {
     /// The sender's host died: what it had under way is not sent again.
     pub fn forget(&mut self, flow: usize) {
         self.flows[flow].under_way.clear();
-        self.flows[flow].quiet.clear();
+        self.flows[flow].updates = Updates::new();
         self.flows[flow].taken.clear();
         self.schedule();
     }
@@ -388,6 +417,12 @@ impl Link {
     }
 }
 
+impl From<Coming> for Parcel {
+    fn from(Coming { arrives, update, .. }: Coming) -> Parcel {
+        Parcel { sent: update.at, arrives, message: update.message() }
+    }
+}
+
 impl Parcel {
     #[inline]
     fn is_wal_of(&self, connection: ConnectionId) -> bool {
@@ -404,7 +439,9 @@ impl Flow {
 
     #[inline]
     fn next_deadline(&self) -> SimTime {
-        self.next_arrival().min(self.next_room())
+        let next = self.next_arrival().min(self.next_room());
+        // Nothing is quiet while the way is blocked.
+        next.min(self.updates.next_loud())
     }
 
     #[inline]

@@ -1,11 +1,12 @@
 //! What a server does to the world.
 //!
 //! A server that is handed an input writes its effects into an [`Out`], in order; whoever drives
-//! it carries them out. Answers to clients have a list of their own, because they are many.
+//! it carries them out. Answers to clients and status updates have lists of their own, because
+//! they are many.
 
 use super::ConnectionId;
 use super::backend::{Acknowledged, Session};
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, SimTime};
 
@@ -55,6 +56,8 @@ pub enum Effect {
 pub struct Out {
     /// The moment of what is sent.
     pub at: SimTime,
+    /// Status updates to the upstream, in order. They leave before the effects.
+    pub updates: Vec<Update>,
     /// Effects in order.
     pub effects: Vec<Effect>,
     /// Answers to clients, in order.

@@ -25,7 +25,7 @@ use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
-use crate::network::Parcel;
+use crate::network::Coming;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
 
@@ -156,6 +156,11 @@ impl Server {
         self.id
     }
 
+    /// The server it streams from when it is a standby.
+    pub fn upstream(&self) -> Option<ServerId> {
+        self.upstream
+    }
+
     /// What it is doing.
     pub fn state(&self) -> &State {
         &self.state
@@ -264,11 +269,12 @@ impl Server {
         }
     }
 
-    /// Status updates that move nothing that anybody waits for arrived a while ago.
+    /// Status updates have arrived, most of them a while ago; the last one may release commits.
     #[inline]
-    pub fn receive_late(&mut self, from: ServerId, arrived: &[Parcel]) {
+    pub fn hear(&mut self, now: SimTime, from: ServerId, arrived: &[Coming], out: &mut Out) {
         if let State::Primary(primary) = &mut self.state {
-            primary.note_late_status(from, arrived);
+            out.at = now;
+            primary.hear(now, from, arrived, &mut self.host, out);
         }
     }
 

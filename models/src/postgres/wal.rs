@@ -255,6 +255,14 @@ impl Wal {
         self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
     }
 
+    /// Whether a step ends by `now`, and with it a segment.
+    #[inline]
+    pub fn completes_segment(&self, now: SimTime) -> bool {
+        let ends =
+            |flush: &Flush| flush.done <= now && flush.step == flush.step.segment_start(self.size);
+        self.flush.as_ref().is_some_and(ends)
+    }
+
     /// The owner of the lock sleeps until `until` before it looks how far it can go.
     pub fn begin_delay(&mut self, until: SimTime) {
         let (target, step, usable) = (Lsn::INVALID, Lsn::INVALID, UsableBytes::default());

@@ -20,7 +20,8 @@ use std::collections::VecDeque;
 
 use super::ConnectionId;
 use super::effect::{Effect, Out};
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
+use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
@@ -518,7 +519,12 @@ impl WalReceiver {
         }
         self.replied = (write, flush);
         self.replied_at = now;
-        self.post(Body::StatusUpdate { write, flush, apply, reply_requested: ping }, out);
+        out.updates.push(Update {
+            at: out.at,
+            connection: self.connection,
+            reply_requested: ping,
+            positions: Positions { write, flush, apply },
+        });
     }
 
     fn reply_due(&self, now: SimTime) -> bool {

@@ -341,6 +341,14 @@ impl World {
         }
         let id = id(server);
         let now = self.now;
+        for update in std::mem::take(&mut self.out.updates) {
+            assert_eq!(update.at, now, "nothing is quiet here, so nothing is sent late");
+            let upstream = self.servers[server].upstream().expect("a standby has an upstream");
+            self.see(Seen::Sent(id, upstream, update.message()));
+            if let Some(link) = self.route(server, upstream) {
+                link.send(now, 0, &update.message());
+            }
+        }
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
                 Effect::Send { at, to, message } => {
@@ -369,7 +377,7 @@ impl World {
                 Effect::Fact(what) => self.see(Seen::Fact(id, what)),
             }
         }
-        if !self.out.effects.is_empty() {
+        if !self.out.effects.is_empty() || !self.out.updates.is_empty() {
             self.settle(server);
         }
     }

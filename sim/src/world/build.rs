@@ -22,6 +22,7 @@ use super::digest::Digest;
 use super::recorder::Recorder;
 use super::{Workload, World};
 use models::postgres::effect::Out;
+use models::postgres::syncrep::Positions;
 
 impl World {
     /// The world at the start of a run. Without `record` nothing is written down.
@@ -62,7 +63,7 @@ impl World {
             readers,
             quiet_workloads,
             quiet: false,
-            updates: vec![(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID); routes.len()],
+            updates: vec![Positions::default(); routes.len()],
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),

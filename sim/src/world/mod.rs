@@ -26,13 +26,14 @@ use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
+use models::postgres::syncrep::Positions;
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Lsn, SimTime};
 
 use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
-use routes::fingerprint;
+use routes::fingerprint_of;
 
 /// Where [`World::run_until`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +163,8 @@ pub struct World {
     quiet_workloads: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
-    /// Flush, write and replay of the last status update on each route.
-    updates: Vec<(Lsn, Lsn, Lsn)>,
+    /// The last status update on each route.
+    updates: Vec<Positions>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -292,7 +293,7 @@ impl World {
         self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
-                if self.servers[source].primary().is_some_and(|p| p.checks_senders(self.now)) {
+                if self.servers[source].primary().is_some_and(|p| p.looks_at_senders(self.now)) {
                     self.read_all_quiet(self.now);
                 }
                 self.feed(self.now);
@@ -316,18 +317,20 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        if self.quiet
-            && let Some(reader) = self.readers[link]
-        {
-            self.read_wal(self.now, reader);
+        if let Some(reader) = self.readers[link].filter(|_| self.quiet) {
+            if reader != self.primary {
+                self.read_wal(self.now, reader);
+            } else if self.links[link].next_update() <= self.now {
+                return self.hear_loud_update(link);
+            }
         }
         let at = self.now;
         match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
-                    Body::XLogData { .. } => self.digest.add(fingerprint(&message) ^ at.0),
-                    _ => self.digest.fold(fingerprint(&message)),
+                    Body::XLogData { .. } => self.digest.add(fingerprint_of(&message) ^ at.0),
+                    _ => self.digest.fold(fingerprint_of(&message)),
                 }
                 self.receive(at, from, to, &message);
             }
@@ -343,7 +346,7 @@ impl World {
     #[inline]
     fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         if to.index() == self.primary {
-            self.read_quiet(at, from, to);
+            self.hear_updates(at, from, to);
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
@@ -362,6 +365,9 @@ impl World {
     fn settle(&mut self, server: usize) {
         if !self.out.acknowledged.is_empty() {
             self.answer_clients();
+        }
+        if !self.out.updates.is_empty() {
+            self.send_updates(server);
         }
         if !self.out.effects.is_empty() {
             self.carry_out(server);

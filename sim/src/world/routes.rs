@@ -11,11 +11,15 @@
 use models::network::{Delivery, Link};
 use models::postgres::effect::Effect;
 use models::postgres::protocol::{Body, Message};
+use models::postgres::syncrep::Positions;
 use models::trace::fact::ServerId;
 use models::units::{Bytes, SimTime};
 
 use super::World;
 use super::sessions::RECONNECT;
+
+/// Bound on the updates that have arrived on a link and were not read.
+const UNREAD: usize = 64;
 
 impl World {
     /// Carries out effects in order, those too that come of them.
@@ -47,29 +51,49 @@ impl World {
         }
     }
 
-    /// Hands a message to the link; the servers' kernels drop what has no way to go. A status
-    /// update that moves nothing that anybody waits for is sent quietly.
+    /// Hands a message to the link; the servers' kernels drop what has no way to go.
     #[inline]
     pub(super) fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
-        match message.body {
-            Body::StatusUpdate { write, flush, apply, reply_requested } => {
-                self.digest.add(fingerprint(message) ^ at.0);
-                let last = std::mem::replace(&mut self.updates[route], (flush, write, apply));
-                let only_others = last.0 == flush && (last.1, last.2) != (write, apply);
-                let primary = self.servers[self.primary].primary();
-                let known = || primary.is_some_and(|p| p.serves(from, message.connection));
-                if self.quiet && only_others && !reply_requested && known() {
-                    self.links[link].send_quietly(at, flow, message);
-                    return;
-                }
-            }
-            Body::CopyBoth => self.links[link].forget_window(flow, message.connection),
-            _ => {}
+        if message.body == Body::CopyBoth {
+            self.links[link].forget_window(flow, message.connection);
         }
         self.links[link].send(at, flow, message);
         self.book_link(link);
+    }
+
+    /// Hands the status updates of a standby to the link. One that moves nothing that anybody waits
+    /// for is quiet, and so is one that repeats the last, unless the standby says that it has
+    /// replayed everything: the lag columns may become NULL then.
+    pub(super) fn send_updates(&mut self, standby: usize) {
+        let updates = std::mem::take(&mut self.out.updates);
+        let server = &self.servers[standby];
+        let upstream = server.upstream().map_or(standby, ServerId::index);
+        let route = standby * self.servers.len() + upstream;
+        if let (Some((link, flow)), Some(first)) = (self.routes[route], updates.first()) {
+            let primary = self.servers[self.primary].primary().filter(|_| self.quiet);
+            let served = primary.is_some_and(|p| p.serves(server.id(), first.connection));
+            let mut last = self.updates[route];
+            for update in &updates {
+                let positions = update.positions;
+                self.digest.add(fingerprint(&positions) ^ update.at.0);
+                let moves = (last.write, last.apply) != (positions.write, positions.apply);
+                let quiet = last.flush == positions.flush
+                    && (moves || positions.apply < positions.write)
+                    && !update.reply_requested;
+                last = positions;
+                if served && update.connection == first.connection {
+                    self.links[link].send_update(flow, update, !quiet);
+                } else {
+                    self.links[link].send(update.at, flow, &update.message());
+                }
+            }
+            self.updates[route] = last;
+            self.book_link(link);
+        }
+        self.out.updates = updates;
+        self.out.updates.clear();
     }
 
     /// A server has taken XLogData from its socket buffer.
@@ -120,23 +144,44 @@ impl World {
                 return;
             }
             if let Some(Delivery::Message { from, message, .. }) = self.links[link].deliver(at) {
-                self.digest.add(fingerprint(&message) ^ at.0);
+                self.digest.add(fingerprint_of(&message) ^ at.0);
                 self.servers[standby].receive(at, from, &message, &mut self.out);
             }
         }
     }
 
-    /// Quiet messages that have arrived by `upto` are read.
+    /// Updates that have arrived by `upto` are read.
     #[inline]
-    pub(super) fn read_quiet(&mut self, upto: SimTime, from: ServerId, to: ServerId) {
+    pub(super) fn hear_updates(&mut self, upto: SimTime, from: ServerId, to: ServerId) {
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
-        let arrived = self.links[link].arrived_quietly(upto, flow);
+        let arrived = self.links[link].arrived_updates(upto, flow);
         if !arrived.is_empty() {
             let count = arrived.len();
-            self.servers[to.index()].receive_late(from, arrived);
-            self.links[link].forget_quiet(flow, count);
+            self.servers[to.index()].hear(upto, from, arrived, &mut self.out);
+            self.links[link].forget_updates(flow, count);
         }
+    }
+
+    /// A loud update has arrived at the primary. If nobody has a use for it any more, it is quiet
+    /// from now on.
+    pub(super) fn hear_loud_update(&mut self, link: usize) {
+        let (now, flow) = (self.now, 0);
+        let arrived = self.links[link].arrived_updates(now, flow);
+        let primary = self.servers[self.primary].primary();
+        if let Some(last) = arrived.last() {
+            let positions = last.update.positions;
+            let cares = primary.is_some_and(|primary| primary.cares_for(&positions));
+            if cares || arrived.len() > UNREAD {
+                let (from, count) = (self.links[link].sender(), arrived.len());
+                self.servers[self.primary].hear(now, from, arrived, &mut self.out);
+                self.links[link].forget_updates(flow, count);
+                self.settle(self.primary);
+            } else {
+                self.links[link].hush_updates(now, flow);
+            }
+        }
+        self.book_link(link);
     }
 
     /// What standbys do without anybody waiting for it is done up to `upto`, and all quiet
@@ -153,7 +198,7 @@ impl World {
                 self.servers[standby].catch_up(upto, &mut self.out);
                 self.settle(standby);
             }
-            self.read_quiet(upto, self.servers[standby].id(), to);
+            self.hear_updates(upto, self.servers[standby].id(), to);
         }
     }
 
@@ -203,13 +248,15 @@ impl World {
     }
 }
 
-/// What of a message goes into the digest.
-pub(super) fn fingerprint(message: &Message) -> u64 {
+/// What of a status update goes into the digest.
+fn fingerprint(at: &Positions) -> u64 {
+    at.write.0 ^ at.flush.0.rotate_left(16) ^ at.apply.0.rotate_left(32)
+}
+
+/// What of any other message does.
+pub(super) fn fingerprint_of(message: &Message) -> u64 {
     match message.body {
         Body::XLogData { end, .. } => end.0,
-        Body::StatusUpdate { write, flush, apply, .. } => {
-            write.0 ^ flush.0.rotate_left(16) ^ apply.0.rotate_left(32)
-        }
         Body::Connect
         | Body::Accepted
         | Body::Refused(_)
@@ -218,6 +265,7 @@ pub(super) fn fingerprint(message: &Message) -> u64 {
         | Body::StartReplication { .. }
         | Body::CopyBoth
         | Body::Keepalive { .. }
+        | Body::StatusUpdate { .. }
         | Body::Close => u64::from(message.connection.0),
     }
 }

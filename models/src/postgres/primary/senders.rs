@@ -8,7 +8,7 @@
 //! `PhysicalConfirmReceivedLocation`; `syncrep.c:SyncRepReleaseWaiters`.
 
 use super::Primary;
-use crate::network::Parcel;
+use crate::network::Coming;
 use crate::postgres::ConnectionId;
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::{Host, Slot};
@@ -166,38 +166,64 @@ impl Primary {
         }
         self.release(now, index, positions, out);
         if flush.is_valid() {
-            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
-                // Until 15 a standby that comes back revives its slot; later it stays lost.
-                slot.lost &= self.version.major() >= 16;
-                slot.restart = Some(flush).filter(|_| !slot.lost);
-            }
+            self.advance_slots(index, flush, host);
         }
     }
 
-    /// Status updates arrived a while ago that leave the flush position where it is, when nobody
-    /// waited for write or replay and the candidates were as at the replies before: nothing was to
-    /// be released. A walsender that has ended since has no use for them.
+    /// Status updates of a standby have arrived, most of them a while ago: only the last one can
+    /// release anybody. A walsender that has ended since has no use for them.
     #[inline]
-    pub fn note_late_status(&mut self, from: ServerId, arrived: &[Parcel]) {
-        let Some(first) = arrived.first() else { return };
-        let Some(index) = self.find_sender(from, first.message.connection) else { return };
-        let (Some(sender), known) = (&mut self.senders[index], &mut self.standbys[index]) else {
-            return;
-        };
-        for Parcel { arrives, message, .. } in arrived {
-            if let Body::StatusUpdate { write, flush, apply, .. } = message.body
-                && message.connection == first.message.connection
-            {
-                sender.note_status(*arrives, Positions { write, flush, apply });
-                (known.write, known.apply) = (write, apply);
+    pub fn hear(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        arrived: &[Coming],
+        host: &mut Host,
+        out: &mut Out,
+    ) {
+        let Some(last) = arrived.last() else { return };
+        let Some(index) = self.find_sender(from, last.update.connection) else { return };
+        let Some(sender) = &mut self.senders[index] else { return };
+        for Coming { arrives, update, .. } in arrived {
+            if update.connection == last.update.connection {
+                sender.note_status(*arrives, update.positions);
             }
+        }
+        let Positions { write, flush, apply } = last.update.positions;
+        let known = &mut self.standbys[index];
+        (known.write, known.flush, known.apply) = (write, flush, apply);
+        if last.loud {
+            self.release(now, index, last.update.positions, out);
+        }
+        self.advance_slots(index, flush, host);
+    }
+
+    /// A standby has flushed so much: its slot need not keep it any more.
+    #[inline]
+    fn advance_slots(&self, index: usize, flush: Lsn, host: &mut Host) {
+        for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
+            // Until 15 a standby that comes back revives its slot; later it stays lost.
+            slot.lost &= self.version.major() >= 16;
+            slot.restart = Some(flush).filter(|_| !slot.lost);
         }
     }
 
-    /// Whether it is to look at walsenders' timeouts.
+    /// Whether an update with these positions has to be read when it arrives. Whoever is behind
+    /// what is synchronous already raises nothing, whichever standbys count.
     #[inline]
-    pub fn checks_senders(&self, now: SimTime) -> bool {
-        self.senders_due <= now
+    pub fn cares_for(&self, positions: &Positions) -> bool {
+        let modes = WaitMode::ALL.into_iter();
+        modes.into_iter().any(|mode| {
+            self.commits.waits_for(mode) && positions.at(mode) > self.syncrep.synced(mode)
+        })
+    }
+
+    /// Whether it is to look at what walsenders have heard, or at slots: at timeouts, and where a
+    /// checkpoint may end.
+    #[inline]
+    pub fn looks_at_senders(&self, now: SimTime) -> bool {
+        self.senders_due.min(self.checkpointer.next_deadline()) <= now
+            || self.wal.completes_segment(now)
     }
 
     /// A walsender has processed a reply: releases whoever waited for it.
