@@ -195,15 +195,6 @@ impl Link {
         }
     }
 
-    /// Whether the next message that arrives there is WAL of `connection`.
-    #[inline]
-    pub fn brings_wal_of(&self, connection: ConnectionId) -> bool {
-        match self.flows.as_slice() {
-            [flow] => flow.under_way.front().is_some_and(|parcel| parcel.is_wal_of(connection)),
-            _ => false,
-        }
-    }
-
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
     /// tries again by itself.
     #[inline]
@@ -233,7 +224,7 @@ impl Link {
         let flow = &mut self.flows[flow];
         let arrives = arrives.max(flow.earliest(update.connection));
         flow.last = (update.connection, arrives);
-        flow.updates.push(arrives, *update, loud);
+        flow.updates.push(arrives, update, loud);
         self.next = self.next.min(flow.updates.next_loud());
     }
 
@@ -246,24 +237,44 @@ impl Link {
         }
     }
 
-    /// The updates that have arrived by `now`.
-    #[inline]
+    /// The updates that have arrived by `now` and were not noted.
     pub fn arrived_updates(&self, now: SimTime, flow: usize) -> &[Coming] {
         self.flows[flow].updates.arrived(now)
     }
 
-    /// The first `count` of them have been read.
-    #[inline]
+    /// The first `count` of them are noted.
     pub fn forget_updates(&mut self, flow: usize, count: usize) {
         self.flows[flow].updates.forget(count);
         self.schedule();
     }
 
-    /// Those that have arrived by `now` may be read later after all.
+    /// The next loud update there, which has arrived, and how many have with it.
     #[inline]
-    pub fn hush_updates(&mut self, now: SimTime, flow: usize) {
-        self.flows[flow].updates.hush(now);
+    pub fn look_at_update(&mut self) -> Option<(Update, usize)> {
+        let looked = match self.flows.as_mut_slice() {
+            [flow] => flow.updates.look(),
+            _ => None,
+        };
         self.schedule();
+        looked
+    }
+
+    /// Takes the next message that arrives there before `before`, if it is WAL of `connection`.
+    #[inline]
+    pub fn take_wal(
+        &mut self,
+        before: SimTime,
+        connection: ConnectionId,
+    ) -> Option<(SimTime, Message)> {
+        let [flow] = self.flows.as_mut_slice() else { return None };
+        let first = flow.under_way.front()?;
+        if first.arrives >= before || flow.blocked() || !first.is_wal_of(connection) {
+            return None;
+        }
+        let taken = (first.arrives, first.message);
+        flow.under_way.pop_front();
+        self.schedule();
+        Some(taken)
     }
 
     /// What is quiet and under way shall wake its receiver after all.

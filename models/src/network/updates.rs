@@ -1,87 +1,86 @@
 //! Status updates under way while most of them wake nobody.
 //!
-//! A *loud* update wakes its receiver when it arrives; a quiet one is read together with the next
-//! that is loud, or when somebody looks. All of them stand in one line, in order of arrival.
+//! A *loud* update wakes its receiver when it arrives; what it says is looked at then. All the
+//! rest that updates tell is taken note of later, for many at once or when somebody looks. They
+//! stand in one line, in order of arrival.
 
 use crate::postgres::protocol::Update;
 use crate::units::SimTime;
 
-/// An update under way.
+/// An update under way, or arrived and not noted.
 #[derive(Clone, Copy, Debug)]
 pub struct Coming {
     /// When it arrives.
     pub arrives: SimTime,
     /// What it says.
     pub update: Update,
-    /// Whether it wakes its receiver.
-    pub loud: bool,
+    loud: bool,
 }
 
 /// The updates of one flow.
 #[derive(Clone, Debug)]
 pub(super) struct Updates {
-    /// Those under way or not yet read, behind some that were read.
     line: Vec<Coming>,
-    /// How many of them were read.
-    read: usize,
-    /// When the first loud one arrives.
+    /// Index of the first loud one that has not been looked at; the length of the line if there
+    /// is none.
+    loud: usize,
+    /// When it arrives.
     next_loud: SimTime,
 }
 
 impl Updates {
     pub fn new() -> Updates {
-        Updates { line: Vec::new(), read: 0, next_loud: SimTime::NEVER }
+        Updates { line: Vec::new(), loud: 0, next_loud: SimTime::NEVER }
     }
 
+    #[inline]
     pub fn next_loud(&self) -> SimTime {
         self.next_loud
     }
 
     /// One more, which arrives after all others.
     #[inline]
-    pub fn push(&mut self, arrives: SimTime, update: Update, loud: bool) {
-        if loud {
-            self.next_loud = self.next_loud.min(arrives);
+    pub fn push(&mut self, arrives: SimTime, update: &Update, loud: bool) {
+        let is_first = loud && self.next_loud == SimTime::NEVER;
+        if is_first {
+            (self.loud, self.next_loud) = (self.line.len(), arrives);
         }
-        self.line.push(Coming { arrives, update, loud });
+        self.line.push(Coming { arrives, update: *update, loud });
+        if self.next_loud == SimTime::NEVER {
+            self.loud = self.line.len();
+        }
     }
 
-    /// Those that have arrived by `now` and were not read.
+    /// Takes the first loud one for looked at. Also tells how many have arrived with it.
     #[inline]
+    pub fn look(&mut self) -> Option<(Update, usize)> {
+        let (update, arrived) = (self.line.get(self.loud)?.update, self.loud + 1);
+        self.find_loud(arrived);
+        Some((update, arrived))
+    }
+
+    /// Those that have arrived by `now` and were not noted.
     pub fn arrived(&self, now: SimTime) -> &[Coming] {
-        let unread = &self.line[self.read..];
-        let under_way = unread.iter().rev().take_while(|coming| coming.arrives > now).count();
-        &unread[..unread.len() - under_way]
+        let under_way = self.line.iter().rev().take_while(|coming| coming.arrives > now).count();
+        &self.line[..self.line.len() - under_way]
     }
 
-    /// The first `count` unread ones are read.
-    #[inline]
+    /// The first `count` ones are noted.
     pub fn forget(&mut self, count: usize) {
-        self.read += count;
-        if self.read * 2 >= self.line.len() {
-            self.line.drain(..self.read);
-            self.read = 0;
-        }
-        self.find_next_loud(SimTime::ZERO);
-    }
-
-    /// Those that have arrived by `now` need not be loud.
-    #[inline]
-    pub fn hush(&mut self, now: SimTime) {
-        self.find_next_loud(SimTime(now.0 + 1));
+        self.line.drain(..count);
+        self.find_loud(self.loud.saturating_sub(count));
     }
 
     #[inline]
-    fn find_next_loud(&mut self, from: SimTime) {
-        let mut unread = self.line[self.read..].iter();
-        let loud = unread.find(|coming| coming.loud && coming.arrives >= from);
-        self.next_loud = loud.map_or(SimTime::NEVER, |coming| coming.arrives);
+    fn find_loud(&mut self, from: usize) {
+        let mut rest = self.line[from..].iter();
+        let quiet = rest.position(|coming| coming.loud);
+        self.loud = quiet.map_or(self.line.len(), |quiet| from + quiet);
+        self.next_loud = self.line.get(self.loud).map_or(SimTime::NEVER, |c| c.arrives);
     }
 
-    /// Takes all that are not read.
+    /// Takes all that have not been noted.
     pub fn take_all(&mut self) -> Vec<Coming> {
-        let unread = self.line.split_off(self.read);
-        *self = Updates::new();
-        unread
+        std::mem::replace(self, Updates::new()).line
     }
 }

@@ -65,6 +65,12 @@ pub struct Out {
 }
 
 impl Out {
+    /// Whether there is nothing to carry out.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty() && self.acknowledged.is_empty() && self.updates.is_empty()
+    }
+
     /// Adds an effect.
     #[inline]
     pub fn effect(&mut self, effect: Effect) {

@@ -190,6 +190,13 @@ impl LagTracker {
         self.written += 1;
     }
 
+    /// Whether the next sample may overrun a reader: all replies until then must be known.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        let full = self.written - self.first + 1 >= self.ring.len() as u64;
+        full && self.ring.len() as u64 >= LAG_TRACKER_BUFFER_SIZE
+    }
+
     /// Where the sample with this ordinal lies.
     fn slot(&self, ordinal: u64) -> usize {
         ordinal as usize & (self.ring.len() - 1)

@@ -20,7 +20,7 @@ use super::effect::{Effect, Out};
 use super::guc::Settings;
 use super::host::{Host, Slot};
 use super::primary::Primary;
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
 use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
@@ -269,12 +269,27 @@ impl Server {
         }
     }
 
-    /// Status updates have arrived, most of them a while ago; the last one may release commits.
+    /// Status updates have arrived a while ago, and whoever waited for them has been told.
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
+        if let State::Primary(primary) = &mut self.state {
+            primary.note_updates(from, arrived, &mut self.host);
+        }
+    }
+
+    /// A status update arrives that will be noted later.
     #[inline]
-    pub fn hear(&mut self, now: SimTime, from: ServerId, arrived: &[Coming], out: &mut Out) {
+    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
         if let State::Primary(primary) = &mut self.state {
             out.at = now;
-            primary.hear(now, from, arrived, &mut self.host, out);
+            primary.hear_update(now, from, update, out);
+        }
+    }
+
+    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
+    #[inline]
+    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.receiver.keep(at, message);
         }
     }
 

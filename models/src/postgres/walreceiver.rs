@@ -33,7 +33,8 @@ pub struct WalReceiver {
     config: ReceiverConfig,
     connection: ConnectionId,
     phase: Phase,
-    inbox: VecDeque<Message>,
+    /// What lies in the socket and was not read, in order of arrival.
+    inbox: VecDeque<Received>,
     work: Work,
     busy_until: SimTime,
     /// The fsync that follows the write in hand, if nothing comes in between.
@@ -84,6 +85,24 @@ enum Work {
     Waiting,
     Writing { end: Lsn },
     Fsyncing { end: Lsn },
+}
+
+/// A message in the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    /// WAL.
+    Wal {
+        /// When it arrived.
+        at: SimTime,
+        /// Its end.
+        end: Lsn,
+        /// Bytes in the socket.
+        size: Bytes,
+        /// Redo point of the last checkpoint whose record lies in it, or invalid.
+        redo: Lsn,
+    },
+    /// A request for a reply.
+    Ping,
 }
 
 /// An fsync that will begin.
@@ -190,7 +209,7 @@ impl WalReceiver {
             Work::Fsyncing { .. } => true,
             Work::Writing { .. } => {
                 self.inbox.is_empty()
-                    && self.busy_until <= at
+                    && self.busy_until < at
                     && self.foreseen.done > self.busy_until
             }
             Work::Waiting => false,
@@ -262,8 +281,7 @@ impl WalReceiver {
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.heard(now);
-                self.inbox.push_back(*message);
+                self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
                     Work::Writing { .. } | Work::Fsyncing { .. } => None,
@@ -280,6 +298,19 @@ impl WalReceiver {
                 Some(Event::PeerClosed)
             }
             (_, _) => None,
+        }
+    }
+
+    /// A message of the stream that arrived at `at` lies in the socket.
+    #[inline]
+    pub fn keep(&mut self, at: SimTime, message: &Message) {
+        self.heard(at);
+        match message.body {
+            Body::XLogData { end, redo, .. } => {
+                self.inbox.push_back(Received::Wal { at, end, size: message.size(), redo });
+            }
+            Body::Keepalive { reply_requested: true } => self.inbox.push_back(Received::Ping),
+            _ => {}
         }
     }
 
@@ -351,8 +382,13 @@ impl WalReceiver {
         disk: &mut Disk,
         out: &mut Out,
     ) -> Option<Event> {
-        if self.inbox.is_empty() {
-            return self.flush_and_reply(now, replayed, disk, out);
+        match self.inbox.front() {
+            // What came later than the moment that is looked at is not there yet.
+            Some(Received::Wal { at, .. }) if *at <= now => {}
+            Some(Received::Ping) => {}
+            Some(Received::Wal { .. }) | None => {
+                return self.flush_and_reply(now, replayed, disk, out);
+            }
         }
         self.take_all(now, replayed, files, disk, out)
     }
@@ -366,14 +402,14 @@ impl WalReceiver {
         disk: &mut Disk,
         out: &mut Out,
     ) -> Option<Event> {
-        let (mut writes, mut end, mut taken) = (0, None, 0);
+        let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(message) = self.inbox.pop_front() {
-            match message.body {
-                Body::XLogData { end: upto, redo, .. } => {
+        while let Some(received) = self.inbox.pop_front() {
+            match received {
+                Received::Wal { end: upto, size, redo, .. } => {
                     writes += 1;
-                    taken += message.size().0;
-                    end = Some(upto);
+                    taken += size.0;
+                    end = upto;
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -381,19 +417,16 @@ impl WalReceiver {
                         break;
                     }
                 }
-                Body::Keepalive { reply_requested: true } => {
-                    self.reply(now, replayed, true, false, out);
-                }
-                _ => {}
+                Received::Ping => self.reply(now, replayed, true, false, out),
             }
         }
         if taken > 0 {
             let (at, from, bytes) = (out.at, self.config.upstream, Bytes(taken));
             out.effect(Effect::Read { at, from, bytes });
         }
-        let Some(end) = end else {
+        if writes == 0 {
             return self.flush_and_reply(now, replayed, disk, out);
-        };
+        }
         let call = disk.write_call();
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
@@ -487,8 +520,8 @@ impl WalReceiver {
         if let Work::Writing { end } = self.work {
             self.written(end, files);
         }
-        for message in std::mem::take(&mut self.inbox) {
-            if let Body::XLogData { end, .. } = message.body {
+        for received in std::mem::take(&mut self.inbox) {
+            if let Received::Wal { end, .. } = received {
                 self.written(end, files);
             }
         }

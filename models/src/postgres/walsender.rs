@@ -206,6 +206,12 @@ impl WalSender {
         self.columns.track(&mut self.lag, positions, self.sent, now);
     }
 
+    /// Whether all replies must be known before it sends more.
+    #[inline]
+    pub fn must_know_replies(&self) -> bool {
+        self.lag.is_full()
+    }
+
     /// When the timeout is to be looked at.
     pub fn next_deadline(&self) -> SimTime {
         self.timer

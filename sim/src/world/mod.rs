@@ -293,9 +293,7 @@ impl World {
         self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
-                if self.servers[source].primary().is_some_and(|p| p.looks_at_senders(self.now)) {
-                    self.read_all_quiet(self.now);
-                }
+                self.prepare_primary();
                 self.feed(self.now);
             } else if self.quiet {
                 self.read_wal(self.now, source);
@@ -306,6 +304,14 @@ impl World {
             self.deliver(source - self.servers.len());
         } else {
             self.arrive(until);
+        }
+    }
+
+    /// The primary is going to do something: what it may look at must be known.
+    #[inline]
+    fn prepare_primary(&mut self) {
+        if self.servers[self.primary].primary().is_some_and(|p| p.looks_at_senders(self.now)) {
+            self.read_all_quiet(self.now);
         }
     }
 
@@ -321,7 +327,7 @@ impl World {
             if reader != self.primary {
                 self.read_wal(self.now, reader);
             } else if self.links[link].next_update() <= self.now {
-                return self.hear_loud_update(link);
+                return self.hear_update(link);
             }
         }
         let at = self.now;
@@ -335,6 +341,7 @@ impl World {
                 self.receive(at, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
+                self.prepare_primary();
                 self.servers[from.index()].room(self.now, to, bytes, &mut self.out);
                 self.settle(from.index());
             }
@@ -346,7 +353,7 @@ impl World {
     #[inline]
     fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         if to.index() == self.primary {
-            self.hear_updates(at, from, to);
+            self.note_updates(at, from, to);
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {

@@ -8,7 +8,7 @@
 //! (`sim/tests/quiet.rs`). Quiet ends when something happens that makes the next reply of a standby
 //! matter, and begins again when all of them have come.
 
-use models::network::{Delivery, Link};
+use models::network::Link;
 use models::postgres::effect::Effect;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::syncrep::Positions;
@@ -18,8 +18,8 @@ use models::units::{Bytes, SimTime};
 use super::World;
 use super::sessions::RECONNECT;
 
-/// Bound on the updates that have arrived on a link and were not read.
-const UNREAD: usize = 64;
+/// Bound on the updates that have arrived on a link and were not noted.
+const UNNOTED: usize = 128;
 
 impl World {
     /// Carries out effects in order, those too that come of them.
@@ -134,54 +134,40 @@ impl World {
     pub(super) fn read_wal(&mut self, before: SimTime, standby: usize) {
         let route = self.primary * self.servers.len() + standby;
         let Some((link, _)) = self.routes[route] else { return };
-        loop {
-            let at = self.links[link].next_arrival();
-            let reads = at < before && {
-                let connection = self.servers[standby].reads_later(at);
-                connection.is_some_and(|connection| self.links[link].brings_wal_of(connection))
-            };
-            if !reads {
-                return;
-            }
-            if let Some(Delivery::Message { from, message, .. }) = self.links[link].deliver(at) {
-                self.digest.add(fingerprint_of(&message) ^ at.0);
-                self.servers[standby].receive(at, from, &message, &mut self.out);
-            }
+        let (link, server) = (&mut self.links[link], &mut self.servers[standby]);
+        let Some(connection) = server.reads_later(link.next_arrival()) else { return };
+        while let Some((at, message)) = link.take_wal(before, connection) {
+            self.digest.add(fingerprint_of(&message) ^ at.0);
+            server.keep_wal(at, &message);
         }
     }
 
-    /// Updates that have arrived by `upto` are read.
+    /// Updates that have arrived by `upto` are noted.
     #[inline]
-    pub(super) fn hear_updates(&mut self, upto: SimTime, from: ServerId, to: ServerId) {
+    pub(super) fn note_updates(&mut self, upto: SimTime, from: ServerId, to: ServerId) {
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
         let arrived = self.links[link].arrived_updates(upto, flow);
         if !arrived.is_empty() {
             let count = arrived.len();
-            self.servers[to.index()].hear(upto, from, arrived, &mut self.out);
+            self.servers[to.index()].note_updates(from, arrived);
             self.links[link].forget_updates(flow, count);
         }
     }
 
-    /// A loud update has arrived at the primary. If nobody has a use for it any more, it is quiet
-    /// from now on.
-    pub(super) fn hear_loud_update(&mut self, link: usize) {
-        let (now, flow) = (self.now, 0);
-        let arrived = self.links[link].arrived_updates(now, flow);
-        let primary = self.servers[self.primary].primary();
-        if let Some(last) = arrived.last() {
-            let positions = last.update.positions;
-            let cares = primary.is_some_and(|primary| primary.cares_for(&positions));
-            if cares || arrived.len() > UNREAD {
-                let (from, count) = (self.links[link].sender(), arrived.len());
-                self.servers[self.primary].hear(now, from, arrived, &mut self.out);
-                self.links[link].forget_updates(flow, count);
+    /// A loud update has arrived at the primary.
+    pub(super) fn hear_update(&mut self, link: usize) {
+        let from = self.links[link].sender();
+        if let Some((update, arrived)) = self.links[link].look_at_update() {
+            self.servers[self.primary].hear_update(self.now, from, &update, &mut self.out);
+            if !self.out.is_empty() {
                 self.settle(self.primary);
-            } else {
-                self.links[link].hush_updates(now, flow);
+            }
+            if arrived > UNNOTED {
+                self.note_updates(self.now, from, self.servers[self.primary].id());
             }
         }
-        self.book_link(link);
+        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
     }
 
     /// What standbys do without anybody waiting for it is done up to `upto`, and all quiet
@@ -198,7 +184,7 @@ impl World {
                 self.servers[standby].catch_up(upto, &mut self.out);
                 self.settle(standby);
             }
-            self.hear_updates(upto, self.servers[standby].id(), to);
+            self.note_updates(upto, self.servers[standby].id(), to);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::network::Coming;
 use crate::postgres::ConnectionId;
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::{Host, Slot};
-use crate::postgres::protocol::{Body, Message};
+use crate::postgres::protocol::{Body, Message, Update};
 use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
 use crate::postgres::walsender::{Phase, WalSender};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
@@ -170,17 +170,9 @@ impl Primary {
         }
     }
 
-    /// Status updates of a standby have arrived, most of them a while ago: only the last one can
-    /// release anybody. A walsender that has ended since has no use for them.
-    #[inline]
-    pub fn hear(
-        &mut self,
-        now: SimTime,
-        from: ServerId,
-        arrived: &[Coming],
-        host: &mut Host,
-        out: &mut Out,
-    ) {
+    /// Takes note of status updates of a standby, which have arrived a while ago: whoever they
+    /// could release is released. A walsender that has ended since has no use for them.
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming], host: &mut Host) {
         let Some(last) = arrived.last() else { return };
         let Some(index) = self.find_sender(from, last.update.connection) else { return };
         let Some(sender) = &mut self.senders[index] else { return };
@@ -192,10 +184,24 @@ impl Primary {
         let Positions { write, flush, apply } = last.update.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
-        if last.loud {
-            self.release(now, index, last.update.positions, out);
-        }
         self.advance_slots(index, flush, host);
+    }
+
+    /// A status update of a standby arrives that will be noted later: releases whoever waits for
+    /// it. Whoever is behind what is synchronous already raises nothing, whichever standbys count.
+    #[inline]
+    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
+        let positions = update.positions;
+        let mut modes = WaitMode::ALL.into_iter();
+        let raises = modes.any(|mode| {
+            self.commits.waits_for(mode) && positions.at(mode) > self.syncrep.synced(mode)
+        });
+        if raises && let Some(index) = self.find_sender(from, update.connection) {
+            let known = &mut self.standbys[index];
+            let Positions { write, flush, apply } = positions;
+            (known.write, known.flush, known.apply) = (write, flush, apply);
+            self.release(now, index, positions, out);
+        }
     }
 
     /// A standby has flushed so much: its slot need not keep it any more.
@@ -208,22 +214,13 @@ impl Primary {
         }
     }
 
-    /// Whether an update with these positions has to be read when it arrives. Whoever is behind
-    /// what is synchronous already raises nothing, whichever standbys count.
-    #[inline]
-    pub fn cares_for(&self, positions: &Positions) -> bool {
-        let modes = WaitMode::ALL.into_iter();
-        modes.into_iter().any(|mode| {
-            self.commits.waits_for(mode) && positions.at(mode) > self.syncrep.synced(mode)
-        })
-    }
-
-    /// Whether it is to look at what walsenders have heard, or at slots: at timeouts, and where a
-    /// checkpoint may end.
+    /// Whether it is to look at what walsenders have heard, or at slots: at timeouts, where a
+    /// checkpoint may end, and when a lag tracker is full.
     #[inline]
     pub fn looks_at_senders(&self, now: SimTime) -> bool {
         self.senders_due.min(self.checkpointer.next_deadline()) <= now
             || self.wal.completes_segment(now)
+            || self.senders.iter().flatten().any(WalSender::must_know_replies)
     }
 
     /// A walsender has processed a reply: releases whoever waited for it.
