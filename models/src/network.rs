@@ -199,33 +199,58 @@ impl Link {
     /// tries again by itself.
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
-        let Some(parcel) = self.dispatch(now, flow, message) else { return };
+        let size = message.size();
+        self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
+        let arrives = self.free_at + self.delay(now);
         let flow = &mut self.flows[flow];
         match message.body {
             Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
-                flow.unread += message.size().0;
+                flow.unread += size.0;
             }
+            Body::Connect if flow.cut > 0 => return,
             _ => {}
         }
-        let first = flow.queue(parcel);
+        let arrives = arrives.max(flow.earliest(message.connection));
+        flow.last = (message.connection, arrives);
+        let first = flow.queue(Parcel { sent: now, arrives, message: *message });
         if first < self.next && !flow.blocked() {
             self.next = first;
         }
     }
 
-    /// Hands in a status update that wakes its receiver only if it is `loud`.
+    /// Hands in status updates of one connection. They wake their receiver only if they are `loud`.
     #[inline]
-    pub fn send_update(&mut self, flow: usize, update: &Update, loud: bool) {
+    pub fn send_updates(
+        &mut self,
+        flow: usize,
+        updates: &[Update],
+        mut loud: impl FnMut(&Update) -> bool,
+    ) {
         if self.flows[flow].blocked() {
-            return self.send(update.at, flow, &update.message());
+            return self.send_all(flow, updates, loud);
         }
-        self.free_at = update.at.max(self.free_at) + self.update_time;
-        let arrives = self.free_at + self.delay(update.at);
-        let flow = &mut self.flows[flow];
-        let arrives = arrives.max(flow.earliest(update.connection));
-        flow.last = (update.connection, arrives);
-        flow.updates.push(arrives, update, loud);
-        self.next = self.next.min(flow.updates.next_loud());
+        for update in updates {
+            self.free_at = update.at.max(self.free_at) + self.update_time;
+            let arrives = self.free_at + self.delay(update.at);
+            let flow = &mut self.flows[flow];
+            let arrives = arrives.max(flow.earliest(update.connection));
+            flow.last = (update.connection, arrives);
+            flow.updates.push(arrives, update, loud(update));
+        }
+        self.next = self.next.min(self.flows[flow].updates.next_loud());
+    }
+
+    /// The same when all of them shall wake it.
+    pub fn send_all(
+        &mut self,
+        flow: usize,
+        updates: &[Update],
+        mut see: impl FnMut(&Update) -> bool,
+    ) {
+        for update in updates {
+            see(update);
+            self.send(update.at, flow, &update.message());
+        }
     }
 
     /// When the next loud update arrives at the one pair of servers that uses the link.
@@ -283,23 +308,6 @@ impl Link {
         flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
         flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
         self.schedule();
-    }
-
-    /// The message leaves when the bandwidth is free, and arrives after the delay. `None`: a
-    /// connection attempt into a cut link, which is lost.
-    #[inline]
-    fn dispatch(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<Parcel> {
-        let size = message.size();
-        let start = now.max(self.free_at);
-        self.free_at = start + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay(now);
-        let flow = &mut self.flows[flow];
-        if flow.cut > 0 && matches!(message.body, Body::Connect) {
-            return None;
-        }
-        let arrives = arrives.max(flow.earliest(message.connection));
-        flow.last = (message.connection, arrives);
-        Some(Parcel { sent: now, arrives, message: *message })
     }
 
     /// The receiver has taken `bytes` of XLogData from its socket buffer. True if the sender waits

@@ -1,8 +1,8 @@
 //! What a server does to the world.
 //!
 //! A server that is handed an input writes its effects into an [`Out`], in order; whoever drives
-//! it carries them out. Answers to clients and status updates have lists of their own, because
-//! they are many.
+//! it carries them out. Answers to clients, status updates and what is read have lists of their
+//! own, because they are many.
 
 use super::ConnectionId;
 use super::backend::{Acknowledged, Session};
@@ -24,15 +24,6 @@ pub enum Effect {
     },
     /// Other standbys count as synchronous than before: the next reply of each matters.
     CandidatesChanged,
-    /// Took so many bytes of XLogData from the socket.
-    Read {
-        /// When: now, or a moment ago.
-        at: SimTime,
-        /// Who sent them.
-        from: ServerId,
-        /// How many.
-        bytes: Bytes,
-    },
     /// A socket is full; wants to know when it has room for so many bytes.
     NeedRoom {
         /// The peer.
@@ -51,6 +42,15 @@ pub enum Effect {
     Fact(What),
 }
 
+/// A standby took WAL of its upstream from the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// When: now, or a moment ago.
+    pub at: SimTime,
+    /// How many bytes of XLogData.
+    pub bytes: Bytes,
+}
+
 /// Where effects go.
 #[derive(Clone, Debug, Default)]
 pub struct Out {
@@ -58,6 +58,8 @@ pub struct Out {
     pub at: SimTime,
     /// Status updates to the upstream, in order. They leave before the effects.
     pub updates: Vec<Update>,
+    /// What was read from the upstream, in order.
+    pub reads: Vec<Read>,
     /// Effects in order.
     pub effects: Vec<Effect>,
     /// Answers to clients, in order.
@@ -68,7 +70,10 @@ impl Out {
     /// Whether there is nothing to carry out.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.effects.is_empty() && self.acknowledged.is_empty() && self.updates.is_empty()
+        self.effects.is_empty()
+            && self.acknowledged.is_empty()
+            && self.updates.is_empty()
+            && self.reads.is_empty()
     }
 
     /// Adds an effect.

@@ -147,6 +147,8 @@ pub struct LagTracker {
     replied: SimTime,
     /// Replies whose lags have not been worked out, at most [`PENDING`].
     pending: Vec<Reply>,
+    /// One of them has a position below that of the reply before it.
+    falling: bool,
     /// What the replies worked out since somebody asked last have said.
     known: Lags,
 }
@@ -158,12 +160,19 @@ struct Reply {
     now: SimTime,
 }
 
+/// Some replies in a row.
+#[derive(Clone, Copy)]
+struct Replies<'a> {
+    all: &'a [Reply],
+    falling: bool,
+}
+
 /// Bound on the replies that wait. Of some in a row, mostly only the last one that moves a
 /// position matters.
-const PENDING: usize = 64;
+const PENDING: usize = 256;
 
 /// Samples that a new ring has room for.
-const FIRST_RING: usize = 16;
+const FIRST_RING: usize = 256;
 
 impl LagTracker {
     /// No samples yet.
@@ -253,12 +262,13 @@ impl LagTracker {
     }
 
     /// The same, to be worked out later. A reply may be told late: samples that came after it do
-    /// not exist for it.
+    /// not exist for it. `falling`: it has a position below that of the reply before it.
     #[inline]
-    pub fn note(&mut self, at: Positions, now: SimTime) {
+    pub fn note(&mut self, at: Positions, now: SimTime, falling: bool) {
         if self.pending.len() >= PENDING {
             self.work_out();
         }
+        self.falling |= falling;
         self.pending.push(Reply { at, now });
     }
 
@@ -267,7 +277,7 @@ impl LagTracker {
         let Some(last) = self.pending.last() else { return };
         self.replied = last.now;
         let ring = Ring { samples: &self.ring, written: self.written };
-        let pending = self.pending.as_slice();
+        let pending = Replies { all: &self.pending, falling: self.falling };
         let lags = Lags {
             write: ring.read_all(&mut self.write, pending, |at| at.write),
             flush: ring.read_all(&mut self.flush, pending, |at| at.flush),
@@ -275,6 +285,7 @@ impl LagTracker {
         };
         self.known = lags.or(self.known);
         self.pending.clear();
+        self.falling = false;
     }
 
     /// What the replies noted since this was asked last say about the positions they moved.
@@ -300,7 +311,8 @@ impl LagTracker {
         let ring = Ring { samples: &self.ring, written: self.written };
         let lag = |reader: &Reader, position: fn(&Positions) -> Lsn| {
             let mut reader = *reader;
-            let moved = ring.read_all(&mut reader, &self.pending, position);
+            let pending = Replies { all: &self.pending, falling: self.falling };
+            let moved = ring.read_all(&mut reader, pending, position);
             let lsn = reader.reported;
             let unmoved = reader.unmoved.then(|| ring.read(&mut reader, lsn, last.now)).flatten();
             unmoved.or(moved)
@@ -357,22 +369,20 @@ impl Ring<'_> {
     fn read_all(
         self,
         reader: &mut Reader,
-        replies: &[Reply],
+        replies: Replies<'_>,
         position: impl Fn(&Positions) -> Lsn,
     ) -> Option<Duration> {
-        let (mut before, mut last, mut rising) = (reader.reported, None, true);
-        for (index, reply) in replies.iter().enumerate() {
-            let lsn = position(&reply.at);
-            if lsn != before {
-                rising &= lsn > before;
-                last = Some((index, before));
-                before = lsn;
-            }
-        }
-        if let Some((index, previous)) = last
-            && rising
+        let Replies { all: replies, falling } = replies;
+        let before = |index: usize| match index {
+            0 => reader.reported,
+            _ => position(&replies[index - 1].at),
+        };
+        let moves = |&index: &usize| position(&replies[index].at) != before(index);
+        if !falling
             && reader.parked.is_none()
+            && let Some(index) = (0..replies.len()).rev().find(moves)
         {
+            let previous = before(index);
             let mut trial = *reader;
             let lag = self.read_moved(&mut trial, position(&replies[index].at), replies[index].now);
             if trial.next > reader.next && self.get(trial.next - 1).lsn > previous {
@@ -413,21 +423,12 @@ impl Ring<'_> {
         now: SimTime,
         mut crossed: Option<Sample>,
     ) -> Option<Duration> {
-        let mut ordinal = reader.next;
-        let next = loop {
-            if ordinal == self.written {
-                break None;
-            }
-            let sample = self.get(ordinal);
-            if sample.time > now {
-                break None;
-            }
-            if sample.lsn > lsn {
-                break Some(sample);
-            }
-            crossed = Some(sample);
-            ordinal += 1;
-        };
+        let ordinal = self.first_beyond(reader.next, lsn, now);
+        if ordinal > reader.next {
+            crossed = Some(self.get(ordinal - 1));
+        }
+        let next = (ordinal < self.written).then(|| self.get(ordinal));
+        let next = next.filter(|sample| sample.time <= now);
         reader.next = ordinal;
         match (crossed, next) {
             (Some(crossed), _) => {
@@ -442,6 +443,32 @@ impl Ring<'_> {
                 None => elapsed(next.time, now),
             },
         }
+    }
+}
+
+impl Ring<'_> {
+    /// Ordinal of the first sample, from `from` on, that is beyond `lsn` or came after `now`; it
+    /// is mostly near, and may be far.
+    fn first_beyond(self, from: u64, lsn: Lsn, now: SimTime) -> u64 {
+        let crosses = |ordinal| {
+            let sample = self.get(ordinal);
+            sample.lsn <= lsn && sample.time <= now
+        };
+        // It lies from `low` to `high`.
+        let (mut low, mut high, mut step) = (from, from, 1);
+        while high < self.written && crosses(high) {
+            (low, high) = (high + 1, high + step);
+            step *= 2;
+        }
+        high = high.min(self.written);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match crosses(middle) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 }
 
@@ -499,16 +526,17 @@ impl LagColumns {
 
     /// A reply comes: what [`LagColumns::reply`] does with the lags of `tracker`, except that they
     /// are left to [`LagColumns::seen`] as long as none becomes NULL.
-    #[inline]
+    #[inline(always)]
     pub fn track(&mut self, tracker: &mut LagTracker, at: Positions, sent: Lsn, now: SimTime) {
         if self.clears(at, sent) {
             self.show(tracker.take_known(), false);
             let lags = tracker.reply(at, now);
             return self.reply(lags, at, sent);
         }
+        let before = std::mem::replace(&mut self.previous, at);
+        let falling = at.write < before.write || at.flush < before.flush || at.apply < before.apply;
         self.applied_all = at.apply == sent;
-        self.previous = at;
-        tracker.note(at, now);
+        tracker.note(at, now, falling);
     }
 
     /// The columns as somebody who looks now sees them.

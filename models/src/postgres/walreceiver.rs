@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
-use super::effect::{Effect, Out};
+use super::effect::{Out, Read};
 use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
 use super::wal::WalFiles;
@@ -421,8 +421,7 @@ impl WalReceiver {
             }
         }
         if taken > 0 {
-            let (at, from, bytes) = (out.at, self.config.upstream, Bytes(taken));
-            out.effect(Effect::Read { at, from, bytes });
+            out.reads.push(Read { at: out.at, bytes: Bytes(taken) });
         }
         if writes == 0 {
             return self.flush_and_reply(now, replayed, disk, out);

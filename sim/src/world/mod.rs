@@ -376,6 +376,9 @@ impl World {
         if !self.out.updates.is_empty() {
             self.send_updates(server);
         }
+        if !self.out.reads.is_empty() {
+            self.take_reads(server);
+        }
         if !self.out.effects.is_empty() {
             self.carry_out(server);
         }

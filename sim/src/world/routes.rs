@@ -10,7 +10,7 @@
 
 use models::network::Link;
 use models::postgres::effect::Effect;
-use models::postgres::protocol::{Body, Message};
+use models::postgres::protocol::{Body, Message, Update};
 use models::postgres::syncrep::Positions;
 use models::trace::fact::ServerId;
 use models::units::{Bytes, SimTime};
@@ -30,7 +30,6 @@ impl World {
             for effect in &effects {
                 match effect {
                     Effect::Send { at, to, message } => self.send(*at, id, *to, message),
-                    Effect::Read { at, from, bytes } => self.take(*at, *from, id, *bytes),
                     Effect::NeedRoom { to, bytes } => self.ask_for_room(id, *to, *bytes),
                     Effect::Disconnected { session } => {
                         let workload = &mut self.workloads[usize::from(session.workload)];
@@ -67,44 +66,43 @@ impl World {
     /// for is quiet, and so is one that repeats the last, unless the standby says that it has
     /// replayed everything: the lag columns may become NULL then.
     pub(super) fn send_updates(&mut self, standby: usize) {
-        let updates = std::mem::take(&mut self.out.updates);
         let server = &self.servers[standby];
         let upstream = server.upstream().map_or(standby, ServerId::index);
         let route = standby * self.servers.len() + upstream;
+        let updates = self.out.updates.as_slice();
         if let (Some((link, flow)), Some(first)) = (self.routes[route], updates.first()) {
             let primary = self.servers[self.primary].primary().filter(|_| self.quiet);
             let served = primary.is_some_and(|p| p.serves(server.id(), first.connection));
-            let mut last = self.updates[route];
-            for update in &updates {
-                let positions = update.positions;
-                self.digest.add(fingerprint(&positions) ^ update.at.0);
-                let moves = (last.write, last.apply) != (positions.write, positions.apply);
-                let quiet = last.flush == positions.flush
-                    && (moves || positions.apply < positions.write)
-                    && !update.reply_requested;
-                last = positions;
-                if served && update.connection == first.connection {
-                    self.links[link].send_update(flow, update, !quiet);
-                } else {
-                    self.links[link].send(update.at, flow, &update.message());
-                }
+            let one_connection = updates.iter().all(|u| u.connection == first.connection);
+            let (last, digest) = (&mut self.updates[route], &mut self.digest);
+            let loud = |update: &Update| {
+                let before = std::mem::replace(last, update.positions);
+                let Positions { write, flush, apply } = update.positions;
+                digest.add(fingerprint(&update.positions) ^ update.at.0);
+                let moves = before.write != write || before.apply != apply;
+                let quiet = before.flush == flush && (moves || apply < write);
+                !quiet || update.reply_requested
+            };
+            let link_ = &mut self.links[link];
+            if served && one_connection {
+                link_.send_updates(flow, updates, loud);
+            } else {
+                link_.send_all(flow, updates, loud);
             }
-            self.updates[route] = last;
-            self.book_link(link);
+            self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
         }
-        self.out.updates = updates;
         self.out.updates.clear();
     }
 
-    /// A server has taken XLogData from its socket buffer.
-    #[inline]
-    fn take(&mut self, at: SimTime, from: ServerId, to: ServerId, bytes: Bytes) {
-        let route = from.index() * self.servers.len() + to.index();
-        if let Some((link, flow)) = self.routes[route]
-            && self.links[link].take(at, flow, bytes)
-        {
-            self.book_link(link);
+    /// A standby has taken XLogData from its socket buffer.
+    pub(super) fn take_reads(&mut self, standby: usize) {
+        let upstream = self.servers[standby].upstream().map_or(standby, ServerId::index);
+        if let Some((link, flow)) = self.routes[upstream * self.servers.len() + standby] {
+            for read in &self.out.reads {
+                self.links[link].take(read.at, flow, read.bytes);
+            }
         }
+        self.out.reads.clear();
     }
 
     /// Books the next moment of a link. WAL for a standby that looks at it later is none.
@@ -112,6 +110,7 @@ impl World {
     pub(super) fn book_link(&mut self, link: usize) {
         let mut next = self.links[link].next_deadline();
         if self.quiet
+            && next != SimTime::NEVER
             && let Some(reader) = self.readers[link]
             && let Some(connection) =
                 self.servers[reader].reads_later(self.links[link].next_arrival())
