@@ -227,7 +227,11 @@ impl Link {
         mut loud: impl FnMut(&Update) -> bool,
     ) {
         if self.flows[flow].blocked() {
-            return self.send_all(flow, updates, loud);
+            for update in updates {
+                loud(update);
+                self.send(update.at, flow, &update.message());
+            }
+            return;
         }
         for update in updates {
             self.free_at = update.at.max(self.free_at) + self.update_time;
@@ -238,19 +242,6 @@ impl Link {
             flow.updates.push(arrives, update, loud(update));
         }
         self.next = self.next.min(self.flows[flow].updates.next_loud());
-    }
-
-    /// The same when all of them shall wake it.
-    pub fn send_all(
-        &mut self,
-        flow: usize,
-        updates: &[Update],
-        mut see: impl FnMut(&Update) -> bool,
-    ) {
-        for update in updates {
-            see(update);
-            self.send(update.at, flow, &update.message());
-        }
     }
 
     /// When the next loud update arrives at the one pair of servers that uses the link.
@@ -273,37 +264,51 @@ impl Link {
         self.schedule();
     }
 
-    /// The next loud update there, which has arrived, and how many have with it.
+    /// The next loud update there, and how many stand in line up to it.
     #[inline]
-    pub fn look_at_update(&mut self) -> Option<(Update, usize)> {
-        let looked = match self.flows.as_mut_slice() {
-            [flow] => flow.updates.look(),
+    pub fn loud_update(&self) -> Option<(&Update, usize)> {
+        match self.flows.as_slice() {
+            [flow] => flow.updates.first_loud(),
             _ => None,
-        };
-        self.schedule();
-        looked
+        }
     }
 
-    /// Takes the next message that arrives there before `before`, if it is WAL of `connection`.
+    /// That update has been looked at.
+    #[inline]
+    pub fn pass_update(&mut self) {
+        if let [flow] = self.flows.as_mut_slice() {
+            flow.updates.pass();
+        }
+        self.schedule();
+    }
+
+    /// Hands out the messages that arrive there before `before`, as far as they are WAL of
+    /// `connection`.
     #[inline]
     pub fn take_wal(
         &mut self,
         before: SimTime,
         connection: ConnectionId,
-    ) -> Option<(SimTime, Message)> {
-        let [flow] = self.flows.as_mut_slice() else { return None };
-        let first = flow.under_way.front()?;
-        if first.arrives >= before || flow.blocked() || !first.is_wal_of(connection) {
-            return None;
+        mut take: impl FnMut(SimTime, &Message),
+    ) {
+        let [flow] = self.flows.as_mut_slice() else { return };
+        while let Some(first) = flow.under_way.front()
+            && first.arrives < before
+            && first.is_wal_of(connection)
+        {
+            take(first.arrives, &first.message);
+            flow.under_way.pop_front();
         }
-        let taken = (first.arrives, first.message);
-        flow.under_way.pop_front();
         self.schedule();
-        Some(taken)
+    }
+
+    /// All updates under way shall wake their receivers after all.
+    pub fn wake_for_updates(&mut self) {
+        (0..self.flows.len()).for_each(|flow| self.wake_for_quiet(flow));
     }
 
     /// What is quiet and under way shall wake its receiver after all.
-    pub fn wake_for_quiet(&mut self, flow: usize) {
+    fn wake_for_quiet(&mut self, flow: usize) {
         let flow = &mut self.flows[flow];
         flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
         flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));

@@ -51,12 +51,17 @@ impl Updates {
         }
     }
 
-    /// Takes the first loud one for looked at. Also tells how many have arrived with it.
+    /// The first loud one, and how many stand in line up to it.
     #[inline]
-    pub fn look(&mut self) -> Option<(Update, usize)> {
-        let (update, arrived) = (self.line.get(self.loud)?.update, self.loud + 1);
-        self.find_loud(arrived);
-        Some((update, arrived))
+    pub fn first_loud(&self) -> Option<(&Update, usize)> {
+        let coming = self.line.get(self.loud)?;
+        Some((&coming.update, self.loud + 1))
+    }
+
+    /// It has been looked at.
+    #[inline]
+    pub fn pass(&mut self) {
+        self.find_loud(self.loud + 1);
     }
 
     /// Those that have arrived by `now` and were not noted.
@@ -73,7 +78,7 @@ impl Updates {
 
     #[inline]
     fn find_loud(&mut self, from: usize) {
-        let mut rest = self.line[from..].iter();
+        let mut rest = self.line.get(from..).unwrap_or_default().iter();
         let quiet = rest.position(|coming| coming.loud);
         self.loud = quiet.map_or(self.line.len(), |quiet| from + quiet);
         self.next_loud = self.line.get(self.loud).map_or(SimTime::NEVER, |c| c.arrives);

@@ -285,6 +285,16 @@ impl Server {
         }
     }
 
+    /// The connection on which it streams, if it does.
+    pub fn stream(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if standby.receiver.is_streaming() => {
+                Some(standby.receiver.connection())
+            }
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
+        }
+    }
+
     /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
     #[inline]
     pub fn keep_wal(&mut self, at: SimTime, message: &Message) {

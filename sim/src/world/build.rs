@@ -20,9 +20,9 @@ use scenarios::workload::{self, Load};
 use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
+use super::streams::Stream;
 use super::{Workload, World};
 use models::postgres::effect::Out;
-use models::postgres::syncrep::Positions;
 
 impl World {
     /// The world at the start of a run. Without `record` nothing is written down.
@@ -59,11 +59,17 @@ impl World {
                 readers[link] = Some(way % servers.len());
             }
         }
+        let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
+            let (upstream, count) = (server.upstream?, scenario.servers.len());
+            let (down, up) = (upstream * count + standby, standby * count + upstream);
+            Some(Stream::new(routes[down]?, routes[up]?))
+        };
+        let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
             readers,
             quiet_workloads,
             quiet: false,
-            updates: vec![Positions::default(); routes.len()],
+            streams,
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),

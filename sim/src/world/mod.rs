@@ -17,6 +17,7 @@ mod links;
 pub mod recorder;
 mod routes;
 mod sessions;
+mod streams;
 pub mod summary;
 
 use models::clients::{Arrival, Clients};
@@ -26,7 +27,6 @@ use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
-use models::postgres::syncrep::Positions;
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Lsn, SimTime};
 
@@ -34,6 +34,7 @@ use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
 use routes::fingerprint_of;
+use streams::Stream;
 
 /// Where [`World::run_until`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub struct World {
     links: Vec<Link>,
     /// The link and the flow from one server to another: `from * servers + to`.
     routes: Vec<Option<(usize, usize)>>,
+    /// Of each server, the stream to its upstream if it is a standby.
+    streams: Vec<Option<Stream>>,
     /// A server that each link leads to: the only one, unless the link is shared.
     readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
@@ -163,8 +166,6 @@ pub struct World {
     quiet_workloads: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
-    /// The last status update on each route.
-    updates: Vec<Positions>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -295,8 +296,8 @@ impl World {
             if source == self.primary {
                 self.prepare_primary();
                 self.feed(self.now);
-            } else if self.quiet {
-                self.read_wal(self.now, source);
+            } else {
+                return self.standby_due(source);
             }
             self.servers[source].deadline(self.now, &mut self.out);
             self.settle(source);
@@ -353,7 +354,7 @@ impl World {
     #[inline]
     fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         if to.index() == self.primary {
-            self.note_updates(at, from, to);
+            self.note_updates(at, from.index());
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
@@ -370,34 +371,33 @@ impl World {
     /// Carries out the effects of a server, and books its next moment.
     #[inline]
     fn settle(&mut self, server: usize) {
+        if server != self.primary {
+            return self.settle_standby(server);
+        }
         if !self.out.acknowledged.is_empty() {
             self.answer_clients();
-        }
-        if !self.out.updates.is_empty() {
-            self.send_updates(server);
-        }
-        if !self.out.reads.is_empty() {
-            self.take_reads(server);
         }
         if !self.out.effects.is_empty() {
             self.carry_out(server);
         }
         self.agenda.set(server, self.servers[server].next_deadline());
-        if server == self.primary {
-            self.book_clients();
-            let flushed = self.servers[server].flushed();
-            if flushed != self.primary_flushed {
-                self.primary_flushed = flushed;
-                let primary = self.servers[self.primary].primary();
-                if self.quiet_workloads && !self.quiet && primary.is_some_and(Primary::is_settled) {
-                    self.be_quiet(true);
-                }
-                self.digest.fold(flushed.0);
-                self.note_lag(flushed);
-            }
-        } else {
-            self.book_link_to(server);
+        self.book_clients();
+        if self.servers[server].flushed() != self.primary_flushed {
+            self.flush_moved();
         }
+    }
+
+    /// The primary has made more WAL durable.
+    fn flush_moved(&mut self) {
+        let primary = &self.servers[self.primary];
+        let flushed = primary.flushed();
+        self.primary_flushed = flushed;
+        if self.quiet_workloads && !self.quiet && primary.primary().is_some_and(Primary::is_settled)
+        {
+            self.be_quiet(true);
+        }
+        self.digest.fold(flushed.0);
+        self.note_lag(flushed);
     }
 
     fn happened(&mut self, server: usize, what: What) {
