@@ -21,11 +21,12 @@ use super::effect::{Effect, Out};
 use super::guc::Settings;
 use super::host::{Host, Slot};
 use super::primary::Primary;
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
 use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
+use crate::network::Coming;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
 
@@ -78,7 +79,7 @@ pub struct Server {
     settings: Settings,
     upstream: Option<ServerId>,
     replay: Rate,
-    quiet_replay: bool,
+    quiet: bool,
     /// What survives a crash.
     pub host: Host,
     state: State,
@@ -129,7 +130,7 @@ impl Server {
             id: config.id,
             upstream: config.upstream,
             replay: config.replay,
-            quiet_replay: false,
+            quiet: false,
             host: Host::new(
                 files,
                 config.disk,
@@ -154,6 +155,11 @@ impl Server {
     /// Its place in the run.
     pub fn id(&self) -> ServerId {
         self.id
+    }
+
+    /// The server it streams from when it is a standby.
+    pub fn upstream(&self) -> Option<ServerId> {
+        self.upstream
     }
 
     /// What it is doing.
@@ -256,11 +262,55 @@ impl Server {
         }
     }
 
-    /// Takes note of a piece of replay that has ended by `now`: somebody is going to look.
-    #[inline]
+    /// Takes note of what has ended by `now` without anybody waiting for it.
     pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
         if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
             standby.catch_up(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
+    /// Status updates have arrived a while ago, and whoever waited for them has been told.
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
+        if let State::Primary(primary) = &mut self.state {
+            primary.note_updates(from, arrived, &mut self.host);
+        }
+    }
+
+    /// A status update arrives that will be noted later.
+    #[inline]
+    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
+        if let State::Primary(primary) = &mut self.state {
+            out.at = now;
+            primary.hear_update(now, from, update, out);
+        }
+    }
+
+    /// The connection on which it streams, if it does.
+    pub fn stream(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if standby.receiver.is_streaming() => {
+                Some(standby.receiver.connection())
+            }
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
+        }
+    }
+
+    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
+    #[inline]
+    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.receiver.keep(at, message);
+        }
+    }
+
+    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
+    /// at `at`.
+    #[inline]
+    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
         }
     }
 
@@ -392,7 +442,7 @@ impl Server {
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
-                standby.replay_quietly(self.quiet_replay);
+                standby.be_quiet(self.quiet);
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);
             }
@@ -434,12 +484,12 @@ impl Server {
         }
     }
 
-    /// Whether nobody waits for this server's replay, nor for the reply at its end, if it is a
-    /// standby.
-    pub fn replay_quietly(&mut self, quietly: bool) {
-        self.quiet_replay = quietly;
+    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
+    /// if it is a standby.
+    pub fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
         if let State::Standby(standby) = &mut self.state {
-            standby.replay_quietly(quietly);
+            standby.be_quiet(quiet);
             self.schedule();
         }
     }

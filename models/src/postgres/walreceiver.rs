@@ -19,12 +19,13 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
-use super::effect::{Effect, Out};
-use super::protocol::{Body, Message};
+use super::effect::{Out, Read};
+use super::protocol::{Body, Message, Update};
+use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -32,9 +33,12 @@ pub struct WalReceiver {
     config: ReceiverConfig,
     connection: ConnectionId,
     phase: Phase,
-    inbox: VecDeque<Message>,
+    /// What lies in the socket and was not read, in order of arrival.
+    inbox: VecDeque<Received>,
     work: Work,
     busy_until: SimTime,
+    /// The fsync that follows the write in hand, if nothing comes in between.
+    foreseen: Foreseen,
     write: Lsn,
     flush: Lsn,
     /// Write and flush of the last reply.
@@ -83,6 +87,35 @@ enum Work {
     Fsyncing { end: Lsn },
 }
 
+/// A message in the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    /// WAL.
+    Wal {
+        /// When it arrived.
+        at: SimTime,
+        /// Its end.
+        end: Lsn,
+        /// Bytes in the socket.
+        size: Bytes,
+        /// Redo point of the last checkpoint whose record lies in it, or invalid.
+        redo: Lsn,
+    },
+    /// A request for a reply.
+    Ping,
+}
+
+/// An fsync that will begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Foreseen {
+    /// When.
+    at: SimTime,
+    /// Up to where it goes.
+    upto: Lsn,
+    /// When it will be done; `at` if there is nothing to fsync.
+    done: SimTime,
+}
+
 /// What the startup process has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -114,6 +147,7 @@ impl WalReceiver {
             inbox: VecDeque::new(),
             work: Work::Waiting,
             busy_until: SimTime::NEVER,
+            foreseen: Foreseen::default(),
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
@@ -155,6 +189,40 @@ impl WalReceiver {
     #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.busy_until.min(self.timer)
+    }
+
+    /// The same if nobody waits for the end of a write: what follows it can be told in advance,
+    /// unless there is more to read.
+    #[inline]
+    pub fn next_loud_deadline(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Waiting => self.next_deadline(),
+        }
+    }
+
+    /// Whether a message that arrives at `at` is only looked at when the fsync in hand, or the one
+    /// that follows the write in hand, is over.
+    #[inline(always)]
+    pub fn reads_later(&self, at: SimTime) -> bool {
+        match self.work {
+            Work::Fsyncing { .. } => true,
+            Work::Writing { .. } => {
+                self.inbox.is_empty()
+                    && self.busy_until < at
+                    && self.foreseen.done > self.busy_until
+            }
+            Work::Waiting => false,
+        }
+    }
+
+    /// When the write in hand ends; [`SimTime::NEVER`] if there is none.
+    #[inline]
+    pub fn write_done(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } => self.busy_until,
+            Work::Fsyncing { .. } | Work::Waiting => SimTime::NEVER,
+        }
     }
 
     /// The startup process wants a stream: opens a connection.
@@ -213,8 +281,7 @@ impl WalReceiver {
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.heard(now);
-                self.inbox.push_back(*message);
+                self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
                     Work::Writing { .. } | Work::Fsyncing { .. } => None,
@@ -231,6 +298,19 @@ impl WalReceiver {
                 Some(Event::PeerClosed)
             }
             (_, _) => None,
+        }
+    }
+
+    /// A message of the stream that arrived at `at` lies in the socket.
+    #[inline]
+    pub fn keep(&mut self, at: SimTime, message: &Message) {
+        self.heard(at);
+        match message.body {
+            Body::XLogData { end, redo, .. } => {
+                self.inbox.push_back(Received::Wal { at, end, size: message.size(), redo });
+            }
+            Body::Keepalive { reply_requested: true } => self.inbox.push_back(Received::Ping),
+            _ => {}
         }
     }
 
@@ -293,7 +373,7 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
-    #[inline]
+    #[inline(always)]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -302,14 +382,34 @@ impl WalReceiver {
         disk: &mut Disk,
         out: &mut Out,
     ) -> Option<Event> {
-        let (mut writes, mut end, mut taken) = (0, None, 0);
+        match self.inbox.front() {
+            // What came later than the moment that is looked at is not there yet.
+            Some(Received::Wal { at, .. }) if *at <= now => {}
+            Some(Received::Ping) => {}
+            Some(Received::Wal { .. }) | None => {
+                return self.flush_and_reply(now, replayed, disk, out);
+            }
+        }
+        self.take_all(now, replayed, files, disk, out)
+    }
+
+    #[inline(never)]
+    fn take_all(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Option<Event> {
+        let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(message) = self.inbox.pop_front() {
-            match message.body {
-                Body::XLogData { end: upto, redo, .. } => {
+        while let Some(received) = self.inbox.pop_front() {
+            match received {
+                Received::Wal { end: upto, size, redo, .. } => {
                     writes += 1;
-                    taken += message.size().0;
-                    end = Some(upto);
+                    taken += size.0;
+                    end = upto;
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -317,26 +417,36 @@ impl WalReceiver {
                         break;
                     }
                 }
-                Body::Keepalive { reply_requested: true } => {
-                    self.reply(now, replayed, true, false, out);
-                }
-                _ => {}
+                Received::Ping => self.reply(now, replayed, true, false, out),
             }
         }
         if taken > 0 {
-            out.effect(Effect::Read { from: self.config.upstream, bytes: Bytes(taken) });
+            out.reads.push(Read { at: out.at, bytes: Bytes(taken) });
         }
-        let Some(end) = end else {
+        if writes == 0 {
             return self.flush_and_reply(now, replayed, disk, out);
-        };
+        }
         let call = disk.write_call();
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
+            let upto = self.fsync_after(end, files.size);
+            let done = match upto > self.flush {
+                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+                false => self.busy_until,
+            };
+            self.foreseen = Foreseen { at: self.busy_until, upto, done };
             return None;
         }
         self.written(end, files);
         self.after_write(now, replayed, files, disk, out)
+    }
+
+    /// How far the fsync goes that follows a write up to `end`.
+    #[inline]
+    fn fsync_after(&self, end: Lsn, size: SegmentSize) -> Lsn {
+        let completed = end.segment_start(size);
+        if completed > self.flush { completed } else { end }
     }
 
     /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
@@ -377,7 +487,11 @@ impl WalReceiver {
 
     #[inline]
     fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
-        self.busy_until = disk.fsync(now, end.since(self.flush));
+        // Right after the write that it was foreseen for, nothing has changed.
+        self.busy_until = match self.foreseen.at == now && self.foreseen.upto == end {
+            true => disk.fsync_until(self.foreseen.done),
+            false => disk.fsync(now, end.since(self.flush)),
+        };
         self.work = Work::Fsyncing { end };
     }
 
@@ -405,8 +519,8 @@ impl WalReceiver {
         if let Work::Writing { end } = self.work {
             self.written(end, files);
         }
-        for message in std::mem::take(&mut self.inbox) {
-            if let Body::XLogData { end, .. } = message.body {
+        for received in std::mem::take(&mut self.inbox) {
+            if let Received::Wal { end, .. } = received {
                 self.written(end, files);
             }
         }
@@ -437,7 +551,12 @@ impl WalReceiver {
         }
         self.replied = (write, flush);
         self.replied_at = now;
-        self.post(Body::StatusUpdate { write, flush, apply, reply_requested: ping }, out);
+        out.updates.push(Update {
+            at: out.at,
+            connection: self.connection,
+            reply_requested: ping,
+            positions: Positions { write, flush, apply },
+        });
     }
 
     fn reply_due(&self, now: SimTime) -> bool {
@@ -457,7 +576,7 @@ impl WalReceiver {
             return None;
         }
         if self.work != Work::Waiting {
-            self.timer = self.busy_until;
+            self.timer = self.due().max(self.busy_until);
             return None;
         }
         if let Some(timeout) = self.config.timeout {

@@ -341,6 +341,20 @@ impl World {
         }
         let id = id(server);
         let now = self.now;
+        for update in std::mem::take(&mut self.out.updates) {
+            assert_eq!(update.at, now, "nothing is quiet here, so nothing is sent late");
+            let upstream = self.servers[server].upstream().expect("a standby has an upstream");
+            self.see(Seen::Sent(id, upstream, update.message()));
+            if let Some(link) = self.route(server, upstream) {
+                link.send(now, 0, &update.message());
+            }
+        }
+        for read in std::mem::take(&mut self.out.reads) {
+            let upstream = self.servers[server].upstream().expect("a standby has an upstream");
+            if let Some(link) = self.route(upstream.index(), id) {
+                link.take(now, 0, read.bytes);
+            }
+        }
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
                 Effect::Send { at, to, message } => {
@@ -351,11 +365,6 @@ impl World {
                             link.forget_window(0, message.connection);
                         }
                         link.send(now, 0, &message);
-                    }
-                }
-                Effect::Read { from, bytes } => {
-                    if let Some(link) = self.route(from.index(), id) {
-                        link.take(now, 0, bytes);
                     }
                 }
                 Effect::NeedRoom { to, bytes } => {
@@ -369,7 +378,7 @@ impl World {
                 Effect::Fact(what) => self.see(Seen::Fact(id, what)),
             }
         }
-        if !self.out.effects.is_empty() {
+        if !self.out.is_empty() {
             self.settle(server);
         }
     }

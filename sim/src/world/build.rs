@@ -20,6 +20,7 @@ use scenarios::workload::{self, Load};
 use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
+use super::streams::Stream;
 use super::{Workload, World};
 use models::postgres::effect::Out;
 
@@ -52,10 +53,23 @@ impl World {
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
         let quiet_workloads =
             nobody_waits_for_write_or_replay(scenario) && !(0..scenario.links.len()).any(shared);
+        let mut readers = vec![None; links.len()];
+        for (way, route) in routes.iter().enumerate() {
+            if let Some((link, _)) = *route {
+                readers[link] = Some(way % servers.len());
+            }
+        }
+        let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
+            let (upstream, count) = (server.upstream?, scenario.servers.len());
+            let (down, up) = (upstream * count + standby, standby * count + upstream);
+            Some(Stream::new(routes[down]?, routes[up]?))
+        };
+        let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
+            readers,
             quiet_workloads,
             quiet: false,
-            updates: vec![(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID); routes.len()],
+            streams,
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),

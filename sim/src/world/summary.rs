@@ -26,7 +26,7 @@ impl World {
     pub(super) fn look_around(&mut self, now: SimTime) {
         while self.next_look < now {
             self.now = self.now.max(self.next_look);
-            self.read_all_quiet();
+            self.read_all_quiet(self.now);
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
@@ -118,7 +118,7 @@ impl World {
     /// The run is over.
     pub fn finish(mut self, scenario: &Scenario) -> Run {
         self.now = self.end;
-        self.read_all_quiet();
+        self.read_all_quiet(self.end);
         self.feed(self.end);
         self.look_around(SimTime(self.end.0 + 1));
         let mut recorder =

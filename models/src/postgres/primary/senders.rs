@@ -8,10 +8,11 @@
 //! `PhysicalConfirmReceivedLocation`; `syncrep.c:SyncRepReleaseWaiters`.
 
 use super::Primary;
+use crate::network::Coming;
 use crate::postgres::ConnectionId;
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::{Host, Slot};
-use crate::postgres::protocol::{Body, Message};
+use crate::postgres::protocol::{Body, Message, Update};
 use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
 use crate::postgres::walsender::{Phase, WalSender};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
@@ -165,12 +166,61 @@ impl Primary {
         }
         self.release(now, index, positions, out);
         if flush.is_valid() {
-            for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
-                // Until 15 a standby that comes back revives its slot; later it stays lost.
-                slot.lost &= self.version.major() >= 16;
-                slot.restart = Some(flush).filter(|_| !slot.lost);
+            self.advance_slots(index, flush, host);
+        }
+    }
+
+    /// Takes note of status updates of a standby, which have arrived a while ago: whoever they
+    /// could release is released. A walsender that has ended since has no use for them.
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming], host: &mut Host) {
+        let Some(last) = arrived.last() else { return };
+        let Some(index) = self.find_sender(from, last.update.connection) else { return };
+        let Some(sender) = &mut self.senders[index] else { return };
+        for Coming { arrives, update, .. } in arrived {
+            if update.connection == last.update.connection {
+                sender.note_status(*arrives, update.positions);
             }
         }
+        let Positions { write, flush, apply } = last.update.positions;
+        let known = &mut self.standbys[index];
+        (known.write, known.flush, known.apply) = (write, flush, apply);
+        self.advance_slots(index, flush, host);
+    }
+
+    /// A status update of a standby arrives that will be noted later: releases whoever waits for
+    /// it. Whoever is behind what is synchronous already raises nothing, whichever standbys count.
+    #[inline]
+    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
+        let positions = update.positions;
+        let mut modes = WaitMode::ALL.into_iter();
+        let raises = modes.any(|mode| {
+            self.commits.waits_for(mode) && positions.at(mode) > self.syncrep.synced(mode)
+        });
+        if raises && let Some(index) = self.find_sender(from, update.connection) {
+            let known = &mut self.standbys[index];
+            let Positions { write, flush, apply } = positions;
+            (known.write, known.flush, known.apply) = (write, flush, apply);
+            self.release(now, index, positions, out);
+        }
+    }
+
+    /// A standby has flushed so much: its slot need not keep it any more.
+    #[inline]
+    fn advance_slots(&self, index: usize, flush: Lsn, host: &mut Host) {
+        for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
+            // Until 15 a standby that comes back revives its slot; later it stays lost.
+            slot.lost &= self.version.major() >= 16;
+            slot.restart = Some(flush).filter(|_| !slot.lost);
+        }
+    }
+
+    /// Whether it is to look at what walsenders have heard, or at slots: at timeouts, where a
+    /// checkpoint may end, and when a lag tracker is full.
+    #[inline]
+    pub fn looks_at_senders(&self, now: SimTime) -> bool {
+        self.senders_due.min(self.checkpointer.next_deadline()) <= now
+            || self.wal.completes_segment(now)
+            || self.senders.iter().flatten().any(WalSender::must_know_replies)
     }
 
     /// A walsender has processed a reply: releases whoever waited for it.
@@ -183,13 +233,15 @@ impl Primary {
         let Some(sender) = &mut self.senders[index] else { return };
         let recheck = std::mem::take(&mut sender.recheck_candidates);
         let matters =
-            |mode| reply.at(mode) > self.syncrep.synced(mode) && self.commits.waits_for(mode);
+            |mode| self.commits.waits_for(mode) && reply.at(mode) > self.syncrep.synced(mode);
         if !recheck && !WaitMode::ALL.into_iter().any(matters) {
             return;
         }
         let release = self.syncrep.release(&self.standbys, index);
         for mode in WaitMode::ALL {
-            if let Some(synced) = release.at(mode) {
+            if let Some(synced) = release.at(mode)
+                && self.commits.waits_for(mode)
+            {
                 let synced = self.wal.usable(synced);
                 self.commits.synced(now, mode, synced, &mut out.acknowledged);
             }
