@@ -54,7 +54,12 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         seed: 1,
         duration: Duration::ZERO,
         pg_version: PgVersion::DEFAULT,
-        start: Start { lsn: Lsn(0x300_0028), timeline: TimelineId(1), recycled: Recycled::Max },
+        start: Start {
+            lsn: Lsn(0x300_0028),
+            timeline: TimelineId(1),
+            recycled: Recycled::Max,
+            files_before: 0,
+        },
         servers,
         routes: (1..SERVERS.len()).map(|b| Route { a: 0, b, link: b - 1 }).collect(),
         links,
