@@ -78,6 +78,33 @@ pub enum View {
     ControlCheckpoint,
 }
 
+impl View {
+    /// The view of that name, as [`crate::keys::VIEWS`] has it.
+    pub fn named(name: &str) -> Option<View> {
+        View::ALL.into_iter().find(|view| view.name() == name)
+    }
+
+    /// Every view, in the order of [`crate::keys::VIEWS`].
+    pub const ALL: [View; 5] = [
+        View::ReplicationSlots,
+        View::LsWaldir,
+        View::StatReplication,
+        View::WalLsn,
+        View::ControlCheckpoint,
+    ];
+
+    /// Its name in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::ReplicationSlots => "pg_replication_slots",
+            View::LsWaldir => "pg_ls_waldir",
+            View::StatReplication => "pg_stat_replication",
+            View::WalLsn => "pg_current_wal_lsn",
+            View::ControlCheckpoint => "pg_control_checkpoint",
+        }
+    }
+}
+
 /// What [`Deed::Wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -93,6 +120,86 @@ pub enum Condition {
     Disconnected,
     /// The WAL it needs next is gone.
     Lost,
+}
+
+impl Condition {
+    /// Every condition, in the order of [`crate::keys::CONDITIONS`].
+    pub const ALL: [Condition; 6] = [
+        Condition::Ready,
+        Condition::Down,
+        Condition::Streaming,
+        Condition::CaughtUp,
+        Condition::Disconnected,
+        Condition::Lost,
+    ];
+
+    /// The condition of that name.
+    pub fn named(name: &str) -> Option<Condition> {
+        Condition::ALL.into_iter().find(|condition| condition.name() == name)
+    }
+
+    /// Its name in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Ready => "ready",
+            Condition::Down => "down",
+            Condition::Streaming => "streaming",
+            Condition::CaughtUp => "caught_up",
+            Condition::Disconnected => "disconnected",
+            Condition::Lost => "lost",
+        }
+    }
+
+    /// Whether it is about the stream from an upstream.
+    pub fn is_of_standby(self) -> bool {
+        match self {
+            Condition::Ready | Condition::Down => false,
+            Condition::Streaming
+            | Condition::CaughtUp
+            | Condition::Disconnected
+            | Condition::Lost => true,
+        }
+    }
+}
+
+impl Deed {
+    /// Its kind's name, as [`crate::keys::ACTIONS`] has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Deed::Checkpoint(_) => "checkpoint",
+            Deed::SwitchWal(_) => "switch_wal",
+            Deed::Write(..) => "write",
+            Deed::WriteTo(..) => "write_to",
+            Deed::Set(..) => "set",
+            Deed::SlotCreate { .. } => "slot_create",
+            Deed::SlotDrop { .. } => "slot_drop",
+            Deed::Stop(..) => "stop",
+            Deed::Start(_) => "start",
+            Deed::Restart(..) => "restart",
+            Deed::Observe(..) => "observe",
+            Deed::Wait(..) => "wait",
+            Deed::Sleep(_) => "sleep",
+        }
+    }
+
+    /// The server that it is done to.
+    pub fn server(&self) -> Option<ServerIndex> {
+        match self {
+            Deed::Checkpoint(server)
+            | Deed::SwitchWal(server)
+            | Deed::Write(server, _)
+            | Deed::WriteTo(server, _)
+            | Deed::Set(server, _)
+            | Deed::SlotCreate { server, .. }
+            | Deed::SlotDrop { server, .. }
+            | Deed::Stop(server, _)
+            | Deed::Start(server)
+            | Deed::Restart(server, _)
+            | Deed::Observe(server, _)
+            | Deed::Wait(server, _) => Some(*server),
+            Deed::Sleep(_) => None,
+        }
+    }
 }
 
 /// One `[[step]]`: begins when the one before has ended.
