@@ -5,13 +5,14 @@
 //! * [`keys`]: THE list of tables and keys; [`limits`]: how large they may be; [`presets`].
 //! * [`mod@file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
-//! * [`scenario`], [`workload`], [`fault`], [`expect`]: one variant, resolved.
+//! * [`scenario`], [`workload`], [`fault`], [`action`], [`expect`]: one variant, resolved.
 //! * [`import`]: one file a source of real data.
 //! * [`schema`]: the JSON Schema, for editors.
 //! * [`catalog`]: scenarios that come with the program.
 //!
 //! Nothing here reads a file: texts are passed in.
 
+pub mod action;
 pub mod catalog;
 pub mod error;
 pub mod expect;

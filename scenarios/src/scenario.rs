@@ -9,6 +9,7 @@ use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
 
+use crate::action::{Action, Step};
 use crate::expect::Expectation;
 use crate::fault::Fault;
 use crate::workload::Workload;
@@ -47,6 +48,12 @@ pub struct Scenario {
     pub workloads: Vec<Workload>,
     /// The resolved fault schedule, in the order of the file.
     pub faults: Vec<Fault>,
+    /// What an operator does at given moments, in the order of the file.
+    pub actions: Vec<Action>,
+    /// What an operator does one thing after the other.
+    pub steps: Vec<Step>,
+    /// Every name of a replication slot in the file, once.
+    pub slots: Vec<String>,
     /// What is expected of the summary.
     pub expect: Vec<Expectation>,
     /// Settings that are accepted and that no model reads: `server: name`.
@@ -69,6 +76,8 @@ pub struct Start {
     pub timeline: TimelineId,
     /// How many recycled segments pg_wal holds.
     pub recycled: Recycled,
+    /// Files in pg_wal older than the one that holds `lsn`.
+    pub files_before: u64,
 }
 
 /// Recycled segments at the start.
@@ -80,6 +89,8 @@ pub enum Recycled {
     Max,
     /// None: every new segment is created in the foreground.
     None,
+    /// So many files after the one that holds `lsn`.
+    Files(u64),
 }
 
 /// One server.

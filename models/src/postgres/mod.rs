@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod checkpointer;
+pub mod command;
 pub mod effect;
 pub mod guc;
 pub mod host;

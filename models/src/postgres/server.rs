@@ -16,6 +16,7 @@
 
 use std::collections::VecDeque;
 
+use super::command::{Command, Refused};
 use super::effect::{Effect, Out};
 use super::guc::Settings;
 use super::host::{Host, Slot};
@@ -492,6 +493,27 @@ impl Server {
             self.schedule();
         }
     }
+
+    /// An operator asks for something.
+    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
+        out.at = now;
+        match command {
+            Command::Checkpoint
+            | Command::SwitchWal
+            | Command::Write(_)
+            | Command::WriteTo(_)
+            | Command::Reload(_)
+            | Command::SlotCreate { .. }
+            | Command::SlotDrop { .. }
+            | Command::ReplayPause
+            | Command::ReplayResume
+            | Command::Stop(_) => out.fact(What::CommandRefused { why: Refused::NotRunning }),
+        }
+        self.schedule();
+    }
+
+    /// pg_wal's volume takes no new file from now on, or does again.
+    pub fn fill_disk(&mut self, _full: bool) {}
 
     /// Stops running without dying.
     pub fn freeze(&mut self, scope: Scope, out: &mut Out) {

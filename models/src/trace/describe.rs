@@ -6,6 +6,7 @@
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, Scope, What};
 use super::messages::{Level, Words};
+use crate::postgres::command::Refused;
 use crate::units::Bytes;
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
@@ -114,6 +115,7 @@ impl Words<'_> {
                 seconds(took.0),
                 distance.0 / 1_024
             ),
+            What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
             }
@@ -153,6 +155,18 @@ fn crashed(scope: Scope, lost: Bytes) -> String {
         what.to_owned()
     } else {
         format!("{what}; {lost} of written WAL were not flushed and are gone")
+    }
+}
+
+fn refused(why: Refused) -> String {
+    match why {
+        Refused::NotRunning => "no server runs".to_owned(),
+        Refused::RecoveryInProgress => "recovery is in progress".to_owned(),
+        Refused::RecoveryNotInProgress => "recovery is not in progress".to_owned(),
+        Refused::SlotExists => "the slot exists already".to_owned(),
+        Refused::NoSuchSlot => "there is no such slot".to_owned(),
+        Refused::SlotActive { pid } => format!("the slot is held by process {pid}"),
+        Refused::AllSlotsInUse => "all of max_replication_slots are in use".to_owned(),
     }
 }
 

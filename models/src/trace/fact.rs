@@ -7,6 +7,7 @@
 
 use serde::Serialize;
 
+use crate::postgres::command::Refused;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A server of the run: an index into [`super::Run::servers`].
@@ -217,6 +218,11 @@ pub enum What {
         distance: Bytes,
         /// Time from start to end.
         took: Duration,
+    },
+    /// A command of an operator could not be carried out.
+    CommandRefused {
+        /// Why not.
+        why: Refused,
     },
     /// A queue reached its bound; what came next was turned away.
     QueueFull {

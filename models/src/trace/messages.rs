@@ -289,6 +289,7 @@ impl Lines<'_, '_> {
             | What::Thawed
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
+            | What::CommandRefused { .. }
             | What::QueueFull { .. } => {}
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
             What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),

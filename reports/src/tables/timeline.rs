@@ -93,6 +93,7 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
+        | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
         | What::StandbyMode { .. }

@@ -125,7 +125,8 @@ impl Ctl {
     /// things done in one wake-up have no event between them, and their time does not say so.
     fn touch(&self, touch: Touch) {
         let mut world = self.world.borrow_mut();
-        self.log.borrow_mut().push(Logged { at: world.now(), events: world.events(), touch });
+        let (at, events) = (world.now(), world.events());
+        self.log.borrow_mut().push(Logged { at, events, touch: touch.clone() });
         touch.play(&mut world);
         self.touched.set(true);
     }

@@ -13,7 +13,7 @@ use models::units::SimTime;
 use crate::world::{Action, World};
 
 /// One touch of the world by the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Touch {
     /// Something was done to it.
     Action(Action),
@@ -31,7 +31,7 @@ impl Touch {
 }
 
 /// A touch, with its place in the order of data events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Logged {
     /// When.
     pub at: SimTime,
@@ -53,7 +53,7 @@ pub fn replay(world: &mut World, log: &[Logged], until: SimTime) {
             world.run_until(logged.at, &[]);
         }
         assert_eq!(world.events(), logged.events, "data events before {logged:?}");
-        logged.touch.play(world);
+        logged.touch.clone().play(world);
     }
     world.run_until(until, &[]);
 }

@@ -22,6 +22,7 @@ pub mod summary;
 
 use models::clients::{Arrival, Clients};
 use models::network::{Delivery, Link};
+use models::postgres::command::Command;
 use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
@@ -57,7 +58,7 @@ pub enum Watch {
 }
 
 /// What the control plane does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Processes or host die.
     Crash {
@@ -82,6 +83,20 @@ pub enum Action {
     Thaw {
         /// Whose.
         server: ServerId,
+    },
+    /// An operator asks something of a server.
+    Command {
+        /// Of whom.
+        server: ServerId,
+        /// What.
+        command: Command,
+    },
+    /// The volume of pg_wal takes no new file, or does again.
+    FillDisk {
+        /// Whose.
+        server: ServerId,
+        /// Whether it is full.
+        full: bool,
     },
     /// Nothing passes between two servers, and nobody is told.
     Cut {
@@ -268,6 +283,12 @@ impl World {
                 self.unfreeze_host(server);
                 self.with_server(server, |s, out| s.thaw(now, out));
                 self.sessions_since = now;
+            }
+            Action::Command { server, command } => {
+                self.with_server(server, |s, out| s.command(now, &command, out));
+            }
+            Action::FillDisk { server, full } => {
+                self.with_server(server, |s, _| s.fill_disk(full));
             }
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),

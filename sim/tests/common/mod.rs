@@ -54,13 +54,21 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         seed: 42,
         duration: Duration::s(seconds),
         pg_version: PgVersion::DEFAULT,
-        start: Start { lsn: Lsn(0x300_0028), timeline: TimelineId(1), recycled: Recycled::Max },
+        start: Start {
+            lsn: Lsn(0x300_0028),
+            timeline: TimelineId(1),
+            recycled: Recycled::Max,
+            files_before: 0,
+        },
         servers: (0..servers).map(server).collect(),
         routes: pairs.iter().enumerate().map(|(link, &(a, b))| Route { a, b, link }).collect(),
         links: pairs.iter().map(link).collect(),
         workloads: Vec::new(),
         faults: Vec::new(),
         expect: Vec::new(),
+        actions: Vec::new(),
+        steps: Vec::new(),
+        slots: Vec::new(),
         not_modelled: Vec::new(),
     }
 }
@@ -89,8 +97,8 @@ pub fn play(scenario: &Scenario, cast: impl FnOnce(&Rc<Hosts>) + Send) -> Played
 }
 
 /// An action in a few letters.
-pub fn short(action: Action) -> String {
-    let letter = |scope| match scope {
+pub fn short(action: &Action) -> String {
+    let letter = |scope: &Scope| match scope {
         Scope::Processes => 'P',
         Scope::Host => 'H',
     };
@@ -99,6 +107,8 @@ pub fn short(action: Action) -> String {
         Action::Freeze { server, scope } => format!("freeze {} {}", letter(scope), server.0),
         Action::Start { server } => format!("start {}", server.0),
         Action::Thaw { server } => format!("thaw {}", server.0),
+        Action::Command { server, command } => format!("{command:?} {}", server.0),
+        Action::FillDisk { server, full } => format!("full {full} {}", server.0),
         Action::Cut { a, b } => format!("cut {}{}", a.0, b.0),
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),
