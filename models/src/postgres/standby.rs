@@ -57,6 +57,7 @@ impl Standby {
             upstream,
             timeout: settings.wal_receiver_timeout,
             status_interval: settings.wal_receiver_status_interval,
+            slot: host.primary_slot_name,
         };
         let retry = settings.wal_retrieve_retry_interval;
         let (redo, end) = (host.files.redo, host.files.written.max(host.files.flushed));

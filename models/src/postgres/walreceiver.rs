@@ -19,6 +19,7 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
+use super::command::SlotName;
 use super::effect::{Out, Read};
 use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
@@ -41,6 +42,10 @@ pub struct WalReceiver {
     foreseen: Foreseen,
     write: Lsn,
     flush: Lsn,
+    /// Where the stream found replay, and took it for flushed.
+    began_at: Lsn,
+    /// What was flushed before it began, or the start of the first stream (`flushedUpto`).
+    received: Lsn,
     /// Write and flush of the last reply.
     replied: (Lsn, Lsn),
     replied_at: SimTime,
@@ -63,6 +68,8 @@ pub struct ReceiverConfig {
     pub timeout: Option<Duration>,
     /// `wal_receiver_status_interval`.
     pub status_interval: Option<Duration>,
+    /// `primary_slot_name`.
+    pub slot: Option<SlotName>,
 }
 
 /// How far a connection is.
@@ -150,6 +157,8 @@ impl WalReceiver {
             foreseen: Foreseen::default(),
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
+            began_at: Lsn::INVALID,
+            received: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
             replied_at: SimTime::ZERO,
             heard: SimTime::ZERO,
@@ -183,6 +192,15 @@ impl WalReceiver {
     /// `written_lsn` and `flushed_lsn`.
     pub fn positions(&self) -> (Lsn, Lsn) {
         (self.write, self.flush)
+    }
+
+    /// `pg_last_wal_receive_lsn()`; `None` before the first stream.
+    pub fn received(&self) -> Option<Lsn> {
+        let end = match self.flush > self.began_at {
+            true => self.flush.max(self.received),
+            false => self.received,
+        };
+        Some(end).filter(|end| end.is_valid())
     }
 
     /// When it has something to do.
@@ -238,7 +256,7 @@ impl WalReceiver {
     /// It streamed before the run began, and has everything up to `end`.
     pub fn start_streaming(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
         self.connection = connection;
-        self.begin_stream(now, end);
+        self.begin_stream(now, end, end);
     }
 
     /// The process ends; what it had under way is forgotten.
@@ -272,11 +290,12 @@ impl WalReceiver {
                 self.phase = Phase::Starting;
                 self.heard(now);
                 let start = replayed.segment_start(files.size);
-                self.post(Body::StartReplication { start }, out);
+                self.post(Body::StartReplication { start, slot: self.config.slot }, out);
                 None
             }
             (Phase::Starting, Body::CopyBoth) => {
-                self.begin_stream(now, replayed);
+                let received = self.received().unwrap_or(replayed.segment_start(files.size));
+                self.begin_stream(now, replayed, received);
                 self.reply(now, replayed, true, false, out);
                 Some(Event::Started)
             }
@@ -530,7 +549,8 @@ impl WalReceiver {
         }
     }
 
-    fn begin_stream(&mut self, now: SimTime, at: Lsn) {
+    fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
+        (self.began_at, self.received) = (at, received);
         self.phase = Phase::Streaming;
         self.write = at;
         self.flush = at;

@@ -8,6 +8,8 @@ use models::clients::{self, Clients, ClientsConfig};
 use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Link, LinkConfig};
+use models::postgres::command::SlotName;
+use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::syncrep::WaitMode;
@@ -115,7 +117,8 @@ impl World {
                 let timeline = scenario.start.timeline;
                 let what = What::StreamingStarted { upstream: id_of(upstream), start, timeline };
                 self.fact(Some(id), what);
-                self.servers[upstream].serve_streaming(now, id, connection);
+                let slot = slot_name(scenario, config);
+                self.servers[upstream].serve_streaming(now, id, connection, slot);
             }
         }
         for index in 0..self.servers.len() {
@@ -158,9 +161,8 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         let own = &server.settings.cluster_name;
         if own.is_empty() { server.name.clone() } else { own.clone() }
     };
-    let mine = |other: &(usize, &scenario::Server)| other.1.upstream == Some(index);
-    let slot =
-        |(standby, other): (usize, &scenario::Server)| Some((other.slot.clone()?, id_of(standby)));
+    let mine = |other: &&scenario::Server| other.upstream == Some(index);
+    let slot = |other: &scenario::Server| slot_name(scenario, other);
     Server::new(ServerConfig {
         id: id_of(index),
         settings: config.settings.clone(),
@@ -169,9 +171,20 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         disk: disk(config, scenario.seed),
         files: files(scenario, index),
         timeline: scenario.start.timeline,
-        application_names: scenario.servers.iter().map(application_name).collect(),
-        slots: scenario.servers.iter().enumerate().filter(mine).filter_map(slot).collect(),
+        names: Names {
+            applications: scenario.servers.iter().map(application_name).collect(),
+            slots: scenario.slots.clone(),
+        },
+        slots: scenario.servers.iter().filter(mine).filter_map(slot).collect(),
+        primary_slot_name: slot_name(scenario, config),
     })
+}
+
+/// The slot that a standby uses.
+fn slot_name(scenario: &Scenario, standby: &scenario::Server) -> Option<SlotName> {
+    let name = standby.slot.as_ref()?;
+    let index = scenario.slots.iter().position(|slot| slot == name)?;
+    u16::try_from(index).ok().map(SlotName)
 }
 
 fn disk(config: &scenario::Server, seed: u64) -> Disk {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use models::postgres::backend::Acknowledged;
+use models::postgres::command::SlotName;
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
 use models::trace::sample::Samples;
@@ -24,7 +25,7 @@ pub struct Recorder {
     /// Every server's downtime and largest pg_wal.
     pub servers: Vec<ServerRecord>,
     /// Every slot that there is: what it was seen as.
-    pub slots: BTreeMap<(usize, usize), SlotRecord>,
+    pub slots: BTreeMap<(usize, SlotName), SlotRecord>,
     /// Every standby's largest lags, in the order of [`Samples::standbys`].
     pub standbys: Vec<StandbyRecord>,
     /// When the series want a look next.

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use models::postgres::host::Slot;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
+use models::postgres::slot::Slot;
+use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
-use models::trace::sample::{StandbySamples, WAL_STATUSES};
+use models::trace::observation::Observations;
+use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
@@ -76,10 +78,10 @@ impl World {
 
     fn look_at_slots(&self, recorder: &mut Recorder) {
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.entry((index, place)).or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.entry((index, slot.name)).or_default();
                 record.retained = record.retained.max(self.retained(server, slot));
-                if let Some(status) = wal_status(server, slot)
+                if let Some(status) = views::wal_status(server, slot).map(WalStatus::name)
                     && !record.statuses.contains(&status)
                 {
                     record.statuses.push(status);
@@ -91,17 +93,15 @@ impl World {
     /// One row of pg_replication_slots.
     fn sample_slots(&self, recorder: &mut Recorder, at: SimTime) {
         for (index, server) in self.servers.iter().enumerate() {
-            for slot in &server.host.slots {
-                let samples = recorder.samples.slot(index, &slot.name);
+            for slot in server.host.slots.iter() {
+                let samples = recorder.samples.slot(index, server.host.slot_name(slot.name));
                 samples.retained_bytes.add(at, self.retained(server, slot));
                 samples.active.add(at, u64::from(slot.owner.is_some()));
-                let status = wal_status(server, slot);
-                let code = status.and_then(|s| WAL_STATUSES.iter().position(|&known| known == s));
-                if let Some(code) = code {
-                    samples.wal_status.add(at, code as u64);
+                if let Some(status) = views::wal_status(server, slot) {
+                    // In the order of `WAL_STATUSES`.
+                    samples.wal_status.add(at, status as u64);
                 }
-                let safe = safe_wal_size(server, slot).filter(|_| status != Some("lost"));
-                if let Some(safe) = safe {
+                if let Some(safe) = views::safe_wal_size(server, slot) {
                     samples.safe_wal_size.add(at, u64::try_from(safe).unwrap_or(0));
                 }
             }
@@ -175,6 +175,7 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            slots: scenario.slots.clone(),
             limits,
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
             summary,
@@ -182,6 +183,7 @@ impl World {
             moments,
             latency: recorder.latency,
             facts: recorder.facts,
+            observations: Observations::default(),
             samples: recorder.samples,
         }
     }
@@ -302,19 +304,18 @@ impl World {
         self.look_at_slots(recorder);
         let mut summaries = Vec::new();
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.get(&(index, place)).cloned().unwrap_or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.get(&(index, slot.name)).cloned().unwrap_or_default();
                 let end = self.retained(server, slot);
-                let wal_status = wal_status(server, slot);
+                let wal_status = views::wal_status(server, slot).map(WalStatus::name);
                 summaries.push(SlotSummary {
                     server: scenario.servers[index].name.clone(),
-                    slot_name: slot.name.clone(),
+                    slot_name: server.host.slot_name(slot.name).to_owned(),
                     active: slot.owner.is_some(),
                     restart_lsn: slot.restart,
                     wal_status,
                     wal_status_seen: record.statuses,
-                    safe_wal_size: safe_wal_size(server, slot)
-                        .filter(|_| wal_status != Some("lost")),
+                    safe_wal_size: views::safe_wal_size(server, slot),
                     retained_bytes: MaxEnd { max: record.retained.max(end), end },
                 });
             }
@@ -350,38 +351,6 @@ impl Row<'_> {
             }
         }
     }
-}
-
-/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`).
-fn wal_status(server: &Server, slot: &Slot) -> Option<&'static str> {
-    if slot.lost {
-        return Some("lost");
-    }
-    let (files, settings) = (&server.host.files, server.settings());
-    let restart = slot.restart?.segment(files.size);
-    let behind = files.written.segment(files.size).saturating_sub(restart);
-    let kept = kept_segments(server);
-    Some(match () {
-        () if restart < files.oldest => "lost",
-        () if kept.is_some_and(|kept| behind > kept) => "unreserved",
-        () if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
-        () => "reserved",
-    })
-}
-
-/// `safe_wal_size` (`slotfuncs.c`); `None` without a limit.
-fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
-    let files = &server.host.files;
-    let restart = slot.restart?.segment(files.size);
-    let end = (restart + kept_segments(server)? + 1) * files.size.bytes();
-    i64::try_from(i128::from(end) - i128::from(files.written.0)).ok()
-}
-
-/// Segments that slots may keep: `max_slot_wal_keep_size`, or `wal_keep_size` if that is more.
-fn kept_segments(server: &Server) -> Option<u64> {
-    let (size, settings) = (server.host.files.size, server.settings());
-    let cap = size.segments_in(settings.max_slot_wal_keep_size?);
-    Some(cap.max(size.segments_in(settings.wal_keep_size)))
 }
 
 fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
