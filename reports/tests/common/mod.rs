@@ -46,7 +46,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         duration,
         samples: Samples::new(duration, &servers, &standbys),
         servers,
-        slots: vec!["pg3".to_owned()],
+        slots: vec!["ocean_slot".to_owned()],
         limits: vec![limits(); 3],
         faults: vec![
             span("cable", "link_cut", 30_000, Some(50_000)),
