@@ -20,7 +20,7 @@ use scenarios::workload::{self, Load};
 use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
-use super::{Workload, World};
+use super::{Checkpoints, Workload, World};
 use models::postgres::effect::Out;
 
 impl World {
@@ -55,6 +55,7 @@ impl World {
         let mut world = World {
             quiet_workloads,
             quiet: false,
+            checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             updates: vec![(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID); routes.len()],
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,

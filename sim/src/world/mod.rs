@@ -18,6 +18,7 @@ pub mod recorder;
 mod routes;
 mod sessions;
 pub mod summary;
+mod watch;
 
 use models::clients::{Arrival, Clients};
 use models::network::{Delivery, Link};
@@ -26,14 +27,16 @@ use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Server, State};
+use models::postgres::server::Server;
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::units::{Lsn, SimTime};
+use scenarios::action::View;
 
 use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
 use routes::fingerprint;
+pub use watch::{Checkpoints, Watch};
 
 /// Where [`World::run_until`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +45,6 @@ pub enum Reached {
     Until,
     /// At the close of the first moment at which a watch held.
     Saw,
-}
-
-/// Something that control code waits for; it holds or it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// The server accepts connections.
-    Ready(ServerId),
-    /// WAL is durable there up to the position.
-    Flushed(ServerId, Lsn),
-    /// No postmaster runs.
-    Down(ServerId),
 }
 
 /// What the control plane does to the world.
@@ -169,6 +161,8 @@ pub struct World {
     held: Option<(usize, Arrival)>,
     /// Sessions went on at this moment at the earliest: the last start or thaw of the primary.
     sessions_since: SimTime,
+    /// Every server's checkpoints.
+    checkpoints: Vec<Checkpoints>,
     /// Something happened that a watch may wait for.
     touched: bool,
     /// No workload waits for a standby's write or replay.
@@ -210,7 +204,7 @@ impl World {
     /// Plays all data events up to and including `until`, or stops at the close of the first
     /// moment at which one of `watches` holds.
     pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
-        let positions = watches.iter().any(|watch| matches!(watch, Watch::Flushed(..)));
+        let positions = watches.iter().any(|watch| watch.is_of_positions());
         self.touched = true;
         loop {
             let (source, at) = self.agenda.first();
@@ -235,17 +229,6 @@ impl World {
                 self.now = at;
             }
             self.step(source, until);
-        }
-    }
-
-    /// Whether what a watch waits for is so.
-    pub fn holds(&self, watch: Watch) -> bool {
-        match watch {
-            Watch::Ready(server) => self.servers[server.index()].is_ready(),
-            Watch::Flushed(server, lsn) => self.servers[server.index()].flushed() >= lsn,
-            Watch::Down(server) => {
-                matches!(self.servers[server.index()].state(), State::Down)
-            }
         }
     }
 
@@ -304,6 +287,9 @@ impl World {
             recorder.fact(Fact { at: self.now, server, what });
         }
     }
+
+    /// Somebody looks at a view. Leaves no trace but what it showed.
+    pub fn observe(&mut self, _server: ServerId, _view: View) {}
 
     /// One event of the source that comes next. A thawed server's deadlines may lie in the past:
     /// they are due now.
@@ -393,6 +379,7 @@ impl World {
 
     fn happened(&mut self, server: usize, what: What) {
         self.touched = true;
+        self.checkpoints[server].happened(&what);
         if server == self.primary && matches!(what, What::Crashed { .. }) {
             self.disconnect_held();
         }

@@ -13,8 +13,9 @@ use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run};
+use models::trace::{FaultSpan, OperatorAction, Run};
 use models::units::{Bytes, Duration, Lsn, SimTime};
+use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
 
 use super::World;
@@ -138,6 +139,7 @@ impl World {
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
+            actions: actions(scenario),
             summary,
             digest,
             moments,
@@ -343,6 +345,21 @@ fn kept_segments(server: &Server) -> Option<u64> {
     let (size, settings) = (server.host.files.size, server.settings());
     let cap = size.segments_in(settings.max_slot_wal_keep_size?);
     Some(cap.max(size.segments_in(settings.wal_keep_size)))
+}
+
+/// What the operator was to do, in the order in which facts number it.
+fn actions(scenario: &Scenario) -> Vec<OperatorAction> {
+    let label = |place: String, deed: &Deed| OperatorAction {
+        place,
+        what: scenario.describe(deed),
+        idle: matches!(deed, Deed::Observe(..) | Deed::Wait(..) | Deed::Sleep(_)),
+    };
+    let single = scenario.actions.iter();
+    let single = single.map(|action| label(format!("action {}", action.name), &action.deed));
+    let steps = scenario.steps.iter().enumerate().flat_map(|(index, step)| {
+        step.deeds.iter().map(move |deed| label(format!("step {}", index + 1), deed))
+    });
+    single.chain(steps).collect()
 }
 
 fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
