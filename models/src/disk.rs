@@ -34,13 +34,26 @@ impl Disk {
         self.write_call
     }
 
+    /// When an fsync of `dirty` bytes would be done that is the next to be queued, at `now`.
+    #[inline(always)]
+    pub fn fsync_done(&self, now: SimTime, dirty: Bytes) -> SimTime {
+        let latency = self.fsync.drawn_with(|| self.die.next());
+        now.max(self.busy_until) + Duration(latency).max(self.write.time_for(dirty))
+    }
+
     /// Queues an fsync of `dirty` bytes; returns when it is done.
     #[inline]
     pub fn fsync(&mut self, now: SimTime, dirty: Bytes) -> SimTime {
-        let latency = Duration(self.fsync.quantile(self.die.throw()));
-        let start = now.max(self.busy_until);
-        self.busy_until = start + latency.max(self.write.time_for(dirty));
-        self.busy_until
+        let done = self.fsync_done(now, dirty);
+        self.fsync_until(done)
+    }
+
+    /// Queues the fsync that [`Disk::fsync_done`] has told about.
+    #[inline]
+    pub fn fsync_until(&mut self, done: SimTime) -> SimTime {
+        self.die.throw();
+        self.busy_until = done;
+        done
     }
 
     /// The host died: what was queued is forgotten.

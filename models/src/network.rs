@@ -13,7 +13,7 @@
 //!
 //! A status update that only moves write or replay, while nobody waits for those, is *quiet*: it
 //! wakes nobody when it arrives, and is read together with whatever comes next on its flow, or
-//! when somebody looks ([`Link::deliver_quiet`]), with the moment at which it arrived. That is not
+//! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is not
 //! a rule of its own: nobody can tell the difference.
 //!
 //! Delay is one draw for each window of 100 ms, linear in between.
@@ -25,13 +25,21 @@
 //! idle time the whole window may leave at once, where a real connection over a long link needs a
 //! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
 
+mod updates;
+
 use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
 use crate::postgres::ConnectionId;
-use crate::postgres::protocol::{Body, MAX_SEND_SIZE, Message, XLOG_DATA_HEADER};
+use crate::postgres::protocol::{
+    Body, MAX_SEND_SIZE, Message, STATUS_UPDATE, Update, XLOG_DATA_HEADER,
+};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
+
+use updates::Updates;
+
+pub use updates::Coming;
 
 /// What a directed link is made of.
 #[derive(Clone, Debug)]
@@ -48,13 +56,24 @@ pub struct LinkConfig {
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
-    die: Die,
+    delay: Delay,
+    /// What a status update takes of the bandwidth.
+    update_time: Duration,
     /// When the last byte handed in so far has left.
     free_at: SimTime,
-    /// The delay's window and the draws at its two ends.
-    delay_window: Option<(u64, Duration, Duration)>,
     flows: Vec<Flow>,
     next: SimTime,
+}
+
+/// How long a message travels.
+#[derive(Clone, Debug)]
+struct Delay {
+    /// If it is constant.
+    fixed: Option<Duration>,
+    rtt: Quantiles,
+    die: Die,
+    /// A window and the draws at its two ends.
+    window: Option<(u64, Duration, Duration)>,
 }
 
 /// What one pair of servers has under way in this direction.
@@ -64,9 +83,9 @@ struct Flow {
     to: ServerId,
     /// In order of arrival; what one connection sends keeps its order.
     under_way: VecDeque<Parcel>,
-    /// Quiet messages, in order of arrival; each arrives before all of `under_way` that were sent
-    /// after it.
-    quiet: VecDeque<Parcel>,
+    /// Status updates while most of them are quiet; each arrives before all of `under_way` that
+    /// its connection sent after it.
+    updates: Updates,
     /// When the last message handed in arrives, and its connection.
     last: (ConnectionId, SimTime),
     /// The newest stream: an older one, whose receiver is gone, fills no socket buffer any more.
@@ -81,6 +100,7 @@ struct Flow {
     cut: u32,
 }
 
+/// A message under way.
 #[derive(Clone, Copy, Debug)]
 struct Parcel {
     sent: SimTime,
@@ -122,10 +142,15 @@ impl Link {
     /// A link with nothing under way. `die` is thrown once a window of delay.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
+            delay: Delay {
+                fixed: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
+                rtt: config.rtt.clone(),
+                die,
+                window: None,
+            },
+            update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
-            die,
             free_at: SimTime::ZERO,
-            delay_window: None,
             flows: Vec::new(),
             next: SimTime::NEVER,
         }
@@ -137,7 +162,7 @@ impl Link {
             from,
             to,
             under_way: VecDeque::new(),
-            quiet: VecDeque::new(),
+            updates: Updates::new(),
             last: (ConnectionId::default(), SimTime::ZERO),
             stream: None,
             unread: 0,
@@ -149,82 +174,181 @@ impl Link {
         self.flows.len() - 1
     }
 
+    /// The one server that sends on it, if there is only one.
+    pub fn sender(&self) -> ServerId {
+        self.flows[0].from
+    }
+
     /// When [`Link::deliver`] wants to be called.
     pub fn next_deadline(&self) -> SimTime {
         self.next
+    }
+
+    /// When the next message arrives at the one pair of servers that uses the link.
+    #[inline]
+    pub fn next_arrival(&self) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] => flow.next_arrival(),
+            _ => SimTime::NEVER,
+        }
+    }
+
+    /// When something else than WAL of `connection` is next due there.
+    #[inline]
+    pub fn next_but_wal(&self, connection: ConnectionId) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] if !flow.blocked() => {
+                let other = flow.under_way.iter().find(|parcel| !parcel.is_wal_of(connection));
+                flow.next_room().min(other.map_or(SimTime::NEVER, |parcel| parcel.arrives))
+            }
+            _ => SimTime::NEVER,
+        }
     }
 
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
     /// tries again by itself.
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
-        let Some(parcel) = self.dispatch(now, flow, message) else { return };
+        let size = message.size();
+        self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
+        let arrives = self.free_at + self.delay.at(now);
         let flow = &mut self.flows[flow];
         match message.body {
             Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
-                flow.unread += message.size().0;
+                flow.unread += size.0;
             }
+            Body::Connect if flow.cut > 0 => return,
             _ => {}
         }
-        let first = flow.queue(parcel);
+        let arrives = arrives.max(flow.earliest(message.connection));
+        flow.last = (message.connection, arrives);
+        let first = flow.queue(Parcel { sent: now, arrives, message: *message });
         if first < self.next && !flow.blocked() {
             self.next = first;
         }
     }
 
-    /// Hands in a message that need not wake its receiver.
+    /// Hands in status updates of one connection. They wake their receiver only if they are `loud`.
     #[inline]
-    pub fn send_quietly(&mut self, now: SimTime, flow: usize, message: &Message) {
+    pub fn send_updates(
+        &mut self,
+        flow: usize,
+        updates: &[Update],
+        mut loud: impl FnMut(&Update) -> bool,
+    ) {
         if self.flows[flow].blocked() {
-            self.send(now, flow, message);
-        } else if let Some(parcel) = self.dispatch(now, flow, message) {
-            self.flows[flow].quiet.push_back(parcel);
+            return self.send_all(flow, updates, loud);
+        }
+        let Some(first) = updates.first() else { return };
+        let flow = &mut self.flows[flow];
+        let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
+        for update in updates {
+            free_at = update.at.max(free_at) + self.update_time;
+            let arrives = (free_at + self.delay.at(update.at)).max(earliest);
+            earliest = arrives + Duration(1);
+            flow.last = (update.connection, arrives);
+            flow.updates.push(arrives, update, loud(update));
+        }
+        self.free_at = free_at;
+        self.next = self.next.min(flow.updates.next_loud());
+    }
+
+    /// The same when all of them wake it, as any message does.
+    pub fn send_all(
+        &mut self,
+        flow: usize,
+        updates: &[Update],
+        mut see: impl FnMut(&Update) -> bool,
+    ) {
+        for update in updates {
+            see(update);
+            self.send(update.at, flow, &update.message());
         }
     }
 
-    /// The next quiet message that has arrived by `now`, and when it did.
+    /// When the next loud update arrives at the one pair of servers that uses the link.
     #[inline]
-    pub fn deliver_quiet(&mut self, now: SimTime, flow: usize) -> Option<(SimTime, Message)> {
-        let first = self.flows[flow].quiet.front().filter(|parcel| parcel.arrives <= now)?;
-        let arrived = (first.arrives, first.message);
-        self.flows[flow].quiet.pop_front();
-        Some(arrived)
+    pub fn next_update(&self) -> SimTime {
+        match self.flows.as_slice() {
+            [flow] => flow.updates.next_loud(),
+            _ => SimTime::NEVER,
+        }
+    }
+
+    /// The updates that have arrived by `now` and were not noted.
+    pub fn arrived_updates(&self, now: SimTime, flow: usize) -> &[Coming] {
+        self.flows[flow].updates.arrived(now)
+    }
+
+    /// The first `count` of them are noted.
+    pub fn forget_updates(&mut self, flow: usize, count: usize) {
+        self.flows[flow].updates.forget(count);
+        self.schedule();
+    }
+
+    /// The next loud update there, and how many stand in line up to it.
+    #[inline]
+    pub fn loud_update(&self) -> Option<(&Update, usize)> {
+        match self.flows.as_slice() {
+            [flow] => flow.updates.first_loud(),
+            _ => None,
+        }
+    }
+
+    /// That update has been looked at.
+    #[inline]
+    pub fn pass_update(&mut self) {
+        if let [flow] = self.flows.as_mut_slice() {
+            flow.updates.pass();
+        }
+        self.schedule();
+    }
+
+    /// Hands out the messages that arrive there before `before`, as far as they are WAL of
+    /// `connection`.
+    #[inline]
+    pub fn take_wal(
+        &mut self,
+        before: SimTime,
+        connection: ConnectionId,
+        mut take: impl FnMut(SimTime, &Message),
+    ) {
+        let [flow] = self.flows.as_mut_slice() else { return };
+        while let Some(first) = flow.under_way.front()
+            && first.arrives < before
+            && first.is_wal_of(connection)
+        {
+            take(first.arrives, &first.message);
+            flow.under_way.pop_front();
+        }
+        self.schedule();
+    }
+
+    /// All updates under way shall wake their receivers after all.
+    pub fn wake_for_updates(&mut self) {
+        (0..self.flows.len()).for_each(|flow| self.wake_for_quiet(flow));
     }
 
     /// What is quiet and under way shall wake its receiver after all.
-    pub fn wake_for_quiet(&mut self, flow: usize) {
+    fn wake_for_quiet(&mut self, flow: usize) {
         let flow = &mut self.flows[flow];
-        flow.under_way.extend(flow.quiet.drain(..));
+        flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
         flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
         self.schedule();
     }
 
-    /// The message leaves when the bandwidth is free, and arrives after the delay. `None`: a
-    /// connection attempt into a cut link, which is lost.
+    /// The receiver has taken `bytes` of XLogData from its socket buffer. True if the sender waits
+    /// for that.
     #[inline]
-    fn dispatch(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<Parcel> {
-        let size = message.size();
-        let start = now.max(self.free_at);
-        self.free_at = start + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay(now);
-        let flow = &mut self.flows[flow];
-        if flow.cut > 0 && matches!(message.body, Body::Connect) {
-            return None;
-        }
-        let arrives = arrives.max(flow.earliest(message.connection));
-        flow.last = (message.connection, arrives);
-        Some(Parcel { sent: now, arrives, message: *message })
-    }
-
-    /// The receiver has taken `bytes` of XLogData from its socket buffer.
-    #[inline]
-    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) {
-        let known = now + self.delay(now);
+    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
+        let known = now + self.delay.at(now);
         let flow = &mut self.flows[flow];
         flow.taken.push_back((known, bytes.0));
-        if flow.wants.is_some() {
+        let waits = flow.wants.is_some();
+        if waits {
             self.schedule();
         }
+        waits
     }
 
     /// The sender needs room for `bytes`: it is told at once or when there is.
@@ -249,7 +373,7 @@ impl Link {
     /// The sender's host died: what it had under way is not sent again.
     pub fn forget(&mut self, flow: usize) {
         self.flows[flow].under_way.clear();
-        self.flows[flow].quiet.clear();
+        self.flows[flow].updates = Updates::new();
         self.flows[flow].taken.clear();
         self.schedule();
     }
@@ -258,8 +382,13 @@ impl Link {
     #[inline]
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
         let window = self.config.window;
-        let due = self.flows.iter_mut().find(|flow| flow.next_deadline() <= now);
-        let delivery = due.and_then(|flow| flow.deliver(now, window));
+        let delivery = match self.flows.as_mut_slice() {
+            [flow] if !flow.blocked() => flow.deliver(now, window),
+            flows => {
+                let due = flows.iter_mut().find(|flow| flow.next_deadline() <= now);
+                due.and_then(|flow| flow.deliver(now, window))
+            }
+        };
         self.schedule();
         delivery
     }
@@ -291,34 +420,13 @@ impl Link {
     /// The way is free again: every connection resumes at the next retransmission of the first
     /// thing that it lost.
     pub fn heal(&mut self, now: SimTime, flow: usize) {
-        let delay = self.delay(now);
+        let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
         flow.cut = flow.cut.saturating_sub(1);
         if flow.cut == 0 {
             flow.resume(now, delay);
         }
         self.schedule();
-    }
-
-    /// The delay of what leaves at `now`.
-    #[inline]
-    fn delay(&mut self, now: SimTime) -> Duration {
-        if self.config.rtt.is_constant() {
-            return Duration(self.config.rtt.max() / 2);
-        }
-        let window = now.0 / DELAY_WINDOW.0;
-        let along = now.0 % DELAY_WINDOW.0;
-        let (from, to) = match self.delay_window {
-            Some((current, from, to)) if current == window => (from, to),
-            _ => {
-                let draw = |n: u64| Duration(self.config.rtt.quantile(self.die.at(n)) / 2);
-                let ends = (draw(window), draw(window + 1));
-                self.delay_window = Some((window, ends.0, ends.1));
-                ends
-            }
-        };
-        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
-        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
     }
 
     #[inline]
@@ -330,6 +438,47 @@ impl Link {
     }
 }
 
+impl Delay {
+    /// The delay of what leaves at `now`.
+    #[inline]
+    fn at(&mut self, now: SimTime) -> Duration {
+        match self.fixed {
+            Some(delay) => delay,
+            None => self.drawn(now),
+        }
+    }
+
+    fn drawn(&mut self, now: SimTime) -> Duration {
+        let window = now.0 / DELAY_WINDOW.0;
+        let along = now.0 % DELAY_WINDOW.0;
+        let (from, to) = match self.window {
+            Some((current, from, to)) if current == window => (from, to),
+            _ => {
+                let draw = |n: u64| Duration(self.rtt.quantile(self.die.at(n)) / 2);
+                let ends = (draw(window), draw(window + 1));
+                self.window = Some((window, ends.0, ends.1));
+                ends
+            }
+        };
+        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
+        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
+    }
+}
+
+impl From<Coming> for Parcel {
+    fn from(Coming { arrives, update, .. }: Coming) -> Parcel {
+        Parcel { sent: update.at, arrives, message: update.message() }
+    }
+}
+
+impl Parcel {
+    #[inline]
+    fn is_wal_of(&self, connection: ConnectionId) -> bool {
+        let message = &self.message;
+        matches!(message.body, Body::XLogData { .. }) && message.connection == connection
+    }
+}
+
 impl Flow {
     #[inline]
     fn blocked(&self) -> bool {
@@ -338,14 +487,25 @@ impl Flow {
 
     #[inline]
     fn next_deadline(&self) -> SimTime {
-        if self.blocked() {
-            return SimTime::NEVER;
+        let next = self.next_arrival().min(self.next_room());
+        // Nothing is quiet while the way is blocked.
+        next.min(self.updates.next_loud())
+    }
+
+    #[inline]
+    fn next_arrival(&self) -> SimTime {
+        match self.under_way.front() {
+            Some(parcel) if !self.blocked() => parcel.arrives,
+            Some(_) | None => SimTime::NEVER,
         }
-        let arrival = self.under_way.front().map_or(SimTime::NEVER, |p| p.arrives);
-        if self.wants.is_none() {
-            return arrival;
+    }
+
+    #[inline]
+    fn next_room(&self) -> SimTime {
+        match self.taken.front() {
+            Some(taken) if self.wants.is_some() && !self.blocked() => taken.0,
+            Some(_) | None => SimTime::NEVER,
         }
-        arrival.min(self.taken.front().map_or(SimTime::NEVER, |taken| taken.0))
     }
 
     fn deliver(&mut self, now: SimTime, window: Bytes) -> Option<Delivery> {
@@ -382,16 +542,28 @@ impl Flow {
     #[inline]
     fn earliest(&self, connection: ConnectionId) -> SimTime {
         let own = |parcel: &&Parcel| parcel.message.connection == connection;
-        let before = self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives);
-        let last = if self.last.0 == connection { self.last.1 } else { SimTime::ZERO };
-        before.max(last) + Duration(1)
+        let before = match self.last.0 == connection {
+            true => self.last.1,
+            false => self.under_way.iter().rev().find(own).map_or(SimTime::ZERO, |p| p.arrives),
+        };
+        before + Duration(1)
     }
 
     /// Queues a parcel; when the first of all arrives.
     #[inline]
     fn queue(&mut self, parcel: Parcel) -> SimTime {
-        let later = self.under_way.iter().rev().take_while(|p| p.arrives > parcel.arrives).count();
-        self.under_way.insert(self.under_way.len() - later, parcel);
+        match self.under_way.back() {
+            None => {
+                self.under_way.push_back(parcel);
+                return parcel.arrives;
+            }
+            Some(last) if last.arrives <= parcel.arrives => self.under_way.push_back(parcel),
+            Some(_) => {
+                let is_later = |p: &&Parcel| p.arrives > parcel.arrives;
+                let later = self.under_way.iter().rev().take_while(is_later).count();
+                self.under_way.insert(self.under_way.len() - later, parcel);
+            }
+        }
         self.under_way[0].arrives
     }
 
@@ -536,7 +708,7 @@ mod tests {
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         for n in 0..10_000 {
-            let d = link.delay(SimTime(n * 1_234_567)).0;
+            let d = link.delay.at(SimTime(n * 1_234_567)).0;
             assert!((499_990..=1_500_000).contains(&d), "{d}");
         }
     }

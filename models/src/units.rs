@@ -446,6 +446,12 @@ impl Die {
         self.at(self.thrown)
     }
 
+    /// What the next throw will be.
+    #[inline]
+    pub fn next(&self) -> u64 {
+        self.at(self.thrown.wrapping_add(1))
+    }
+
     /// The n-th throw, without throwing (counted from 1).
     #[inline]
     pub fn at(&self, n: u64) -> u64 {

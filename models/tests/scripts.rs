@@ -25,6 +25,7 @@ use models::trace::Run;
 use models::trace::fact::{Fact, Facts, Scope, ServerId};
 use models::trace::histogram::Histogram;
 use models::trace::messages::Words;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::trace::summary::Summary;
 use models::units::{Bytes, Duration, Lsn, SimTime};
@@ -298,6 +299,8 @@ fn empty_run(plan: &Plan) -> Run {
         moments: Vec::new(),
         latency: Histogram::default(),
         facts: Facts::default(),
+        slots: plan.slots(),
+        observations: Observations::default(),
         samples: Samples::new(duration, &servers, &standbys),
         servers,
     }
@@ -335,7 +338,7 @@ fn say(message: &Message) -> String {
             let wanted = wanted(reply_requested);
             format!("status update write {write} flush {flush} replay {apply}{wanted}")
         }
-        Body::StartReplication { start } => format!("START_REPLICATION {start}"),
+        Body::StartReplication { start, slot: _ } => format!("START_REPLICATION {start}"),
         Body::IdentifySystem => "IDENTIFY_SYSTEM".to_owned(),
         Body::System { timeline } => format!("timeline {timeline}"),
         Body::Refused(why) => format!("refused: {why:?}"),
@@ -396,10 +399,11 @@ fn views(output: &mut String, plan: &Plan, server: &Server) -> std::fmt::Result 
         let (write, flush) = (lag(lags.write_lag), lag(lags.flush_lag));
         writeln!(output, "  lag: write {write} flush {flush} replay {}", lag(lags.replay_lag))?;
     }
-    for slot in &server.host.slots {
+    for slot in server.host.slots.iter() {
         let active = if slot.owner.is_some() { "active" } else { "inactive" };
         let restart = slot.restart.map_or("NULL".to_owned(), lsn);
-        writeln!(output, "slot {} {active} restart_lsn {restart}", slot.name)?;
+        let name = server.host.slot_name(slot.name);
+        writeln!(output, "slot {name} {active} restart_lsn {restart}")?;
     }
     Ok(())
 }

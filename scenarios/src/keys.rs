@@ -162,6 +162,8 @@ pub static START: Section = Section {
             "min",
             "Recycled segments in pg_wal: `min_wal_size` of them, `max_wal_size`, or none.",
         ),
+        key("files_before", Shape::Count(0, 1 << 20), "0", "Files older than the one of `lsn`."),
+        key("files_after", Shape::Count(0, 1 << 20), "`recycled`", "Files newer than that one."),
     ],
     not_built: &[],
 };

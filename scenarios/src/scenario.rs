@@ -76,6 +76,8 @@ pub struct Start {
     pub timeline: TimelineId,
     /// How many recycled segments pg_wal holds.
     pub recycled: Recycled,
+    /// Files in pg_wal older than the one that holds `lsn`.
+    pub files_before: u64,
 }
 
 /// Recycled segments at the start.
@@ -87,6 +89,8 @@ pub enum Recycled {
     Max,
     /// None: every new segment is created in the foreground.
     None,
+    /// So many files after the one that holds `lsn`.
+    Files(u64),
 }
 
 /// One server.

@@ -1,11 +1,17 @@
-//! Status updates that nobody waits for are read later than they arrive, and nobody can tell.
+//! Standbys act late while nobody waits for them, and nobody can tell.
 //!
-//! A workload at `remote_apply` that never runs makes every status update an event of its own.
-//! With and without it, everything that can be seen must be the same.
+//! A workload at `remote_apply` that never runs makes every write, every piece of replay and every
+//! status update an event of its own. With and without it, everything that can be seen must be the
+//! same.
 
 use models::postgres::PgVersion;
+use models::postgres::guc::SynchronousCommit;
 use models::trace::Run;
+use models::units::{Bytes, Duration, SimTime};
 use scenarios::file::ScenarioFile;
+use scenarios::scenario::Scenario;
+use scenarios::workload::{Load, Workload};
+use sim::world::World;
 use sim::{Options, Outside};
 
 /// Plays `body` with and without a workload that forbids quiet messages.
@@ -61,4 +67,145 @@ fn quiet_status_updates_change_nothing_that_can_be_seen() {
             }
         }
     }
+}
+
+/// Two standbys, delays that vary, and every fault there is.
+const SCENARIO: &str = "
+title    = 'Quiet or not'
+duration = '40s'
+
+[postgresql]
+wal_receiver_timeout = '3s'
+wal_sender_timeout   = '3s'
+checkpoint_timeout   = '30s'
+
+[server.pg1]
+disk = { fsync = '1ms' }
+
+[server.pg2]
+upstream = 'pg1'
+slot     = 'pg2'
+
+[server.pg3]
+upstream = 'pg1'
+
+[network]
+rtt = { p50 = '1ms', p99 = '3ms', max = '4ms' }
+
+[workload.orders]
+rate = '2000/s'
+wal  = 'pgbench-simple-update'
+
+[workload.app]
+clients = 4
+think   = '5ms'
+wal     = 'pgbench-insert'
+
+[workload.others]
+rate               = '100/s'
+wal                = 'pgbench-insert'
+synchronous_commit = 'off'
+
+[fault.cable]
+kind    = 'link_cut'
+between = ['pg1', 'pg2']
+at      = '4s'
+for     = '2s'
+
+[fault.death]
+kind   = 'crash'
+server = 'pg3'
+at     = '9s'
+
+[fault.stall]
+kind   = 'freeze'
+server = 'pg2'
+at     = '14s'
+for    = '2s'
+
+[fault.primary]
+kind   = 'crash'
+server = 'pg1'
+at     = '20s'
+
+[fault.silence]
+kind    = 'link_cut'
+between = ['pg1', 'pg3']
+at      = '25s'
+for     = '8s'
+
+[fault.pause]
+kind    = 'link_hold'
+between = ['pg1', 'pg2']
+at      = '35s'
+for     = '300ms'
+";
+
+/// The scenario with `names` as the synchronous standbys.
+fn scenario(names: &str) -> Scenario {
+    let file = ScenarioFile::parse("quiet", SCENARIO, &mut |path| Err(format!("no {path}")));
+    let mut scenario = file.expect("a scenario").variants().expect("a variant").remove(0);
+    let set = scenario.servers[0].settings.set("synchronous_standby_names", names);
+    set.expect("names of standbys");
+    scenario
+}
+
+/// The same with somebody who would wait for replay, but never comes to it.
+fn with_a_listener(mut scenario: Scenario) -> Scenario {
+    let load = Load::Bulk {
+        at: Duration::s(3_600),
+        every: None,
+        bytes: Bytes::kb(1),
+        over: Duration::s(1),
+    };
+    scenario.workloads.push(Workload {
+        name: "listener".to_owned(),
+        load,
+        synchronous_commit: Some(SynchronousCommit::RemoteApply),
+        ..scenario.workloads[0].clone()
+    });
+    scenario
+}
+
+fn play(scenario: &Scenario) -> Run {
+    sim::run(scenario, Options::default(), &Outside::default()).expect("a run")
+}
+
+/// All that people see of a run, but for what counts events.
+fn told(run: &Run) -> String {
+    let mut summary = run.summary.clone();
+    summary.events = 0;
+    summary.digest.clear();
+    format!("{summary:#?}\n{:#?}\n{:#?}", run.facts, run.samples)
+}
+
+#[test]
+fn nobody_can_tell_whether_standbys_act_late() {
+    let names = ["", "ANY 1 (*)", "FIRST 1 (pg2, pg3)", "FIRST 2 (pg2, pg3)"];
+    for (names, seed) in names.into_iter().flat_map(|names| (1..=4).map(move |seed| (names, seed)))
+    {
+        let quiet = Scenario { seed, ..scenario(names) };
+        let loud = with_a_listener(quiet.clone());
+        let (quiet, loud) = (play(&quiet), play(&loud));
+        assert!(quiet.summary.events < loud.summary.events, "{names:?}, seed {seed}");
+        let (quiet, loud) = (told(&quiet), told(&loud));
+        let differing = quiet.lines().zip(loud.lines()).find(|(quiet, loud)| quiet != loud);
+        assert!(quiet == loud, "{names:?}, seed {seed}: {differing:?}");
+    }
+}
+
+#[test]
+fn whoever_looks_changes_no_bit_of_the_digest() {
+    let scenario = scenario("ANY 1 (*)");
+    let play = |record: bool, steps: u64| {
+        let mut world = World::new(&scenario, record);
+        for step in 1..=steps {
+            world.run_until(SimTime(scenario.duration.0 * step / steps), &[]);
+        }
+        (world.events(), world.finish(&scenario).digest)
+    };
+    let expected = play(true, 1);
+    assert_eq!(play(false, 1), expected);
+    assert_eq!(play(false, 1_000), expected);
+    assert_eq!(play(true, 997), expected);
 }

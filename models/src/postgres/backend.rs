@@ -105,7 +105,9 @@ impl Commits {
 
     /// Everything up to `flushed` is durable here.
     pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Vec<Acknowledged>) {
-        self.local.release(now, flushed, out);
+        if !self.local.waiting.is_empty() {
+            self.local.release(now, flushed, out);
+        }
         while self.unflushed.front().is_some_and(|&end| end <= flushed) {
             self.unflushed.pop_front();
         }
@@ -174,7 +176,7 @@ impl Queue {
     #[inline]
     fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Vec<Acknowledged>) {
         let live = self.live();
-        let released = live.iter().take_while(|waiting| waiting.end <= upto).count();
+        let released = live.iter().position(|w| w.end > upto).unwrap_or(live.len());
         let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
         out.extend(live[..released].iter().map(answer));
         self.released += released;

@@ -1,11 +1,12 @@
 //! What a server does to the world.
 //!
 //! A server that is handed an input writes its effects into an [`Out`], in order; whoever drives
-//! it carries them out. Answers to clients have a list of their own, because they are many.
+//! it carries them out. Answers to clients, status updates and what is read have lists of their
+//! own, because they are many.
 
 use super::ConnectionId;
 use super::backend::{Acknowledged, Session};
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, SimTime};
 
@@ -23,13 +24,6 @@ pub enum Effect {
     },
     /// Other standbys count as synchronous than before: the next reply of each matters.
     CandidatesChanged,
-    /// Took so many bytes of XLogData from the socket.
-    Read {
-        /// Who sent them.
-        from: ServerId,
-        /// How many.
-        bytes: Bytes,
-    },
     /// A socket is full; wants to know when it has room for so many bytes.
     NeedRoom {
         /// The peer.
@@ -48,11 +42,24 @@ pub enum Effect {
     Fact(What),
 }
 
+/// A standby took WAL of its upstream from the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// When: now, or a moment ago.
+    pub at: SimTime,
+    /// How many bytes of XLogData.
+    pub bytes: Bytes,
+}
+
 /// Where effects go.
 #[derive(Clone, Debug, Default)]
 pub struct Out {
     /// The moment of what is sent.
     pub at: SimTime,
+    /// Status updates to the upstream, in order. They leave before the effects.
+    pub updates: Vec<Update>,
+    /// What was read from the upstream, in order.
+    pub reads: Vec<Read>,
     /// Effects in order.
     pub effects: Vec<Effect>,
     /// Answers to clients, in order.
@@ -60,6 +67,15 @@ pub struct Out {
 }
 
 impl Out {
+    /// Whether there is nothing to carry out.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+            && self.acknowledged.is_empty()
+            && self.updates.is_empty()
+            && self.reads.is_empty()
+    }
+
     /// Adds an effect.
     #[inline]
     pub fn effect(&mut self, effect: Effect) {

@@ -143,12 +143,36 @@ pub struct LagTracker {
     write: Reader,
     flush: Reader,
     apply: Reader,
-    /// When the last reply came, and how many samples there were.
-    replied: (SimTime, u64),
+    /// When the last reply came.
+    replied: SimTime,
+    /// Replies whose lags have not been worked out, at most [`PENDING`].
+    pending: Vec<Reply>,
+    /// One of them has a position below that of the reply before it.
+    falling: bool,
+    /// What the replies worked out since somebody asked last have said.
+    known: Lags,
 }
 
+/// A reply and when it came.
+#[derive(Clone, Copy, Debug)]
+struct Reply {
+    at: Positions,
+    now: SimTime,
+}
+
+/// Some replies in a row.
+#[derive(Clone, Copy)]
+struct Replies<'a> {
+    all: &'a [Reply],
+    falling: bool,
+}
+
+/// Bound on the replies that wait. Of some in a row, mostly only the last one that moves a
+/// position matters.
+const PENDING: usize = 256;
+
 /// Samples that a new ring has room for.
-const FIRST_RING: usize = 16;
+const FIRST_RING: usize = 256;
 
 impl LagTracker {
     /// No samples yet.
@@ -175,6 +199,13 @@ impl LagTracker {
         self.written += 1;
     }
 
+    /// Whether the next sample may overrun a reader: all replies until then must be known.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        let full = self.written - self.first + 1 >= self.ring.len() as u64;
+        full && self.ring.len() as u64 >= LAG_TRACKER_BUFFER_SIZE
+    }
+
     /// Where the sample with this ordinal lies.
     fn slot(&self, ordinal: u64) -> usize {
         ordinal as usize & (self.ring.len() - 1)
@@ -183,6 +214,7 @@ impl LagTracker {
     /// The ring is full, as far as is known: forgets what every reader has passed, makes the ring
     /// longer, or, where it must not be, lets the oldest sample go if the rule allows it.
     fn make_room(&mut self) -> bool {
+        self.work_out();
         let readers = [&self.write, &self.flush, &self.apply];
         let floor = readers.into_iter().map(|r| r.floor(self.written)).min();
         self.first = self.first.max(floor.unwrap_or(0));
@@ -218,37 +250,90 @@ impl LagTracker {
 
     /// A reply arrives at `now` (`LagTrackerRead`, for each of its positions).
     pub fn reply(&mut self, at: Positions, now: SimTime) -> Lags {
-        let moved = self.reply_moved(at, now);
-        let unmoved = self.unmoved();
-        Lags {
-            write: moved.write.or(unmoved.write),
-            flush: moved.flush.or(unmoved.flush),
-            apply: moved.apply.or(unmoved.apply),
-        }
-    }
-
-    /// The same for the positions that this reply moves; those of the others are worked out by
-    /// [`LagTracker::unmoved`] if somebody looks before the next reply.
-    #[inline]
-    pub fn reply_moved(&mut self, at: Positions, now: SimTime) -> Lags {
-        self.replied = (now, self.written);
+        self.work_out();
+        self.replied = now;
         let ring = Ring { samples: &self.ring, written: self.written };
-        Lags {
+        let lags = Lags {
             write: ring.read_moved(&mut self.write, at.write, now),
             flush: ring.read_moved(&mut self.flush, at.flush, now),
             apply: ring.read_moved(&mut self.apply, at.apply, now),
+        };
+        self.unmoved().or(lags)
+    }
+
+    /// The same, to be worked out later. A reply may be told late: samples that came after it do
+    /// not exist for it. `falling`: it has a position below that of the reply before it.
+    #[inline]
+    pub fn note(&mut self, at: Positions, now: SimTime, falling: bool) {
+        if self.pending.len() >= PENDING {
+            self.work_out();
         }
+        self.falling |= falling;
+        self.pending.push(Reply { at, now });
+    }
+
+    /// Works out what was noted.
+    fn work_out(&mut self) {
+        let Some(last) = self.pending.last() else { return };
+        self.replied = last.now;
+        let ring = Ring { samples: &self.ring, written: self.written };
+        let pending = Replies { all: &self.pending, falling: self.falling };
+        let lags = Lags {
+            write: ring.read_all(&mut self.write, pending, |at| at.write),
+            flush: ring.read_all(&mut self.flush, pending, |at| at.flush),
+            apply: ring.read_all(&mut self.apply, pending, |at| at.apply),
+        };
+        self.known = lags.or(self.known);
+        self.pending.clear();
+        self.falling = false;
+    }
+
+    /// What the replies noted since this was asked last say about the positions they moved.
+    fn take_known(&mut self) -> Lags {
+        self.work_out();
+        std::mem::take(&mut self.known)
     }
 
     /// The lags, as of the last reply, of the positions that it did not move.
-    pub fn unmoved(&self) -> Lags {
-        let (now, written) = self.replied;
-        let ring = Ring { samples: &self.ring, written };
+    fn unmoved(&self) -> Lags {
+        let ring = Ring { samples: &self.ring, written: self.written };
         let lag = |reader: &Reader| {
             let (mut reader, lsn) = (*reader, reader.reported);
-            reader.unmoved.then(|| ring.read(&mut reader, lsn, now)).flatten()
+            reader.unmoved.then(|| ring.read(&mut reader, lsn, self.replied)).flatten()
         };
         Lags { write: lag(&self.write), flush: lag(&self.flush), apply: lag(&self.apply) }
+    }
+
+    /// The lags that are to be seen now, where any reply since [`LagTracker::take_known`] has said
+    /// something.
+    fn seen(&self) -> Lags {
+        let Some(last) = self.pending.last() else { return self.unmoved().or(self.known) };
+        let ring = Ring { samples: &self.ring, written: self.written };
+        let lag = |reader: &Reader, position: fn(&Positions) -> Lsn| {
+            let mut reader = *reader;
+            let pending = Replies { all: &self.pending, falling: self.falling };
+            let moved = ring.read_all(&mut reader, pending, position);
+            let lsn = reader.reported;
+            let unmoved = reader.unmoved.then(|| ring.read(&mut reader, lsn, last.now)).flatten();
+            unmoved.or(moved)
+        };
+        let lags = Lags {
+            write: lag(&self.write, |at| at.write),
+            flush: lag(&self.flush, |at| at.flush),
+            apply: lag(&self.apply, |at| at.apply),
+        };
+        lags.or(self.known)
+    }
+}
+
+impl Lags {
+    /// These, or else those.
+    fn or(self, other: Lags) -> Lags {
+        Lags {
+            write: self.write.or(other.write),
+            flush: self.flush.or(other.flush),
+            apply: self.apply.or(other.apply),
+        }
     }
 }
 
@@ -277,6 +362,39 @@ impl Ring<'_> {
         self.read(reader, lsn, now)
     }
 
+    /// [`Ring::read_moved`] for some replies in a row; the last lag that comes out.
+    ///
+    /// If the last reply that moves the position crosses a sample that the one before it had not
+    /// reached, those before it have left no trace.
+    fn read_all(
+        self,
+        reader: &mut Reader,
+        replies: Replies<'_>,
+        position: impl Fn(&Positions) -> Lsn,
+    ) -> Option<Duration> {
+        let Replies { all: replies, falling } = replies;
+        let before = |index: usize| match index {
+            0 => reader.reported,
+            _ => position(&replies[index - 1].at),
+        };
+        let moves = |&index: &usize| position(&replies[index].at) != before(index);
+        if !falling
+            && reader.parked.is_none()
+            && let Some(index) = (0..replies.len()).rev().find(moves)
+        {
+            let previous = before(index);
+            let mut trial = *reader;
+            let lag = self.read_moved(&mut trial, position(&replies[index].at), replies[index].now);
+            if trial.next > reader.next && self.get(trial.next - 1).lsn > previous {
+                trial.unmoved = index + 1 < replies.len();
+                *reader = trial;
+                return lag;
+            }
+        }
+        let lags = replies.iter().map(|r| self.read_moved(reader, position(&r.at), r.now));
+        lags.fold(None, |known, lag| lag.or(known))
+    }
+
     /// Moves `reader` past all samples up to `lsn`; the lag at `now`.
     #[inline]
     fn read(self, reader: &mut Reader, lsn: Lsn, now: SimTime) -> Option<Duration> {
@@ -297,7 +415,7 @@ impl Ring<'_> {
         self.read_on(reader, lsn, now, Some(parked))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_on(
         self,
         reader: &mut Reader,
@@ -305,18 +423,12 @@ impl Ring<'_> {
         now: SimTime,
         mut crossed: Option<Sample>,
     ) -> Option<Duration> {
-        let mut ordinal = reader.next;
-        let next = loop {
-            if ordinal == self.written {
-                break None;
-            }
-            let sample = self.get(ordinal);
-            if sample.lsn > lsn {
-                break Some(sample);
-            }
-            crossed = Some(sample);
-            ordinal += 1;
-        };
+        let ordinal = self.first_beyond(reader.next, lsn, now);
+        if ordinal > reader.next {
+            crossed = Some(self.get(ordinal - 1));
+        }
+        let next = (ordinal < self.written).then(|| self.get(ordinal));
+        let next = next.filter(|sample| sample.time <= now);
         reader.next = ordinal;
         match (crossed, next) {
             (Some(crossed), _) => {
@@ -331,6 +443,32 @@ impl Ring<'_> {
                 None => elapsed(next.time, now),
             },
         }
+    }
+}
+
+impl Ring<'_> {
+    /// Ordinal of the first sample, from `from` on, that is beyond `lsn` or came after `now`; it
+    /// is mostly near, and may be far.
+    fn first_beyond(self, from: u64, lsn: Lsn, now: SimTime) -> u64 {
+        let crosses = |ordinal| {
+            let sample = self.get(ordinal);
+            sample.lsn <= lsn && sample.time <= now
+        };
+        // It lies from `low` to `high`.
+        let (mut low, mut high, mut step) = (from, from, 1);
+        while high < self.written && crosses(high) {
+            (low, high) = (high + 1, high + step);
+            step *= 2;
+        }
+        high = high.min(self.written);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match crosses(middle) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 }
 
@@ -386,26 +524,26 @@ impl LagColumns {
         }
     }
 
-    /// A reply comes: what [`LagColumns::reply`] does with the lags of `tracker`, except that
-    /// those of positions it does not move are left to [`LagColumns::seen`].
-    #[inline]
+    /// A reply comes: what [`LagColumns::reply`] does with the lags of `tracker`, except that they
+    /// are left to [`LagColumns::seen`] as long as none becomes NULL.
+    #[inline(always)]
     pub fn track(&mut self, tracker: &mut LagTracker, at: Positions, sent: Lsn, now: SimTime) {
-        let lags = match self.clears(at, sent) {
-            true => tracker.reply(at, now),
-            false => tracker.reply_moved(at, now),
-        };
-        self.reply(lags, at, sent);
+        if self.clears(at, sent) {
+            self.show(tracker.take_known(), false);
+            let lags = tracker.reply(at, now);
+            return self.reply(lags, at, sent);
+        }
+        let before = std::mem::replace(&mut self.previous, at);
+        let falling = at.write < before.write || at.flush < before.flush || at.apply < before.apply;
+        self.applied_all = at.apply == sent;
+        tracker.note(at, now, falling);
     }
 
     /// The columns as somebody who looks now sees them.
     pub fn seen(&self, tracker: &LagTracker) -> LagColumns {
-        let unmoved = tracker.unmoved();
-        LagColumns {
-            write_lag: unmoved.write.or(self.write_lag),
-            flush_lag: unmoved.flush.or(self.flush_lag),
-            replay_lag: unmoved.apply.or(self.replay_lag),
-            ..*self
-        }
+        let mut seen = *self;
+        seen.show(tracker.seen(), false);
+        seen
     }
 
     /// A reply with these positions and lags, when all up to `sent` had been sent
@@ -415,6 +553,10 @@ impl LagColumns {
         let clear = self.clears(at, sent);
         self.applied_all = at.apply == sent;
         self.previous = at;
+        self.show(lags, clear);
+    }
+
+    fn show(&mut self, lags: Lags, clear: bool) {
         let show = |column: &mut Option<Duration>, lag: Option<Duration>| {
             if lag.is_some() || clear {
                 *column = lag;

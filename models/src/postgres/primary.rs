@@ -16,7 +16,7 @@ use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
-use super::host::Host;
+use super::host::{Host, checkpoint_record_start};
 use super::syncrep::{Method, Standby, StandbyNames, SyncRep, WaitMode};
 use super::wal::{Wal, record};
 use super::walsender::WalSender;
@@ -250,7 +250,7 @@ impl Primary {
             if self.checkpointer.ends(now) {
                 self.end_checkpoint(now, host, out);
             } else if let Some(cause) = self.checkpointer.timeout(now, self.wal.insert_lsn()) {
-                self.start_checkpoint(now, cause, out);
+                self.start_checkpoint(now, cause, host, out);
             }
         }
         if self.senders_due <= now {
@@ -269,16 +269,23 @@ impl Primary {
         }
         let due = |segment| self.checkpointer.completed(now, segment, &host.files);
         if let Some(cause) = done.completed.and_then(due) {
-            self.start_checkpoint(now, cause, out);
+            self.start_checkpoint(now, cause, host, out);
         }
     }
 
-    fn start_checkpoint(&mut self, now: SimTime, cause: CheckpointCause, out: &mut Out) {
+    fn start_checkpoint(
+        &mut self,
+        now: SimTime,
+        cause: CheckpointCause,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
         let redo = self.wal.next_record();
         if let Some(size) = record::checkpoint_redo(self.version) {
             self.wal.insert(size);
         }
         self.checkpointer.start(now, redo);
+        host.slots.begin_checkpoint();
         out.fact(What::CheckpointStarted { cause, redo });
         out.effect(Effect::RedoMoved);
     }
@@ -288,10 +295,12 @@ impl Primary {
         self.wal.want(end);
         let record_end = self.wal.insert_lsn();
         self.invalidate_slots(record_end, host);
-        let ended = self.checkpointer.end(now, record_end, host.oldest_slot(), &mut host.files);
+        let ended = self.checkpointer.end(now, record_end, host.slots.required(), &mut host.files);
         if let Some(ended) = ended {
             self.wal.note_checkpoint(ended.redo);
             self.checkpoints += 1;
+            host.checkpoint = checkpoint_record_start(record_end, host.files.size);
+            host.slots.note_removed(host.files.oldest - 1);
             let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
             out.fact(What::CheckpointDone { redo, end: record_end, distance, took });
         }

@@ -12,8 +12,10 @@
 //! messages of a connection's start count 100 bytes each.
 
 use super::ConnectionId;
+use super::command::SlotName;
+use super::syncrep::Positions;
 use crate::trace::fact::Refusal;
-use crate::units::{Bytes, Lsn, PAGE, TimelineId};
+use crate::units::{Bytes, Lsn, PAGE, SimTime, TimelineId};
 
 /// A message of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub enum Body {
     StartReplication {
         /// Start position: the start of a segment.
         start: Lsn,
+        /// `SLOT`.
+        slot: Option<SlotName>,
     },
     /// CopyBothResponse: the stream is open.
     CopyBoth,
@@ -78,12 +82,37 @@ pub enum Body {
     Close,
 }
 
+/// A status update and when it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// When it is sent: now, or a moment ago.
+    pub at: SimTime,
+    /// The connection it belongs to.
+    pub connection: ConnectionId,
+    /// Whether an answer is wanted at once.
+    pub reply_requested: bool,
+    /// How far the standby is.
+    pub positions: Positions,
+}
+
 /// Bytes before the WAL of one XLogData message: CopyData 5, type 1, header 24.
 pub const XLOG_DATA_HEADER: u64 = 30;
 /// `MAX_SEND_SIZE`: WAL of one XLogData message at most, 16 pages.
 pub const MAX_SEND_SIZE: u64 = 16 * PAGE;
+/// Bytes of a status update: CopyData 5, the rest 34.
+pub const STATUS_UPDATE: Bytes = Bytes(5 + 34);
 /// Assumption: a message of a connection's start; no effect once a stream runs.
 const START_MESSAGE: u64 = 100;
+
+impl Update {
+    /// The message that says so.
+    pub fn message(&self) -> Message {
+        let Positions { write, flush, apply } = self.positions;
+        let reply_requested = self.reply_requested;
+        let body = Body::StatusUpdate { write, flush, apply, reply_requested };
+        Message { connection: self.connection, body }
+    }
+}
 
 impl Message {
     /// Bytes on the wire.
@@ -93,7 +122,7 @@ impl Message {
                 (end.0 - start.0) + XLOG_DATA_HEADER * u64::from(chunks)
             }
             Body::Keepalive { .. } => 5 + 18,
-            Body::StatusUpdate { .. } => 5 + 34,
+            Body::StatusUpdate { .. } => STATUS_UPDATE.0,
             Body::Connect
             | Body::Accepted
             | Body::Refused(_)

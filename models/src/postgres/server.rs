@@ -16,16 +16,18 @@
 
 use std::collections::VecDeque;
 
-use super::command::{Command, Refused};
+use super::command::{Command, Refused, SlotName};
 use super::effect::{Effect, Out};
 use super::guc::Settings;
-use super::host::{Host, Slot};
+use super::host::{Host, Names};
 use super::primary::Primary;
-use super::protocol::{Body, Message};
+use super::protocol::{Body, Message, Update};
+use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::{WalFiles, record};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
+use crate::network::Coming;
 use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
 
@@ -65,10 +67,12 @@ pub struct ServerConfig {
     pub files: WalFiles,
     /// Timeline at the start.
     pub timeline: TimelineId,
-    /// `application_name` of every server of the run, indexed by [`ServerId`].
-    pub application_names: Vec<String>,
-    /// Slots on this server: name, and the standby that uses it.
-    pub slots: Vec<(String, ServerId)>,
+    /// The names that it knows others by.
+    pub names: Names,
+    /// Slots on this server at the start, with the WAL from the redo point on reserved.
+    pub slots: Vec<SlotName>,
+    /// The slot it uses at its upstream (`primary_slot_name`).
+    pub primary_slot_name: Option<SlotName>,
 }
 
 /// One PostgreSQL server and its host.
@@ -78,7 +82,7 @@ pub struct Server {
     settings: Settings,
     upstream: Option<ServerId>,
     replay: Rate,
-    quiet_replay: bool,
+    quiet: bool,
     /// What survives a crash.
     pub host: Host,
     state: State,
@@ -117,27 +121,17 @@ pub enum State {
 impl Server {
     /// A server that is down, cleanly: everything is flushed.
     pub fn new(config: ServerConfig) -> Server {
-        let slot = |(name, standby)| Slot {
-            name,
-            standby,
-            restart: Some(config.files.redo),
-            owner: None,
-            lost: false,
-        };
         let files = config.files;
+        let slots = existing_slots(&config);
+        let mut host =
+            Host::new(config.id, files, config.disk, slots, config.timeline, config.names);
+        host.primary_slot_name = config.primary_slot_name;
         Server {
             id: config.id,
             upstream: config.upstream,
             replay: config.replay,
-            quiet_replay: false,
-            host: Host::new(
-                files,
-                config.disk,
-                config.slots.into_iter().map(slot).collect(),
-                config.timeline,
-                config.application_names,
-                u32::from(config.id.0) << 24,
-            ),
+            quiet: false,
+            host,
             state: State::Down,
             host_down: false,
             frozen: None,
@@ -154,6 +148,11 @@ impl Server {
     /// Its place in the run.
     pub fn id(&self) -> ServerId {
         self.id
+    }
+
+    /// The server it streams from when it is a standby.
+    pub fn upstream(&self) -> Option<ServerId> {
+        self.upstream
     }
 
     /// What it is doing.
@@ -256,11 +255,55 @@ impl Server {
         }
     }
 
-    /// Takes note of a piece of replay that has ended by `now`: somebody is going to look.
-    #[inline]
+    /// Takes note of what has ended by `now` without anybody waiting for it.
     pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
         if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
             standby.catch_up(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
+    /// Status updates have arrived a while ago, and whoever waited for them has been told.
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
+        if let State::Primary(primary) = &mut self.state {
+            primary.note_updates(from, arrived, &mut self.host);
+        }
+    }
+
+    /// A status update arrives that will be noted later.
+    #[inline]
+    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
+        if let State::Primary(primary) = &mut self.state {
+            out.at = now;
+            primary.hear_update(now, from, update, out);
+        }
+    }
+
+    /// The connection on which it streams, if it does.
+    pub fn stream(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if standby.receiver.is_streaming() => {
+                Some(standby.receiver.connection())
+            }
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
+        }
+    }
+
+    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
+    #[inline]
+    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.receiver.keep(at, message);
+        }
+    }
+
+    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
+    /// at `at`.
+    #[inline]
+    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
+        match &self.state {
+            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
+            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
         }
     }
 
@@ -356,7 +399,7 @@ impl Server {
             }
             State::Down | State::Recovering { .. } => {}
         }
-        self.host.slots.iter_mut().for_each(Slot::give_up);
+        self.host.slots.restore(now);
         self.frozen = None;
         self.postponed.clear();
         if scope == Scope::Host {
@@ -375,6 +418,8 @@ impl Server {
         if !matches!(self.state, State::Down) {
             return;
         }
+        self.host.slots.set_max(self.settings.max_replication_slots);
+        self.host.slots.restore(now);
         out.fact(What::Starting);
         let files = &mut self.host.files;
         let end = files.written.max(files.flushed);
@@ -392,7 +437,7 @@ impl Server {
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
-                standby.replay_quietly(self.quiet_replay);
+                standby.be_quiet(self.quiet);
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);
             }
@@ -426,20 +471,26 @@ impl Server {
         None
     }
 
-    /// A standby of this primary streams from the first moment.
-    pub fn serve_streaming(&mut self, now: SimTime, standby: ServerId, connection: ConnectionId) {
+    /// A standby of this primary streams from the first moment, with a slot if it names one.
+    pub fn serve_streaming(
+        &mut self,
+        now: SimTime,
+        standby: ServerId,
+        connection: ConnectionId,
+        slot: Option<SlotName>,
+    ) {
         if let State::Primary(primary) = &mut self.state {
-            primary.streams_already(now, standby, connection, &mut self.host);
+            primary.streams_already(now, standby, connection, slot, &mut self.host);
             self.schedule();
         }
     }
 
-    /// Whether nobody waits for this server's replay, nor for the reply at its end, if it is a
-    /// standby.
-    pub fn replay_quietly(&mut self, quietly: bool) {
-        self.quiet_replay = quietly;
+    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
+    /// if it is a standby.
+    pub fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
         if let State::Standby(standby) = &mut self.state {
-            standby.replay_quietly(quietly);
+            standby.be_quiet(quiet);
             self.schedule();
         }
     }
@@ -518,6 +569,18 @@ impl Server {
             State::Standby(standby) => standby.next_deadline(),
         };
     }
+}
+
+/// The slots of a server that has just been made.
+fn existing_slots(config: &ServerConfig) -> Slots {
+    let settings = &config.settings;
+    let mut slots = Slots::new(settings.version(), settings.max_replication_slots);
+    for &slot in &config.slots {
+        // Names are given once each, and how many there may be was checked with the settings.
+        let created = slots.create(SimTime::ZERO, slot, Some(config.files.redo));
+        debug_assert_eq!(created, Ok(()), "{slot:?}");
+    }
+    slots
 }
 
 /// Nobody serves this connection: a request is refused, anything else is answered with a reset.

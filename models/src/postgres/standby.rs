@@ -4,9 +4,9 @@
 //! everything, has the walreceiver say so. When the stream is gone, the startup process first
 //! replays what is left, and then asks for a new one.
 //!
-//! If nobody waits for replay ([`Standby::replay_quietly`]), the end of a piece of replay is no
-//! moment of its own: it is taken note of when the standby next has something to do, with the
-//! moment at which it came.
+//! If nobody waits for a standby's writes and replay ([`Standby::be_quiet`]), their ends are no
+//! moments of their own: they are taken note of when the standby next has something to do, or when
+//! somebody looks, as of the moment at which they came.
 //!
 //! **Source.** `xlogrecovery.c`, `walreceiver.c`, `walreceiverfuncs.c`.
 //!
@@ -39,8 +39,8 @@ pub struct Standby {
     pub restartpoints: u64,
     /// What it needs next is gone from its upstream.
     pub lost: bool,
-    /// Nobody waits for the end of a piece of replay.
-    quiet_replay: bool,
+    /// Nobody waits for the end of a write or of a piece of replay.
+    quiet: bool,
 }
 
 impl Standby {
@@ -57,6 +57,7 @@ impl Standby {
             upstream,
             timeout: settings.wal_receiver_timeout,
             status_interval: settings.wal_receiver_status_interval,
+            slot: host.primary_slot_name,
         };
         let retry = settings.wal_retrieve_retry_interval;
         let (redo, end) = (host.files.redo, host.files.written.max(host.files.flushed));
@@ -71,13 +72,14 @@ impl Standby {
             failed: false,
             restartpoints: 0,
             lost: false,
-            quiet_replay: false,
+            quiet: false,
         }
     }
 
-    /// Whether nobody waits for this standby's replay, nor for the reply at its end.
-    pub fn replay_quietly(&mut self, quietly: bool) {
-        self.quiet_replay = quietly;
+    /// Whether nobody waits for this standby's writes and replay, nor for the replies at their
+    /// ends.
+    pub fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
     }
 
     /// It streamed before the run began, and has everything up to `end`.
@@ -94,9 +96,24 @@ impl Standby {
     /// When it has something to do by itself.
     #[inline]
     pub fn next_deadline(&self) -> SimTime {
-        let quiet = self.quiet_replay && self.receiver.is_streaming() && self.ready;
-        let piece = if quiet { SimTime::NEVER } else { self.startup.piece_done() };
-        self.receiver.next_deadline().min(self.startup.retry_at()).min(piece)
+        let next = match self.is_quiet() {
+            true => self.receiver.next_loud_deadline(),
+            false => self.receiver.next_deadline().min(self.startup.piece_done()),
+        };
+        next.min(self.startup.retry_at())
+    }
+
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.quiet && self.ready && self.receiver.is_streaming()
+    }
+
+    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
+    /// at `at`.
+    #[inline]
+    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
+        let later = self.is_quiet() && self.receiver.reads_later(at);
+        later.then(|| self.receiver.connection())
     }
 
     /// What it has replayed by `now`.
@@ -104,21 +121,33 @@ impl Standby {
         self.startup.replayed_at(now)
     }
 
-    /// Takes note of a piece of replay that has ended.
-    #[inline]
+    /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
+    #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        let mut done = self.startup.piece_done();
-        while done <= now {
-            self.startup.end_piece(done);
-            out.at = done;
-            self.replayed(done, host, out);
+        loop {
+            let piece = self.startup.piece_done();
+            let write = if self.is_quiet() { self.receiver.write_done() } else { SimTime::NEVER };
+            if piece.min(write) > now {
+                return;
+            }
+            if piece <= write {
+                out.at = piece;
+                self.startup.end_piece(piece);
+                self.replayed(piece, host, out);
+            } else {
+                out.at = write;
+                let (files, disk) = (&mut host.files, &mut host.disk);
+                self.receiver.end_write(write, self.startup.replayed(), files, disk, out);
+            }
             out.at = now;
-            done = self.startup.piece_done();
         }
     }
 
+    fn catch_up_first(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+    }
+
     /// A message has arrived.
-    #[inline]
     pub fn message(
         &mut self,
         now: SimTime,
@@ -127,7 +156,7 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
-        self.catch_up(now, host, out);
+        self.catch_up_first(now, host, out);
         let known = !self.receiver.is_off() && message.connection == self.receiver.connection();
         if !known {
             match message.body {
@@ -152,15 +181,20 @@ impl Standby {
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         self.catch_up(now, host, out);
         if self.receiver.next_deadline() <= now {
-            let replayed = self.startup.replayed();
-            let (files, disk) = (&mut host.files, &mut host.disk);
-            let streaming = self.receiver.is_streaming();
-            if let Some(event) = self.receiver.deadline(now, replayed, files, disk, out) {
-                self.react(now, event, streaming, host, out);
-            }
+            self.receiver_due(now, host, out);
         }
         if self.startup.retry_due(now) {
             self.receiver.connect(now, host.next_connection(), out);
+        }
+    }
+
+    #[inline(always)]
+    fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let replayed = self.startup.replayed();
+        let streaming = self.receiver.is_streaming();
+        let (files, disk) = (&mut host.files, &mut host.disk);
+        if let Some(event) = self.receiver.deadline(now, replayed, files, disk, out) {
+            self.react(now, event, streaming, host, out);
         }
     }
 
@@ -214,12 +248,24 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
+        match event {
+            Event::Flushed(upto) => self.startup.offer(now, upto),
+            event => self.stream_changed(now, event, streaming, host, out),
+        }
+    }
+
+    #[cold]
+    fn stream_changed(
+        &mut self,
+        now: SimTime,
+        event: Event,
+        streaming: bool,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
         let upstream = self.receiver.upstream();
         match event {
-            Event::Flushed(upto) => {
-                self.startup.offer(now, upto);
-                return;
-            }
+            Event::Flushed(_) => return,
             Event::Started => {
                 let start = self.startup.replayed().segment_start(host.files.size);
                 let timeline = host.timeline;

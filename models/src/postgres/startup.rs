@@ -57,10 +57,15 @@ impl Startup {
         self.replayed
     }
 
-    /// The same at `now`, though nobody has told it yet that the piece in hand is done.
+    /// The same at `now`, though nobody has told it yet that the pieces in hand are done.
     #[inline]
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
-        if self.busy_until <= now { self.target } else { self.replayed }
+        if self.busy_until > now {
+            return self.replayed;
+        }
+        // The next piece is all that was there when this one ended.
+        let rest = self.rate.time_for(self.available.since(self.target));
+        if self.busy_until + rest <= now { self.available.max(self.target) } else { self.target }
     }
 
     /// When the piece in hand is done.

@@ -88,6 +88,8 @@ struct Flush {
     target: Lsn,
     /// How far the current step goes; below `target` if a segment ends in between.
     step: Lsn,
+    /// The same as a usable position.
+    usable: UsableBytes,
     /// When the step, or the sleep of commit_delay before the first, is over.
     done: SimTime,
     /// The owner sleeps commit_delay before it looks how far it can go.
@@ -253,10 +255,18 @@ impl Wal {
         self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
     }
 
+    /// Whether a step ends by `now`, and with it a segment.
+    #[inline]
+    pub fn completes_segment(&self, now: SimTime) -> bool {
+        let ends =
+            |flush: &Flush| flush.done <= now && flush.step == flush.step.segment_start(self.size);
+        self.flush.as_ref().is_some_and(ends)
+    }
+
     /// The owner of the lock sleeps until `until` before it looks how far it can go.
     pub fn begin_delay(&mut self, until: SimTime) {
-        let (target, step) = (Lsn::INVALID, Lsn::INVALID);
-        self.flush = Some(Flush { target, step, done: until, delaying: true });
+        let (target, step, usable) = (Lsn::INVALID, Lsn::INVALID, UsableBytes::default());
+        self.flush = Some(Flush { target, step, usable, done: until, delaying: true });
     }
 
     /// Begins to write and fsync everything inserted.
@@ -283,7 +293,7 @@ impl Wal {
             return StepDone { flushed: files.flushed, released: false, completed: None };
         }
         files.flushed = flush.step;
-        self.flushed = self.usable(flush.step);
+        self.flushed = flush.usable;
         let ended = flush.step == flush.step.segment_start(self.size);
         let completed = ended.then(|| flush.step.previous_segment(self.size));
         let released = flush.step >= flush.target;
@@ -302,11 +312,12 @@ impl Wal {
         }
         let first_page = files.flushed.page_start().0;
         let dirty = Bytes(step.0.next_multiple_of(PAGE) - first_page);
+        let usable = self.usable(step);
         if step > files.written {
             files.written = step;
-            self.written = self.usable(step);
+            self.written = usable;
         }
-        Flush { target, step, done: disk.fsync(now, dirty), delaying: false }
+        Flush { target, step, usable, done: disk.fsync(now, dirty), delaying: false }
     }
 }
 

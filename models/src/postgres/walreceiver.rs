@@ -19,12 +19,14 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
-use super::effect::{Effect, Out};
-use super::protocol::{Body, Message};
+use super::command::SlotName;
+use super::effect::{Out, Read};
+use super::protocol::{Body, Message, Update};
+use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -32,11 +34,18 @@ pub struct WalReceiver {
     config: ReceiverConfig,
     connection: ConnectionId,
     phase: Phase,
-    inbox: VecDeque<Message>,
+    /// What lies in the socket and was not read, in order of arrival.
+    inbox: VecDeque<Received>,
     work: Work,
     busy_until: SimTime,
+    /// The fsync that follows the write in hand, if nothing comes in between.
+    foreseen: Foreseen,
     write: Lsn,
     flush: Lsn,
+    /// Where the stream found replay, and took it for flushed.
+    began_at: Lsn,
+    /// What was flushed before it began, or the start of the first stream (`flushedUpto`).
+    received: Lsn,
     /// Write and flush of the last reply.
     replied: (Lsn, Lsn),
     replied_at: SimTime,
@@ -59,6 +68,8 @@ pub struct ReceiverConfig {
     pub timeout: Option<Duration>,
     /// `wal_receiver_status_interval`.
     pub status_interval: Option<Duration>,
+    /// `primary_slot_name`.
+    pub slot: Option<SlotName>,
 }
 
 /// How far a connection is.
@@ -81,6 +92,35 @@ enum Work {
     Waiting,
     Writing { end: Lsn },
     Fsyncing { end: Lsn },
+}
+
+/// A message in the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    /// WAL.
+    Wal {
+        /// When it arrived.
+        at: SimTime,
+        /// Its end.
+        end: Lsn,
+        /// Bytes in the socket.
+        size: Bytes,
+        /// Redo point of the last checkpoint whose record lies in it, or invalid.
+        redo: Lsn,
+    },
+    /// A request for a reply.
+    Ping,
+}
+
+/// An fsync that will begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Foreseen {
+    /// When.
+    at: SimTime,
+    /// Up to where it goes.
+    upto: Lsn,
+    /// When it will be done; `at` if there is nothing to fsync.
+    done: SimTime,
 }
 
 /// What the startup process has to know.
@@ -114,8 +154,11 @@ impl WalReceiver {
             inbox: VecDeque::new(),
             work: Work::Waiting,
             busy_until: SimTime::NEVER,
+            foreseen: Foreseen::default(),
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
+            began_at: Lsn::INVALID,
+            received: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
             replied_at: SimTime::ZERO,
             heard: SimTime::ZERO,
@@ -151,10 +194,53 @@ impl WalReceiver {
         (self.write, self.flush)
     }
 
+    /// `pg_last_wal_receive_lsn()`; `None` before the first stream.
+    pub fn received(&self) -> Option<Lsn> {
+        let end = match self.flush > self.began_at {
+            true => self.flush.max(self.received),
+            false => self.received,
+        };
+        Some(end).filter(|end| end.is_valid())
+    }
+
     /// When it has something to do.
     #[inline]
     pub fn next_deadline(&self) -> SimTime {
         self.busy_until.min(self.timer)
+    }
+
+    /// The same if nobody waits for the end of a write: what follows it can be told in advance,
+    /// unless there is more to read.
+    #[inline]
+    pub fn next_loud_deadline(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Waiting => self.next_deadline(),
+        }
+    }
+
+    /// Whether a message that arrives at `at` is only looked at when the fsync in hand, or the one
+    /// that follows the write in hand, is over.
+    #[inline(always)]
+    pub fn reads_later(&self, at: SimTime) -> bool {
+        match self.work {
+            Work::Fsyncing { .. } => true,
+            Work::Writing { .. } => {
+                self.inbox.is_empty()
+                    && self.busy_until < at
+                    && self.foreseen.done > self.busy_until
+            }
+            Work::Waiting => false,
+        }
+    }
+
+    /// When the write in hand ends; [`SimTime::NEVER`] if there is none.
+    #[inline]
+    pub fn write_done(&self) -> SimTime {
+        match self.work {
+            Work::Writing { .. } => self.busy_until,
+            Work::Fsyncing { .. } | Work::Waiting => SimTime::NEVER,
+        }
     }
 
     /// The startup process wants a stream: opens a connection.
@@ -170,7 +256,7 @@ impl WalReceiver {
     /// It streamed before the run began, and has everything up to `end`.
     pub fn start_streaming(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
         self.connection = connection;
-        self.begin_stream(now, end);
+        self.begin_stream(now, end, end);
     }
 
     /// The process ends; what it had under way is forgotten.
@@ -204,21 +290,22 @@ impl WalReceiver {
                 self.phase = Phase::Starting;
                 self.heard(now);
                 let start = replayed.segment_start(files.size);
-                self.post(Body::StartReplication { start }, out);
+                self.post(Body::StartReplication { start, slot: self.config.slot }, out);
                 None
             }
             (Phase::Starting, Body::CopyBoth) => {
-                self.begin_stream(now, replayed);
+                let received = self.received().unwrap_or(replayed.segment_start(files.size));
+                self.begin_stream(now, replayed, received);
                 self.reply(now, replayed, true, false, out);
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.heard(now);
-                self.inbox.push_back(*message);
+                self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } => None,
+                    Work::Writing { .. } | Work::Fsyncing { .. } => {}
                 }
+                None
             }
             (_, Body::Refused(why)) => {
                 self.flush_before_end(now, files, disk);
@@ -234,8 +321,21 @@ impl WalReceiver {
         }
     }
 
-    /// What it was busy with is done, or a timer is due.
+    /// A message of the stream that arrived at `at` lies in the socket.
     #[inline]
+    pub fn keep(&mut self, at: SimTime, message: &Message) {
+        self.heard(at);
+        match message.body {
+            Body::XLogData { end, redo, .. } => {
+                self.inbox.push_back(Received::Wal { at, end, size: message.size(), redo });
+            }
+            Body::Keepalive { reply_requested: true } => self.inbox.push_back(Received::Ping),
+            _ => {}
+        }
+    }
+
+    /// What it was busy with is done, or a timer is due.
+    #[inline(always)]
     pub fn deadline(
         &mut self,
         now: SimTime,
@@ -245,25 +345,58 @@ impl WalReceiver {
         out: &mut Out,
     ) -> Option<Event> {
         if self.busy_until <= now {
-            self.busy_until = SimTime::NEVER;
-            return match std::mem::replace(&mut self.work, Work::Waiting) {
-                Work::Writing { end } => {
-                    self.written(end, files);
-                    self.after_write(now, replayed, files, disk, out)
+            match self.work {
+                Work::Writing { .. } => {
+                    self.end_write(now, replayed, files, disk, out);
+                    return None;
                 }
-                Work::Fsyncing { end } => {
-                    self.fsynced(end, files);
-                    self.reply(now, replayed, false, false, out);
-                    if self.flush >= self.write {
-                        self.reply_if_forced(now, replayed, out);
-                    }
-                    self.go_on(now, replayed, files, disk, out);
-                    Some(Event::Flushed(self.flush))
+                Work::Fsyncing { .. } => {
+                    return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
-                Work::Waiting => None,
-            };
+                Work::Waiting => self.busy_until = SimTime::NEVER,
+            }
         }
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
+    }
+
+    /// The write in hand is over.
+    #[inline(always)]
+    pub fn end_write(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let Work::Writing { end } = self.work else { return };
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        self.written(end, files);
+        self.after_write(now, replayed, files, disk, out);
+    }
+
+    /// The fsync in hand is over: replies, and goes on. How far WAL is durable.
+    #[inline(always)]
+    fn end_fsync(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Lsn {
+        let Work::Fsyncing { end } = self.work else { return self.flush };
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        self.fsynced(end, files);
+        self.reply(now, replayed, false, false, out);
+        if self.flush >= self.write {
+            self.reply_if_forced(now, replayed, out);
+        }
+        match self.has_received(now) {
+            true => self.take_all(now, replayed, files, disk, out),
+            false => self.flush_and_reply(now, replayed, disk, out),
+        }
+        self.flush
     }
 
     /// The startup process has replayed everything: a forced reply, once the process is not busy.
@@ -293,7 +426,6 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
-    #[inline]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -301,15 +433,41 @@ impl WalReceiver {
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) -> Option<Event> {
-        let (mut writes, mut end, mut taken) = (0, None, 0);
+    ) {
+        match self.has_received(now) {
+            true => self.take_all(now, replayed, files, disk, out),
+            false => self.flush_and_reply(now, replayed, disk, out),
+        }
+    }
+
+    /// Whether there is anything to read. What comes later than the moment that is looked at is
+    /// not there yet.
+    #[inline]
+    fn has_received(&self, now: SimTime) -> bool {
+        match self.inbox.front() {
+            Some(Received::Wal { at, .. }) => *at <= now,
+            Some(Received::Ping) => true,
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn take_all(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(message) = self.inbox.pop_front() {
-            match message.body {
-                Body::XLogData { end: upto, redo, .. } => {
+        while let Some(received) = self.inbox.pop_front() {
+            match received {
+                Received::Wal { end: upto, size, redo, .. } => {
                     writes += 1;
-                    taken += message.size().0;
-                    end = Some(upto);
+                    taken += size.0;
+                    end = upto;
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -317,26 +475,36 @@ impl WalReceiver {
                         break;
                     }
                 }
-                Body::Keepalive { reply_requested: true } => {
-                    self.reply(now, replayed, true, false, out);
-                }
-                _ => {}
+                Received::Ping => self.reply(now, replayed, true, false, out),
             }
         }
         if taken > 0 {
-            out.effect(Effect::Read { from: self.config.upstream, bytes: Bytes(taken) });
+            out.reads.push(Read { at: out.at, bytes: Bytes(taken) });
         }
-        let Some(end) = end else {
+        if writes == 0 {
             return self.flush_and_reply(now, replayed, disk, out);
-        };
+        }
         let call = disk.write_call();
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
-            return None;
+            let upto = self.fsync_after(end, files.size);
+            let done = match upto > self.flush {
+                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+                false => self.busy_until,
+            };
+            self.foreseen = Foreseen { at: self.busy_until, upto, done };
+            return;
         }
         self.written(end, files);
         self.after_write(now, replayed, files, disk, out)
+    }
+
+    /// How far the fsync goes that follows a write up to `end`.
+    #[inline]
+    fn fsync_after(&self, end: Lsn, size: SegmentSize) -> Lsn {
+        let completed = end.segment_start(size);
+        if completed > self.flush { completed } else { end }
     }
 
     /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
@@ -348,36 +516,35 @@ impl WalReceiver {
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) -> Option<Event> {
+    ) {
         let completed = self.write.segment_start(files.size);
         if completed > self.flush {
             self.fsync(now, completed, disk);
-            return None;
+        } else if self.has_received(now) {
+            self.go_on(now, replayed, files, disk, out);
+        } else {
+            self.flush_and_reply(now, replayed, disk, out);
         }
-        self.go_on(now, replayed, files, disk, out)
     }
 
     /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
     #[inline]
-    fn flush_and_reply(
-        &mut self,
-        now: SimTime,
-        replayed: Lsn,
-        disk: &mut Disk,
-        out: &mut Out,
-    ) -> Option<Event> {
+    fn flush_and_reply(&mut self, now: SimTime, replayed: Lsn, disk: &mut Disk, out: &mut Out) {
         self.reply(now, replayed, false, false, out);
         if self.flush < self.write {
             self.fsync(now, self.write, disk);
         } else {
             self.reply_if_forced(now, replayed, out);
         }
-        None
     }
 
     #[inline]
     fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
-        self.busy_until = disk.fsync(now, end.since(self.flush));
+        // Right after the write that it was foreseen for, nothing has changed.
+        self.busy_until = match self.foreseen.at == now && self.foreseen.upto == end {
+            true => disk.fsync_until(self.foreseen.done),
+            false => disk.fsync(now, end.since(self.flush)),
+        };
         self.work = Work::Fsyncing { end };
     }
 
@@ -405,8 +572,8 @@ impl WalReceiver {
         if let Work::Writing { end } = self.work {
             self.written(end, files);
         }
-        for message in std::mem::take(&mut self.inbox) {
-            if let Body::XLogData { end, .. } = message.body {
+        for received in std::mem::take(&mut self.inbox) {
+            if let Received::Wal { end, .. } = received {
                 self.written(end, files);
             }
         }
@@ -416,7 +583,8 @@ impl WalReceiver {
         }
     }
 
-    fn begin_stream(&mut self, now: SimTime, at: Lsn) {
+    fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
+        (self.began_at, self.received) = (at, received);
         self.phase = Phase::Streaming;
         self.write = at;
         self.flush = at;
@@ -437,7 +605,12 @@ impl WalReceiver {
         }
         self.replied = (write, flush);
         self.replied_at = now;
-        self.post(Body::StatusUpdate { write, flush, apply, reply_requested: ping }, out);
+        out.updates.push(Update {
+            at: out.at,
+            connection: self.connection,
+            reply_requested: ping,
+            positions: Positions { write, flush, apply },
+        });
     }
 
     fn reply_due(&self, now: SimTime) -> bool {
@@ -447,6 +620,7 @@ impl WalReceiver {
 
     /// Timers count only while the process waits for its socket; they are looked at again when
     /// it does.
+    #[cold]
     fn check_timers(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) -> Option<Event> {
         if let Phase::Connecting { tries } = self.phase {
             if tries >= CONNECTION_REQUESTS {
@@ -457,7 +631,7 @@ impl WalReceiver {
             return None;
         }
         if self.work != Work::Waiting {
-            self.timer = self.busy_until;
+            self.timer = self.due().max(self.busy_until);
             return None;
         }
         if let Some(timeout) = self.config.timeout {

@@ -193,11 +193,23 @@ impl WalSender {
         reply_requested: bool,
         out: &mut Out,
     ) {
-        self.heard(now);
-        self.columns.track(&mut self.lag, positions, self.sent, now);
+        self.note_status(now, positions);
         if reply_requested {
             self.post(Body::Keepalive { reply_requested: false }, out);
         }
+    }
+
+    /// The same for a status update that wants no answer.
+    #[inline]
+    pub fn note_status(&mut self, now: SimTime, positions: Positions) {
+        self.heard(now);
+        self.columns.track(&mut self.lag, positions, self.sent, now);
+    }
+
+    /// Whether all replies must be known before it sends more.
+    #[inline]
+    pub fn must_know_replies(&self) -> bool {
+        self.lag.is_full()
     }
 
     /// When the timeout is to be looked at.

@@ -147,9 +147,16 @@ impl Words<'_> {
             Refusal::SegmentRemoved { segment } => {
                 format!("the WAL segment {segment} it needs is already removed there")
             }
-            Refusal::SlotActive { pid } => {
+            Refusal::SlotActive { slot: _, pid } => {
                 format!("the slot is still held by its process {pid}")
             }
+            Refusal::NoSuchSlot { slot } => {
+                format!("there is no slot {} there", self.slot_name(slot))
+            }
+            Refusal::SlotInvalid { slot, why: _ } => {
+                format!("its slot {} there keeps nothing any more", self.slot_name(slot))
+            }
+            Refusal::Terminated => "its walsender was told to end".to_owned(),
         };
         format!("could not stream from {upstream}: {why}")
     }
@@ -172,9 +179,9 @@ fn refused(why: Refused) -> String {
         Refused::NotRunning => "no server runs".to_owned(),
         Refused::RecoveryInProgress => "recovery is in progress".to_owned(),
         Refused::RecoveryNotInProgress => "recovery is not in progress".to_owned(),
-        Refused::SlotExists => "the slot exists already".to_owned(),
-        Refused::NoSuchSlot => "there is no such slot".to_owned(),
-        Refused::SlotActive { pid } => format!("the slot is held by process {pid}"),
+        Refused::SlotExists { .. } => "the slot exists already".to_owned(),
+        Refused::NoSuchSlot { .. } => "there is no such slot".to_owned(),
+        Refused::SlotActive { slot: _, pid } => format!("the slot is held by process {pid}"),
         Refused::AllSlotsInUse => "all of max_replication_slots are in use".to_owned(),
     }
 }

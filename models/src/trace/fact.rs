@@ -7,7 +7,8 @@
 
 use serde::Serialize;
 
-use crate::postgres::command::Refused;
+use crate::postgres::command::{Refused, SlotName};
+use crate::postgres::slot::Invalidation;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A server of the run: an index into [`super::Run::servers`].
@@ -74,8 +75,24 @@ pub enum Refusal {
         /// The segment.
         segment: WalSegment,
     },
+    /// There is no slot of the name it asked for.
+    NoSuchSlot {
+        /// The slot.
+        slot: SlotName,
+    },
+    /// The slot keeps nothing any more (18 and later).
+    SlotInvalid {
+        /// The slot.
+        slot: SlotName,
+        /// Why not.
+        why: Invalidation,
+    },
+    /// The walsender was told to end.
+    Terminated,
     /// The named slot is in use.
     SlotActive {
+        /// The slot.
+        slot: SlotName,
         /// Process id of its owner.
         pid: u32,
     },

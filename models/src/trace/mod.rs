@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
+//! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
 //! `summary.json`).
 
@@ -13,6 +14,7 @@ pub mod describe;
 pub mod fact;
 pub mod histogram;
 pub mod messages;
+pub mod observation;
 pub mod sample;
 pub mod series;
 pub mod summary;
@@ -22,6 +24,7 @@ use crate::units::{Duration, SimTime};
 
 use fact::{Facts, What};
 use histogram::Histogram;
+use observation::Observations;
 use sample::Samples;
 use summary::Summary;
 
@@ -46,6 +49,8 @@ pub struct Run {
     pub duration: Duration,
     /// Server names, indexed by [`fact::ServerId`].
     pub servers: Vec<String>,
+    /// Slot names, indexed by [`crate::postgres::command::SlotName`].
+    pub slots: Vec<String>,
     /// The faults' spans, in the order of the file: what plots shade.
     pub faults: Vec<FaultSpan>,
     /// What an operator was to do: actions, then steps, in the order of the file.
@@ -60,6 +65,8 @@ pub struct Run {
     pub latency: Histogram,
     /// What happened, in order.
     pub facts: Facts,
+    /// What an operator's looks at views showed, in order.
+    pub observations: Observations,
     /// How it went over time.
     pub samples: Samples,
 }

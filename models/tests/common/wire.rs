@@ -89,7 +89,9 @@ impl Runner for Wire {
                 )?);
                 self.link.send(self.now, 0, &Message { connection, body });
             }
-            "take" => self.link.take(self.now, 0, bytes(word(&mut args)?)?),
+            "take" => {
+                self.link.take(self.now, 0, bytes(word(&mut args)?)?);
+            }
             "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {
                 Some(bytes) => writeln!(output, "{} there is room for {bytes}", moment(self.now))?,
                 None => writeln!(output, "{} no room", moment(self.now))?,

@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 
 use models::postgres::PgVersion;
+use models::postgres::command::SlotName;
 use models::trace::fact::{
     CheckpointCause, ConnectionEnd, Fact, Facts, Refusal, Scope, ServerId, What,
 };
 use models::trace::histogram::Histogram;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::trace::summary::{
     Commits, ExpectationSummary, LatencyMs, LawSummary, MaxEnd, ServerSummary, SlotSummary,
@@ -45,6 +47,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         duration,
         samples: Samples::new(duration, &servers, &standbys),
         servers,
+        slots: vec!["pg3".to_owned()],
         faults: vec![
             span("cable", "link_cut", 30_000, Some(50_000)),
             span("reset", "link_reset", 62_000, None),
@@ -55,6 +58,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         moments: Vec::new(),
         latency: Histogram::default(),
         facts: facts(),
+        observations: Observations::default(),
     };
     fill(&mut run, slow);
     run.summary = summary(&run, slow);
@@ -164,7 +168,11 @@ fn before_the_crash() -> Vec<Fact> {
     add(30_000, None, What::FaultBegan { fault: 0 });
     add(50_000, Some(PG1), What::SenderEnded { standby: PG3, why: ConnectionEnd::Timeout });
     for attempt in 0..6 {
-        add(45_100 + attempt * 700, Some(PG3), refused(Refusal::SlotActive { pid: 1_102 }));
+        add(
+            45_100 + attempt * 700,
+            Some(PG3),
+            refused(Refusal::SlotActive { slot: SlotName(0), pid: 1_102 }),
+        );
         add(45_101 + attempt * 700, Some(PG3), What::WaitingForWal { at: Lsn(0x580_0158) });
     }
     add(50_000, None, What::FaultHealed { fault: 0 });

@@ -62,8 +62,8 @@ impl World {
             }
             let connection = state.receiver.connection();
             let message = Message { connection, body: Body::Close };
-            self.receive(upstream, standby, &message);
-            self.receive(standby, upstream, &message);
+            self.receive(self.now, upstream, standby, &message);
+            self.receive(self.now, standby, upstream, &message);
         }
     }
 }

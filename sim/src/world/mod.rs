@@ -17,6 +17,7 @@ mod links;
 pub mod recorder;
 mod routes;
 mod sessions;
+mod streams;
 pub mod summary;
 mod watch;
 
@@ -28,14 +29,17 @@ use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::Server;
+use models::postgres::views::{self, Rows};
 use models::trace::fact::{Fact, Scope, ServerId, What};
+use models::trace::observation::Observation;
 use models::units::{Lsn, SimTime};
 use scenarios::action::View;
 
 use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
-use routes::fingerprint;
+use routes::fingerprint_of;
+use streams::Stream;
 pub use watch::{Checkpoints, Watch};
 
 /// Where [`World::run_until`] stopped.
@@ -144,6 +148,10 @@ pub struct World {
     links: Vec<Link>,
     /// The link and the flow from one server to another: `from * servers + to`.
     routes: Vec<Option<(usize, usize)>>,
+    /// Of each server, the stream to its upstream if it is a standby.
+    streams: Vec<Option<Stream>>,
+    /// A server that each link leads to: the only one, unless the link is shared.
+    readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
     /// The server that clients write to.
     primary: usize,
@@ -169,8 +177,6 @@ pub struct World {
     quiet_workloads: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
-    /// Flush, write and replay of the last status update on each route.
-    updates: Vec<(Lsn, Lsn, Lsn)>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -212,6 +218,12 @@ impl World {
                 // The moment closes.
                 if self.touched || positions {
                     self.touched = false;
+                    if positions {
+                        self.read_all_quiet(self.now);
+                        if self.agenda.first() != (source, at) {
+                            continue;
+                        }
+                    }
                     if watches.iter().any(|&watch| self.holds(watch)) {
                         return Reached::Saw;
                     }
@@ -221,6 +233,9 @@ impl World {
                         self.look_around(until);
                     }
                     self.now = self.now.max(until);
+                    if positions {
+                        self.read_all_quiet(self.now);
+                    }
                     return Reached::Until;
                 }
                 if at > self.next_look {
@@ -235,7 +250,6 @@ impl World {
     /// Something befalls the world, now.
     pub fn apply(&mut self, action: Action) {
         self.look_around(self.now);
-        self.read_all_quiet();
         self.be_loud();
         self.feed(self.now);
         let now = self.now;
@@ -283,13 +297,30 @@ impl World {
 
     /// Something happened outside of all servers, or the control plane did it.
     pub fn fact(&mut self, server: Option<ServerId>, what: What) {
+        // What control code finds next is the same whether or not somebody looked before.
+        self.read_all_quiet(self.now);
         if let Some(recorder) = &mut self.recorder {
             recorder.fact(Fact { at: self.now, server, what });
         }
     }
 
     /// Somebody looks at a view. Leaves no trace but what it showed.
-    pub fn observe(&mut self, _server: ServerId, _view: View) {}
+    pub fn observe(&mut self, server: ServerId, view: View) {
+        self.look_around(self.now);
+        self.read_all_quiet(self.now);
+        let Some(recorder) = &mut self.recorder else { return };
+        let looked_at = &self.servers[server.index()];
+        let rows = match view {
+            View::ReplicationSlots => Rows::ReplicationSlots(views::replication_slots(looked_at)),
+            View::LsWaldir => Rows::LsWaldir(views::ls_waldir(looked_at)),
+            View::StatReplication => Rows::StatReplication(views::stat_replication(looked_at)),
+            View::WalLsn => Rows::WalLsn(views::wal_lsn(looked_at, self.now).into_iter().collect()),
+            View::ControlCheckpoint => {
+                Rows::ControlCheckpoint(vec![views::control_checkpoint(looked_at)])
+            }
+        };
+        recorder.observations.push(Observation { at: self.now, server, rows });
+    }
 
     /// One event of the source that comes next. A thawed server's deadlines may lie in the past:
     /// they are due now.
@@ -298,8 +329,10 @@ impl World {
         self.count_event(source);
         if source < self.servers.len() {
             if source == self.primary {
-                self.read_all_quiet();
+                self.prepare_primary();
                 self.feed(self.now);
+            } else {
+                return self.standby_due(source);
             }
             self.servers[source].deadline(self.now, &mut self.out);
             self.settle(source);
@@ -307,6 +340,14 @@ impl World {
             self.deliver(source - self.servers.len());
         } else {
             self.arrive(until);
+        }
+    }
+
+    /// The primary is going to do something: what it may look at must be known.
+    #[inline]
+    fn prepare_primary(&mut self) {
+        if self.servers[self.primary].primary().is_some_and(|p| p.looks_at_senders(self.now)) {
+            self.read_all_quiet(self.now);
         }
     }
 
@@ -318,31 +359,41 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        let delivery = self.links[link].deliver(self.now);
-        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
-        match delivery {
+        if let Some(reader) = self.readers[link].filter(|_| self.quiet) {
+            if reader != self.primary {
+                self.read_wal(self.now, reader);
+            } else if self.links[link].next_update() <= self.now {
+                return self.hear_update(link);
+            }
+        }
+        let at = self.now;
+        match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
-                if !matches!(message.body, Body::StatusUpdate { .. }) {
-                    self.digest.fold(fingerprint(&message));
+                match message.body {
+                    Body::StatusUpdate { .. } => {}
+                    Body::XLogData { .. } => self.digest.add(fingerprint_of(&message) ^ at.0),
+                    _ => self.digest.fold(fingerprint_of(&message)),
                 }
-                self.receive(from, to, &message);
+                self.receive(at, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
+                self.prepare_primary();
                 self.servers[from.index()].room(self.now, to, bytes, &mut self.out);
                 self.settle(from.index());
             }
             None => {}
         }
+        self.book_link(link);
     }
 
     #[inline]
-    fn receive(&mut self, from: ServerId, to: ServerId, message: &Message) {
+    fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         if to.index() == self.primary {
-            self.read_quiet(from, to);
+            self.note_updates(at, from.index());
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
-            server.receive(self.now, from, message, &mut self.out);
+            server.receive(at, from, message, &mut self.out);
             self.settle(to.index());
         }
     }
@@ -355,6 +406,9 @@ impl World {
     /// Carries out the effects of a server, and books its next moment.
     #[inline]
     fn settle(&mut self, server: usize) {
+        if server != self.primary {
+            return self.settle_standby(server);
+        }
         if !self.out.acknowledged.is_empty() {
             self.answer_clients();
         }
@@ -362,19 +416,23 @@ impl World {
             self.carry_out(server);
         }
         self.agenda.set(server, self.servers[server].next_deadline());
-        if server == self.primary {
-            self.book_clients();
-            let flushed = self.servers[server].flushed();
-            if flushed != self.primary_flushed {
-                self.primary_flushed = flushed;
-                let primary = self.servers[self.primary].primary();
-                if self.quiet_workloads && !self.quiet && primary.is_some_and(Primary::is_settled) {
-                    self.be_quiet(true);
-                }
-                self.digest.fold(flushed.0);
-                self.note_lag(flushed);
-            }
+        self.book_clients();
+        if self.servers[server].flushed() != self.primary_flushed {
+            self.flush_moved();
         }
+    }
+
+    /// The primary has made more WAL durable.
+    fn flush_moved(&mut self) {
+        let primary = &self.servers[self.primary];
+        let flushed = primary.flushed();
+        self.primary_flushed = flushed;
+        if self.quiet_workloads && !self.quiet && primary.primary().is_some_and(Primary::is_settled)
+        {
+            self.be_quiet(true);
+        }
+        self.digest.fold(flushed.0);
+        self.note_lag(flushed);
     }
 
     fn happened(&mut self, server: usize, what: What) {

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use models::postgres::host::Slot;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
+use models::postgres::slot::Slot;
+use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
@@ -27,7 +28,7 @@ impl World {
     pub(super) fn look_around(&mut self, now: SimTime) {
         while self.next_look < now {
             self.now = self.now.max(self.next_look);
-            self.read_all_quiet();
+            self.read_all_quiet(self.now);
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
@@ -74,10 +75,10 @@ impl World {
 
     fn look_at_slots(&self, recorder: &mut Recorder) {
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.entry((index, place)).or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.entry((index, slot.name)).or_default();
                 record.retained = record.retained.max(self.retained(server, slot));
-                if let Some(status) = wal_status(server, slot)
+                if let Some(status) = views::wal_status(server, slot).map(WalStatus::name)
                     && !record.statuses.contains(&status)
                 {
                     record.statuses.push(status);
@@ -119,7 +120,7 @@ impl World {
     /// The run is over.
     pub fn finish(mut self, scenario: &Scenario) -> Run {
         self.now = self.end;
-        self.read_all_quiet();
+        self.read_all_quiet(self.end);
         self.feed(self.end);
         self.look_around(SimTime(self.end.0 + 1));
         let mut recorder =
@@ -138,6 +139,7 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            slots: scenario.slots.clone(),
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
             actions: actions(scenario),
             summary,
@@ -145,6 +147,7 @@ impl World {
             moments,
             latency: recorder.latency,
             facts: recorder.facts,
+            observations: recorder.observations,
             samples: recorder.samples,
         }
     }
@@ -265,19 +268,18 @@ impl World {
         self.look_at_slots(recorder);
         let mut summaries = Vec::new();
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.get(&(index, place)).cloned().unwrap_or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.get(&(index, slot.name)).cloned().unwrap_or_default();
                 let end = self.retained(server, slot);
-                let wal_status = wal_status(server, slot);
+                let wal_status = views::wal_status(server, slot).map(WalStatus::name);
                 summaries.push(SlotSummary {
                     server: scenario.servers[index].name.clone(),
-                    slot_name: slot.name.clone(),
+                    slot_name: server.host.slot_name(slot.name).to_owned(),
                     active: slot.owner.is_some(),
                     restart_lsn: slot.restart,
                     wal_status,
                     wal_status_seen: record.statuses,
-                    safe_wal_size: safe_wal_size(server, slot)
-                        .filter(|_| wal_status != Some("lost")),
+                    safe_wal_size: views::safe_wal_size(server, slot),
                     retained_bytes: MaxEnd { max: record.retained.max(end), end },
                 });
             }
@@ -313,38 +315,6 @@ impl Row<'_> {
             }
         }
     }
-}
-
-/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`).
-fn wal_status(server: &Server, slot: &Slot) -> Option<&'static str> {
-    if slot.lost {
-        return Some("lost");
-    }
-    let (files, settings) = (&server.host.files, server.settings());
-    let restart = slot.restart?.segment(files.size);
-    let behind = files.written.segment(files.size).saturating_sub(restart);
-    let kept = kept_segments(server);
-    Some(match () {
-        () if restart < files.oldest => "lost",
-        () if kept.is_some_and(|kept| behind > kept) => "unreserved",
-        () if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
-        () => "reserved",
-    })
-}
-
-/// `safe_wal_size` (`slotfuncs.c`); `None` without a limit.
-fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
-    let files = &server.host.files;
-    let restart = slot.restart?.segment(files.size);
-    let end = (restart + kept_segments(server)? + 1) * files.size.bytes();
-    i64::try_from(i128::from(end) - i128::from(files.written.0)).ok()
-}
-
-/// Segments that slots may keep: `max_slot_wal_keep_size`, or `wal_keep_size` if that is more.
-fn kept_segments(server: &Server) -> Option<u64> {
-    let (size, settings) = (server.host.files.size, server.settings());
-    let cap = size.segments_in(settings.max_slot_wal_keep_size?);
-    Some(cap.max(size.segments_in(settings.wal_keep_size)))
 }
 
 /// What the operator was to do, in the order in which facts number it.
