@@ -284,6 +284,7 @@ fn empty_run(plan: &Plan) -> Run {
     let standbys: Vec<(String, String)> = plan.servers.iter().filter_map(upstream).collect();
     let duration = Duration::s(3600);
     Run {
+        actions: Vec::new(),
         scenario: String::new(),
         title: String::new(),
         question: String::new(),

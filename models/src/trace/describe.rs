@@ -53,6 +53,13 @@ impl Words<'_> {
         }
     }
 
+    fn action(&self, index: u16) -> String {
+        match self.run().actions.get(usize::from(index)) {
+            Some(action) => format!("{} ({})", action.what, action.place),
+            None => format!("action {index}"),
+        }
+    }
+
     fn happened(&self, fact: &Fact) -> String {
         match fact.what {
             What::FaultBegan { fault } => {
@@ -115,6 +122,8 @@ impl Words<'_> {
                 seconds(took.0),
                 distance.0 / 1_024
             ),
+            What::ActionBegan { action } => self.action(action),
+            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")

@@ -284,6 +284,8 @@ impl Lines<'_, '_> {
             | What::Thawed
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
             | What::CommandRefused { .. }
             | What::QueueFull { .. } => {}
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
