@@ -93,6 +93,14 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
+        | What::SlotCreated { .. }
+        | What::SlotDropped { .. }
+        | What::SlotOwnerTerminated { .. }
+        | What::SlotInvalidated { .. }
+        | What::ParameterChanged { .. }
+        | What::ParameterNeedsRestart { .. }
+        | What::ReplayPaused { .. }
+        | What::ReplayResumed
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
@@ -100,6 +108,8 @@ fn matters(what: &What) -> bool {
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
+        | What::EndOfWal { .. }
+        | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointDone { .. } => false,
     }
