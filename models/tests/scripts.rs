@@ -355,6 +355,7 @@ fn empty_run(plan: &Plan) -> Run {
     let standbys: Vec<(String, String)> = plan.servers.iter().filter_map(upstream).collect();
     let duration = Duration::s(3600);
     Run {
+        actions: Vec::new(),
         scenario: String::new(),
         title: String::new(),
         question: String::new(),
@@ -363,6 +364,7 @@ fn empty_run(plan: &Plan) -> Run {
         walden: String::new(),
         pg_version: plan.version,
         duration,
+        limits: Vec::new(),
         faults: Vec::new(),
         summary: Summary::default(),
         digest: 0,

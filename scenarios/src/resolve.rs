@@ -4,6 +4,7 @@
 //! still knows where it was written. Each part reads its tables, leaves findings and goes on;
 //! only when no part found anything is there a [`Scenario`].
 
+mod actions;
 mod faults;
 mod links;
 mod servers;
@@ -77,14 +78,15 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     let (links, routes) = links::read(cx, &servers);
     let workloads = workloads::read(cx, duration, version);
     let faults = faults::read(cx, &servers, &routes, duration);
+    let operations = actions::read(cx, &servers, duration);
+    if let Some(start) = &start {
+        servers.check_capacity(cx, start);
+    }
     let expect = expect::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }
     let (servers, not_modelled) = servers.finish()?;
-    let mut slots: Vec<String> = servers.iter().filter_map(|s| s.slot.clone()).collect();
-    slots.sort_unstable();
-    slots.dedup();
     Some(Scenario {
         name: case.name.to_owned(),
         variant: case.variant.to_owned(),
@@ -101,9 +103,9 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
         workloads,
         faults,
         expect,
-        actions: Vec::new(),
-        steps: Vec::new(),
-        slots,
+        actions: operations.actions,
+        steps: operations.steps,
+        slots: operations.slots,
         not_modelled,
     })
 }
@@ -156,16 +158,29 @@ fn start(cx: Context<'_>, size: SegmentSize) -> Option<Start> {
     let (table, span) = cx.table("start").unwrap_or((&empty, Span::default()));
     let fields = Fields::new(table, &keys::START, "[start]", span, cx.findings);
     let timeline = fields.count("timeline").and_then(|t| u32::try_from(t).ok()).unwrap_or(1);
-    let recycled = match fields.word("recycled") {
-        Some("max") => Recycled::Max,
-        Some("none") => Recycled::None,
-        _ => Recycled::Min,
+    let recycled = match (fields.count("files_after"), fields.word("recycled")) {
+        (Some(files), _) => Recycled::Files(files),
+        (None, Some("max")) => Recycled::Max,
+        (None, Some("none")) => Recycled::None,
+        (None, _) => Recycled::Min,
     };
+    if let (Some(entry), Some(_)) = (table.entry("recycled"), fields.get("files_after")) {
+        let message = "`recycled` and `files_after` both say which files there are".to_owned();
+        cx.report(Finding::new(entry.key_span, message).help("leave one of them out"));
+    }
     let lsn = match fields.text("lsn") {
         None => default,
         Some(text) => start_lsn(&fields, text, size)?,
     };
-    Some(Start { lsn, timeline: TimelineId(timeline), recycled })
+    let files_before = fields.count("files_before").unwrap_or(0);
+    if files_before >= lsn.segment(size) {
+        let first = lsn.segment(size) - 1;
+        let message = format!("there are only {first} segments before the one of {lsn}");
+        let span = fields.get("files_before").map_or(span, |node| node.span);
+        cx.report(Finding::new(span, message).help(format!("at most {first}")));
+        return None;
+    }
+    Some(Start { lsn, timeline: TimelineId(timeline), recycled, files_before })
 }
 
 /// A position where a record may begin: behind the page header, on a multiple of 8.

@@ -54,7 +54,12 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         seed: 1,
         duration: Duration::ZERO,
         pg_version: PgVersion::DEFAULT,
-        start: Start { lsn: Lsn(0x300_0028), timeline: TimelineId(1), recycled: Recycled::Max },
+        start: Start {
+            lsn: Lsn(0x300_0028),
+            timeline: TimelineId(1),
+            recycled: Recycled::Max,
+            files_before: 0,
+        },
         servers,
         routes: (1..SERVERS.len()).map(|b| Route { a: 0, b, link: b - 1 }).collect(),
         links,
@@ -63,7 +68,7 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         expect: Vec::new(),
         actions: Vec::new(),
         steps: Vec::new(),
-        slots: vec!["pg2".to_owned()],
+        slots: SERVERS[1..].iter().map(|&name| name.to_owned()).collect(),
         not_modelled: Vec::new(),
     }
 }
@@ -79,7 +84,7 @@ fn server(
         name: name.to_owned(),
         site: None,
         upstream,
-        slot: None,
+        slot: upstream.map(|_| name.to_owned()),
         state: ServerState::Up,
         disk: Disk { fsync, write: ENDLESS, write_call, capacity: None },
         separate_wal_disk: true,
@@ -139,7 +144,7 @@ fn month(duration: Duration) -> Scenario {
         ("max_slot_wal_keep_size", "20GB"),
         ("max_wal_size", "4GB"),
     ]);
-    scenario.servers[1].slot = Some("pg2".to_owned());
+    scenario.servers[2].slot = None;
     let outages = duration.0.div_ceil(Duration::s(DAY).0);
     scenario.faults = (0..outages)
         .map(|day| Fault {

@@ -368,7 +368,7 @@ fn touches(scenario: &Scenario) -> Vec<String> {
         match &l.touch {
             Touch::Action(action) => Some(format!("{ms} {}", common::short(action))),
             Touch::Fact(_, What::FaultBegan { .. } | What::FaultHealed { .. }) => None,
-            Touch::Fact(..) => Some("?".to_owned()),
+            Touch::Fact(..) | Touch::Look(..) => Some("?".to_owned()),
         }
     };
     played.log.iter().filter_map(line).collect()
@@ -749,7 +749,7 @@ fn the_log_on_a_bare_world_gives_the_same_run() {
     let mut first = World::new(&scenario, true);
     control::replay(&mut first, &played.log, middle);
     let mut second = first.clone();
-    let rest: Vec<_> = played.log.iter().cloned().filter(|l| l.at > middle).collect();
+    let rest: Vec<_> = played.log.iter().filter(|l| l.at > middle).cloned().collect();
     control::replay(&mut second, &rest, played.world.now());
     assert_eq!(second.digest(), played.world.digest());
 }

@@ -152,7 +152,7 @@ impl Standby {
     }
 
     /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
-    #[inline]
+    #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         loop {
             let piece = self.startup.piece_done();
@@ -166,14 +166,18 @@ impl Standby {
                 self.replayed(piece, host, out);
             } else {
                 out.at = write;
-                self.receiver_due(write, host, out);
+                let (files, disk) = (&mut host.files, &mut host.disk);
+                self.receiver.end_write(write, self.startup.replayed(), files, disk, out);
             }
             out.at = now;
         }
     }
 
+    fn catch_up_first(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+    }
+
     /// A message has arrived.
-    #[inline]
     pub fn message(
         &mut self,
         now: SimTime,
@@ -182,7 +186,7 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
-        self.catch_up(now, host, out);
+        self.catch_up_first(now, host, out);
         let known = !self.receiver.is_off() && message.connection == self.receiver.connection();
         if !known {
             match message.body {
@@ -214,7 +218,7 @@ impl Standby {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let replayed = self.startup.replayed();
         let streaming = self.receiver.is_streaming();
@@ -292,6 +296,7 @@ impl Standby {
         }
     }
 
+    #[cold]
     fn stream_changed(
         &mut self,
         now: SimTime,

@@ -53,6 +53,13 @@ impl Words<'_> {
         }
     }
 
+    fn action(&self, index: u16) -> String {
+        match self.run().actions.get(usize::from(index)) {
+            Some(action) => format!("{} ({})", action.what, action.place),
+            None => format!("action {index}"),
+        }
+    }
+
     fn happened(&self, fact: &Fact) -> String {
         match fact.what {
             What::FaultBegan { fault } => {
@@ -141,6 +148,8 @@ impl Words<'_> {
             What::ReplayPaused { at } => format!("replay is paused at {at}"),
             What::ReplayResumed => "replay goes on".to_owned(),
             What::EndOfWal { at } => format!("finds no more WAL at {at}"),
+            What::ActionBegan { action } => self.action(action),
+            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")

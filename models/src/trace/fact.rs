@@ -312,6 +312,16 @@ pub enum What {
         /// Where it should start.
         at: Lsn,
     },
+    /// An operator began to do something; an index into [`super::Run::actions`].
+    ActionBegan {
+        /// Index of the action.
+        action: u16,
+    },
+    /// It has ended.
+    ActionEnded {
+        /// Index of the action.
+        action: u16,
+    },
     /// A command of an operator could not be carried out.
     CommandRefused {
         /// Why not.

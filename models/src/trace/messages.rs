@@ -292,6 +292,8 @@ impl Lines<'_, '_> {
             | What::SenderStreaming { .. }
             | What::SlotCreated { .. }
             | What::SlotDropped { .. }
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
             | What::QueueFull { .. } => {}
             What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
                 self.slot_obsolete(server, fact.what);

@@ -99,7 +99,12 @@ impl Cluster {
             seed,
             duration,
             pg_version: PgVersion::DEFAULT,
-            start: Start { lsn: START, timeline: TimelineId(1), recycled: Recycled::Max },
+            start: Start {
+                lsn: START,
+                timeline: TimelineId(1),
+                recycled: Recycled::Max,
+                files_before: 0,
+            },
             servers,
             routes: (1..=self.standbys.len()).map(|b| Route { a: 0, b, link: b - 1 }).collect(),
             links: self.standbys.iter().enumerate().map(link).collect(),

@@ -54,7 +54,12 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         seed: 42,
         duration: Duration::s(seconds),
         pg_version: PgVersion::DEFAULT,
-        start: Start { lsn: Lsn(0x300_0028), timeline: TimelineId(1), recycled: Recycled::Max },
+        start: Start {
+            lsn: Lsn(0x300_0028),
+            timeline: TimelineId(1),
+            recycled: Recycled::Max,
+            files_before: 0,
+        },
         servers: (0..servers).map(server).collect(),
         routes: pairs.iter().enumerate().map(|(link, &(a, b))| Route { a, b, link }).collect(),
         links: pairs.iter().map(link).collect(),
