@@ -99,7 +99,6 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
-        | What::ActionBegan { .. }
         | What::SlotCreated { .. }
         | What::SlotDropped { .. }
         | What::SlotOwnerTerminated { .. }
@@ -108,6 +107,7 @@ fn matters(what: &What) -> bool {
         | What::ParameterNeedsRestart { .. }
         | What::ReplayPaused { .. }
         | What::ReplayResumed
+        | What::ActionBegan { .. }
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
