@@ -9,7 +9,16 @@
 //! **Not modelled.** Reloads. `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
+mod checkpoints;
+mod commands;
 mod senders;
+mod shutdown;
+
+pub use commands::Job;
+
+use std::collections::VecDeque;
+
+use shutdown::Shutdown;
 
 use super::PgVersion;
 use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
@@ -22,8 +31,8 @@ use super::wal::{Wal, record};
 use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
-use crate::trace::fact::{CheckpointCause, What};
-use crate::units::{Duration, Lsn, SimTime};
+
+use crate::units::{Bytes, Duration, Lsn, SimTime};
 
 /// The shared memory and the processes of a primary.
 #[derive(Clone, Debug)]
@@ -48,6 +57,16 @@ pub struct Primary {
     senders_due: SimTime,
     /// Checkpoints completed.
     pub checkpoints: u64,
+    /// Where the record of the last checkpoint starts.
+    checkpoint_record: Lsn,
+    /// WAL since the redo point that dirtied no buffers.
+    plain_wal: Bytes,
+    /// Somebody besides commits and walsenders waits for a flush to end.
+    busy: bool,
+    /// WAL that operators want written, in order.
+    jobs: VecDeque<Job>,
+    /// How far it is with shutting down, if it does.
+    shutdown: Option<Shutdown>,
 }
 
 /// Transactions of one workload that are to be inserted together.
@@ -90,6 +109,11 @@ impl Primary {
             standbys: Vec::new(),
             senders_due: SimTime::NEVER,
             checkpoints: 0,
+            checkpoint_record: Lsn::INVALID,
+            plain_wal: Bytes(0),
+            busy: false,
+            jobs: VecDeque::new(),
+            shutdown: None,
         }
     }
 
@@ -174,10 +198,12 @@ impl Primary {
         }
         match arrival.kind {
             ArrivalKind::Records => {
+                self.plain_wal.0 += arrival.wal.0;
                 self.wal.insert(arrival.wal);
                 return true;
             }
             ArrivalKind::Step => {
+                self.plain_wal.0 += arrival.wal.0;
                 self.wal.insert(arrival.wal);
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
@@ -247,11 +273,7 @@ impl Primary {
             }
         }
         if self.checkpointer.next_deadline() <= now {
-            if self.checkpointer.ends(now) {
-                self.end_checkpoint(now, host, out);
-            } else if let Some(cause) = self.checkpointer.timeout(now, self.wal.insert_lsn()) {
-                self.start_checkpoint(now, cause, out);
-            }
+            self.checkpoint_due(now, host, out);
         }
         if self.senders_due <= now {
             self.check_senders(now, host, out);
@@ -267,36 +289,27 @@ impl Primary {
         for sender in self.senders.iter_mut().flatten() {
             sender.send(now, done.flushed, &self.wal, out);
         }
-        let due = |segment| self.checkpointer.completed(now, segment, &host.files);
-        if let Some(cause) = done.completed.and_then(due) {
-            self.start_checkpoint(now, cause, out);
+        if let Some(segment) = done.completed {
+            self.segment_completed(now, segment, host, out);
+        }
+        if self.busy {
+            self.flushed_for_others(now, host, out);
         }
     }
 
-    fn start_checkpoint(&mut self, now: SimTime, cause: CheckpointCause, out: &mut Out) {
-        let redo = self.wal.next_record();
-        if let Some(size) = record::checkpoint_redo(self.version) {
-            self.wal.insert(size);
+    fn segment_completed(&mut self, now: SimTime, segment: u64, host: &mut Host, out: &mut Out) {
+        let insert = self.wal.insert_lsn();
+        if let Some(cause) = self.checkpointer.completed(now, segment, insert, &host.files) {
+            self.start_checkpoint(now, cause, host, out);
         }
-        self.checkpointer.start(now, redo);
-        out.fact(What::CheckpointStarted { cause, redo });
-        out.effect(Effect::RedoMoved);
     }
 
-    fn end_checkpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        let end = self.wal.insert(record::CHECKPOINT);
-        self.wal.want(end);
-        let record_end = self.wal.insert_lsn();
-        self.invalidate_slots(record_end, host);
-        let ended = self.checkpointer.end(now, record_end, host.oldest_slot(), &mut host.files);
-        if let Some(ended) = ended {
-            self.wal.note_checkpoint(ended.redo);
-            self.checkpoints += 1;
-            let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
-            out.fact(What::CheckpointDone { redo, end: record_end, distance, took });
-        }
-        self.flush_if_wanted(now, false, host);
-        self.end_senders_without_wal(host, out);
+    /// WAL has become durable that the checkpointer may wait for.
+    fn flushed_for_others(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.busy = false;
+        self.checkpoint_flushed(now, host, out);
+        self.go_on_writing(now, host);
+        self.busy |= self.checkpointer.recording().is_some();
     }
 
     /// Every process dies. `survived` is the end of the WAL that is left.

@@ -193,6 +193,18 @@ impl Standby {
         }
     }
 
+    /// The server shuts down in order: a restartpoint, if there is something to make it of.
+    pub fn shut_down(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        if !self.receiver.is_off() {
+            let upstream = self.receiver.upstream();
+            self.receiver.terminate(now, &mut host.files, &mut host.disk);
+            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
+        }
+        out.fact(What::ShuttingDown);
+    }
+
     /// It has just started: if nothing is to be replayed it is ready and wants a stream.
     pub fn begin(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         out.fact(What::StandbyMode { redo: self.startup.replayed() });
@@ -279,6 +291,10 @@ impl Standby {
                 if streaming {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
+            }
+            Event::EndOfWal(at) => {
+                out.fact(What::EndOfWal { upstream, timeline: host.timeline, at });
+                out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::TimedOut => {
                 out.send(upstream, self.receiver.connection(), Body::Close);

@@ -405,6 +405,7 @@ fn server(plan: &Plan, index: usize) -> Server {
         oldest,
         newest: oldest + config.ahead,
         redo: end,
+        checkpoint: end,
     };
     let slot = |(standby, other): (usize, &ServerPlan)| {
         let mine = other.upstream == Some(index);

@@ -86,6 +86,8 @@ fn matters(what: &What) -> bool {
         | What::Thawed
         | What::RecoveryStarted { .. }
         | What::RecoveryDone { .. }
+        | What::StopRequested { .. }
+        | What::ShutDown
         | What::Ready
         | What::ReadyReadOnly { .. }
         | What::StreamingStarted { .. }
@@ -96,11 +98,17 @@ fn matters(what: &What) -> bool {
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
+        | What::WasShutDown { .. }
+        | What::InterruptedInRecovery
+        | What::ShuttingDown
+        | What::EndOfWal { .. }
         | What::StandbyMode { .. }
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
         | What::CheckpointStarted { .. }
+        | What::CheckpointFiles { .. }
+        | What::CheckpointsTooFrequent { .. }
         | What::CheckpointDone { .. } => false,
     }
 }

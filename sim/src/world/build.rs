@@ -198,7 +198,7 @@ fn files(scenario: &Scenario, index: usize) -> WalFiles {
     };
     let newest = current + ahead.max(1) - 1;
     let oldest = current - scenario.start.files_before;
-    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo }
+    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo, checkpoint: redo }
 }
 
 /// Two directed links for each link, and the way from each server to each other.

@@ -62,7 +62,7 @@ impl Primary {
         self.senders_due = due.min().unwrap_or(SimTime::NEVER);
     }
 
-    fn end_sender(
+    pub(super) fn end_sender(
         &mut self,
         index: usize,
         why: Option<ConnectionEnd>,
@@ -119,6 +119,7 @@ impl Primary {
             | Body::Refused(_)
             | Body::System { .. }
             | Body::CopyBoth
+            | Body::CopyDone
             | Body::XLogData { .. }
             | Body::Keepalive { .. } => {
                 unreachable!("a standby does not send {:?}", message.body)
