@@ -482,10 +482,7 @@ impl Server {
             None if self.control != Control::Interrupted => {
                 let Control::ShutDown { at } = self.control else { return };
                 out.fact(What::WasShutDown { at, in_recovery: false });
-                let version = self.settings.version();
-                let primary = Primary::new(now, version, &self.settings, end);
-                self.state = State::Primary(Box::new(primary));
-                out.fact(What::Ready);
+                self.state = State::Recovering { until: now, since: now };
             }
             None => {
                 out.fact(What::RecoveryStarted { redo: files.redo });
@@ -719,6 +716,12 @@ impl Server {
         let files = &mut self.host.files;
         let end = files.written.max(files.flushed);
         (files.written, files.flushed) = (end, end);
+        if let Control::ShutDown { .. } = self.control {
+            let version = self.settings.version();
+            let primary = Primary::new(now, version, &self.settings, end);
+            self.state = State::Primary(Box::new(primary));
+            return out.fact(What::Ready);
+        }
         out.fact(What::RecoveryDone { end, took: now.since(since) });
         let version = self.settings.version();
         let mut primary = Primary::new(now, version, &self.settings, end);
