@@ -56,17 +56,24 @@ pub struct LinkConfig {
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
-    /// One direction's delay, if it is constant.
-    fixed_delay: Option<Duration>,
+    delay: Delay,
     /// What a status update takes of the bandwidth.
     update_time: Duration,
-    die: Die,
     /// When the last byte handed in so far has left.
     free_at: SimTime,
-    /// The delay's window and the draws at its two ends.
-    delay_window: Option<(u64, Duration, Duration)>,
     flows: Vec<Flow>,
     next: SimTime,
+}
+
+/// How long a message travels.
+#[derive(Clone, Debug)]
+struct Delay {
+    /// If it is constant.
+    fixed: Option<Duration>,
+    rtt: Quantiles,
+    die: Die,
+    /// A window and the draws at its two ends.
+    window: Option<(u64, Duration, Duration)>,
 }
 
 /// What one pair of servers has under way in this direction.
@@ -135,12 +142,15 @@ impl Link {
     /// A link with nothing under way. `die` is thrown once a window of delay.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
-            fixed_delay: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
+            delay: Delay {
+                fixed: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
+                rtt: config.rtt.clone(),
+                die,
+                window: None,
+            },
             update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
-            die,
             free_at: SimTime::ZERO,
-            delay_window: None,
             flows: Vec::new(),
             next: SimTime::NEVER,
         }
@@ -201,7 +211,7 @@ impl Link {
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
         let size = message.size();
         self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay(now);
+        let arrives = self.free_at + self.delay.at(now);
         let flow = &mut self.flows[flow];
         match message.body {
             Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
@@ -227,21 +237,33 @@ impl Link {
         mut loud: impl FnMut(&Update) -> bool,
     ) {
         if self.flows[flow].blocked() {
-            for update in updates {
-                loud(update);
-                self.send(update.at, flow, &update.message());
-            }
-            return;
+            return self.send_all(flow, updates, loud);
         }
+        let Some(first) = updates.first() else { return };
+        let flow = &mut self.flows[flow];
+        let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
         for update in updates {
-            self.free_at = update.at.max(self.free_at) + self.update_time;
-            let arrives = self.free_at + self.delay(update.at);
-            let flow = &mut self.flows[flow];
-            let arrives = arrives.max(flow.earliest(update.connection));
+            free_at = update.at.max(free_at) + self.update_time;
+            let arrives = (free_at + self.delay.at(update.at)).max(earliest);
+            earliest = arrives + Duration(1);
             flow.last = (update.connection, arrives);
             flow.updates.push(arrives, update, loud(update));
         }
-        self.next = self.next.min(self.flows[flow].updates.next_loud());
+        self.free_at = free_at;
+        self.next = self.next.min(flow.updates.next_loud());
+    }
+
+    /// The same when all of them wake it, as any message does.
+    pub fn send_all(
+        &mut self,
+        flow: usize,
+        updates: &[Update],
+        mut see: impl FnMut(&Update) -> bool,
+    ) {
+        for update in updates {
+            see(update);
+            self.send(update.at, flow, &update.message());
+        }
     }
 
     /// When the next loud update arrives at the one pair of servers that uses the link.
@@ -319,7 +341,7 @@ impl Link {
     /// for that.
     #[inline]
     pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
-        let known = now + self.delay(now);
+        let known = now + self.delay.at(now);
         let flow = &mut self.flows[flow];
         flow.taken.push_back((known, bytes.0));
         let waits = flow.wants.is_some();
@@ -398,7 +420,7 @@ impl Link {
     /// The way is free again: every connection resumes at the next retransmission of the first
     /// thing that it lost.
     pub fn heal(&mut self, now: SimTime, flow: usize) {
-        let delay = self.delay(now);
+        let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
         flow.cut = flow.cut.saturating_sub(1);
         if flow.cut == 0 {
@@ -407,37 +429,39 @@ impl Link {
         self.schedule();
     }
 
-    /// The delay of what leaves at `now`.
-    #[inline]
-    fn delay(&mut self, now: SimTime) -> Duration {
-        match self.fixed_delay {
-            Some(delay) => delay,
-            None => self.drawn_delay(now),
-        }
-    }
-
-    fn drawn_delay(&mut self, now: SimTime) -> Duration {
-        let window = now.0 / DELAY_WINDOW.0;
-        let along = now.0 % DELAY_WINDOW.0;
-        let (from, to) = match self.delay_window {
-            Some((current, from, to)) if current == window => (from, to),
-            _ => {
-                let draw = |n: u64| Duration(self.config.rtt.quantile(self.die.at(n)) / 2);
-                let ends = (draw(window), draw(window + 1));
-                self.delay_window = Some((window, ends.0, ends.1));
-                ends
-            }
-        };
-        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
-        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
-    }
-
     #[inline]
     fn schedule(&mut self) {
         self.next = match self.flows.as_slice() {
             [flow] => flow.next_deadline(),
             flows => flows.iter().map(Flow::next_deadline).min().unwrap_or(SimTime::NEVER),
         };
+    }
+}
+
+impl Delay {
+    /// The delay of what leaves at `now`.
+    #[inline]
+    fn at(&mut self, now: SimTime) -> Duration {
+        match self.fixed {
+            Some(delay) => delay,
+            None => self.drawn(now),
+        }
+    }
+
+    fn drawn(&mut self, now: SimTime) -> Duration {
+        let window = now.0 / DELAY_WINDOW.0;
+        let along = now.0 % DELAY_WINDOW.0;
+        let (from, to) = match self.window {
+            Some((current, from, to)) if current == window => (from, to),
+            _ => {
+                let draw = |n: u64| Duration(self.rtt.quantile(self.die.at(n)) / 2);
+                let ends = (draw(window), draw(window + 1));
+                self.window = Some((window, ends.0, ends.1));
+                ends
+            }
+        };
+        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
+        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
     }
 }
 
@@ -684,7 +708,7 @@ mod tests {
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         for n in 0..10_000 {
-            let d = link.delay(SimTime(n * 1_234_567)).0;
+            let d = link.delay.at(SimTime(n * 1_234_567)).0;
             assert!((499_990..=1_500_000).contains(&d), "{d}");
         }
     }

@@ -26,6 +26,7 @@ use models::trace::Run;
 use models::trace::fact::{Fact, Facts, Scope, ServerId, What};
 use models::trace::histogram::Histogram;
 use models::trace::messages::Words;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::trace::summary::Summary;
 use models::units::{Bytes, Duration, Lsn, SimTime};
@@ -311,6 +312,7 @@ fn empty_run(plan: &Plan) -> Run {
     let standbys: Vec<(String, String)> = plan.servers.iter().filter_map(upstream).collect();
     let duration = Duration::s(3600);
     Run {
+        actions: Vec::new(),
         scenario: String::new(),
         title: String::new(),
         question: String::new(),
@@ -319,12 +321,15 @@ fn empty_run(plan: &Plan) -> Run {
         walden: String::new(),
         pg_version: plan.version,
         duration,
+        limits: Vec::new(),
         faults: Vec::new(),
         summary: Summary::default(),
         digest: 0,
         moments: Vec::new(),
         latency: Histogram::default(),
         facts: Facts::default(),
+        slots: plan.slots(),
+        observations: Observations::default(),
         samples: Samples::new(duration, &servers, &standbys),
         servers,
     }
@@ -362,7 +367,7 @@ fn say(message: &Message) -> String {
             let wanted = wanted(reply_requested);
             format!("status update write {write} flush {flush} replay {apply}{wanted}")
         }
-        Body::StartReplication { start } => format!("START_REPLICATION {start}"),
+        Body::StartReplication { start, slot: _ } => format!("START_REPLICATION {start}"),
         Body::IdentifySystem => "IDENTIFY_SYSTEM".to_owned(),
         Body::System { timeline } => format!("timeline {timeline}"),
         Body::Refused(why) => format!("refused: {why:?}"),
@@ -424,10 +429,11 @@ fn views(output: &mut String, plan: &Plan, server: &Server) -> std::fmt::Result 
         let (write, flush) = (lag(lags.write_lag), lag(lags.flush_lag));
         writeln!(output, "  lag: write {write} flush {flush} replay {}", lag(lags.replay_lag))?;
     }
-    for slot in &server.host.slots {
+    for slot in server.host.slots.iter() {
         let active = if slot.owner.is_some() { "active" } else { "inactive" };
         let restart = slot.restart.map_or("NULL".to_owned(), lsn);
-        writeln!(output, "slot {} {active} restart_lsn {restart}", slot.name)?;
+        let name = server.host.slot_name(slot.name);
+        writeln!(output, "slot {name} {active} restart_lsn {restart}")?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use models::postgres::command::StopMode;
 use models::units::{Bytes, Duration, Lsn};
 
-use crate::scenario::ServerIndex;
+use crate::scenario::{Scenario, ServerIndex};
 
 /// One `[action.X]`, resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +78,33 @@ pub enum View {
     ControlCheckpoint,
 }
 
+impl View {
+    /// The view of that name, as [`crate::keys::VIEWS`] has it.
+    pub fn named(name: &str) -> Option<View> {
+        View::ALL.into_iter().find(|view| view.name() == name)
+    }
+
+    /// Every view, in the order of [`crate::keys::VIEWS`].
+    pub const ALL: [View; 5] = [
+        View::ReplicationSlots,
+        View::LsWaldir,
+        View::StatReplication,
+        View::WalLsn,
+        View::ControlCheckpoint,
+    ];
+
+    /// Its name in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::ReplicationSlots => "pg_replication_slots",
+            View::LsWaldir => "pg_ls_waldir",
+            View::StatReplication => "pg_stat_replication",
+            View::WalLsn => "pg_current_wal_lsn",
+            View::ControlCheckpoint => "pg_control_checkpoint",
+        }
+    }
+}
+
 /// What [`Deed::Wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -93,6 +120,119 @@ pub enum Condition {
     Disconnected,
     /// The WAL it needs next is gone.
     Lost,
+}
+
+impl Condition {
+    /// Every condition, in the order of [`crate::keys::CONDITIONS`].
+    pub const ALL: [Condition; 6] = [
+        Condition::Ready,
+        Condition::Down,
+        Condition::Streaming,
+        Condition::CaughtUp,
+        Condition::Disconnected,
+        Condition::Lost,
+    ];
+
+    /// The condition of that name.
+    pub fn named(name: &str) -> Option<Condition> {
+        Condition::ALL.into_iter().find(|condition| condition.name() == name)
+    }
+
+    /// Its name in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Ready => "ready",
+            Condition::Down => "down",
+            Condition::Streaming => "streaming",
+            Condition::CaughtUp => "caught_up",
+            Condition::Disconnected => "disconnected",
+            Condition::Lost => "lost",
+        }
+    }
+
+    /// Whether it is about the stream from an upstream.
+    pub fn is_of_standby(self) -> bool {
+        match self {
+            Condition::Ready | Condition::Down => false,
+            Condition::Streaming
+            | Condition::CaughtUp
+            | Condition::Disconnected
+            | Condition::Lost => true,
+        }
+    }
+}
+
+impl Deed {
+    /// Its kind's name, as [`crate::keys::ACTIONS`] has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Deed::Checkpoint(_) => "checkpoint",
+            Deed::SwitchWal(_) => "switch_wal",
+            Deed::Write(..) => "write",
+            Deed::WriteTo(..) => "write_to",
+            Deed::Set(..) => "set",
+            Deed::SlotCreate { .. } => "slot_create",
+            Deed::SlotDrop { .. } => "slot_drop",
+            Deed::Stop(..) => "stop",
+            Deed::Start(_) => "start",
+            Deed::Restart(..) => "restart",
+            Deed::Observe(..) => "observe",
+            Deed::Wait(..) => "wait",
+            Deed::Sleep(_) => "sleep",
+        }
+    }
+
+    /// The server that it is done to.
+    pub fn server(&self) -> Option<ServerIndex> {
+        match self {
+            Deed::Checkpoint(server)
+            | Deed::SwitchWal(server)
+            | Deed::Write(server, _)
+            | Deed::WriteTo(server, _)
+            | Deed::Set(server, _)
+            | Deed::SlotCreate { server, .. }
+            | Deed::SlotDrop { server, .. }
+            | Deed::Stop(server, _)
+            | Deed::Start(server)
+            | Deed::Restart(server, _)
+            | Deed::Observe(server, _)
+            | Deed::Wait(server, _) => Some(*server),
+            Deed::Sleep(_) => None,
+        }
+    }
+}
+
+impl Scenario {
+    /// A deed in few words, such as `write 48MB`; the server it is done to goes without saying.
+    pub fn describe(&self, deed: &Deed) -> String {
+        let name = deed.name();
+        let slot = |slot: &usize| self.slots.get(*slot).map_or("", String::as_str);
+        match deed {
+            Deed::Checkpoint(_) | Deed::SwitchWal(_) | Deed::Start(_) => name.to_owned(),
+            Deed::Write(_, bytes) => format!("{name} {bytes}"),
+            Deed::WriteTo(_, lsn) => format!("{name} {lsn}"),
+            Deed::Set(_, changes) => {
+                let show = |(name, value): &(String, String)| format!("{name} = '{value}'");
+                format!("{name} {}", changes.iter().map(show).collect::<Vec<_>>().join(", "))
+            }
+            Deed::SlotCreate { slot: index, reserve: true, .. } => {
+                format!("{name} {}, reserving WAL", slot(index))
+            }
+            Deed::SlotCreate { slot: index, .. } | Deed::SlotDrop { slot: index, .. } => {
+                format!("{name} {}", slot(index))
+            }
+            Deed::Stop(_, StopMode::Immediate) | Deed::Restart(_, StopMode::Immediate) => {
+                format!("{name} -m immediate")
+            }
+            Deed::Stop(..) | Deed::Restart(..) => name.to_owned(),
+            Deed::Observe(_, views) => {
+                let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
+                format!("{name} {}", names.join(", "))
+            }
+            Deed::Wait(_, condition) => format!("{name} until {}", condition.name()),
+            Deed::Sleep(time) => format!("{name} {time}"),
+        }
+    }
 }
 
 /// One `[[step]]`: begins when the one before has ended.

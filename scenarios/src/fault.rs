@@ -1,5 +1,6 @@
 //! Every fault, its fields, its words; data only.
 
+use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
 use models::units::Duration;
 
@@ -35,6 +36,23 @@ pub enum FaultKind {
         /// Whose.
         server: ServerIndex,
     },
+    /// The server is shut down; healing starts it.
+    Stop {
+        /// How.
+        mode: StopMode,
+        /// Which.
+        server: ServerIndex,
+    },
+    /// The volume of pg_wal takes no new file.
+    DiskFull {
+        /// Whose.
+        server: ServerIndex,
+    },
+    /// A standby receives and replays nothing.
+    ReplayPause {
+        /// Which.
+        server: ServerIndex,
+    },
     /// Nothing passes and nobody is told; after healing TCP retransmits.
     LinkCut {
         /// The pairs of servers that are cut from each other.
@@ -58,6 +76,9 @@ impl FaultKind {
         match self {
             FaultKind::Crash { .. } => "crash",
             FaultKind::Freeze { .. } => "freeze",
+            FaultKind::Stop { .. } => "stop",
+            FaultKind::DiskFull { .. } => "disk_full",
+            FaultKind::ReplayPause { .. } => "replay_pause",
             FaultKind::LinkCut { .. } => "link_cut",
             FaultKind::LinkHold { .. } => "link_hold",
             FaultKind::LinkReset { .. } => "link_reset",

@@ -4,6 +4,14 @@
 //! a dotted path of a variant is checked against it, the JSON Schema is made from it, and the
 //! reference in `README.md` has a row for every line of it (a test sees to that).
 
+mod actions;
+mod faults;
+
+pub use actions::{
+    ACTION, ACTION_KINDS, ACTIONS, ActionEntry, CONDITIONS, DEED, Place, STEP, VIEWS, action,
+};
+pub use faults::{FAULT, FAULT_KINDS, FAULT_KINDS_NOT_BUILT, FAULTS, FaultEntry, fault};
+
 /// A table of the file.
 #[derive(Debug)]
 pub struct Section {
@@ -18,7 +26,7 @@ pub struct Section {
 }
 
 /// A key of a table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Its name.
     pub name: &'static str,
@@ -85,6 +93,14 @@ pub enum Shape {
     Paths,
     /// Dotted paths and lists of values.
     Matrix,
+    /// A list of tables, `[[step]]`.
+    Listed(&'static Section),
+    /// Actions in order: what a step does.
+    Deeds,
+    /// A list of views.
+    Views,
+    /// A server and what is waited for, such as `'pg2 streaming'`.
+    Condition,
 }
 
 const fn key(name: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Key {
@@ -121,15 +137,16 @@ pub static ROOT: Section = Section {
         key("link", Shape::Named(&LINK), "", "Ways that differ from [network]."),
         key("workload", Shape::Named(&WORKLOAD), "", "What writes to the primary."),
         key("fault", Shape::Named(&FAULT), "", "What breaks, and when it heals."),
+        key("action", Shape::Named(&ACTION), "", "What an operator does at a moment."),
+        key("step", Shape::Listed(&STEP), "", "What an operator does, one after the other."),
         key("expect", Shape::Expectations, "", "What has to hold at the end."),
         key("variant", Shape::Named(&VARIANT), "", "The same world with something changed."),
         key("matrix", Shape::Matrix, "", "Every combination of the values listed."),
     ],
-    not_built: &[
-        ("failover", "there is no agent yet; a crashed primary comes back when its fault heals"),
-        ("action", "use [fault.X]; PostgreSQL's own checkpoints run by its settings"),
-        ("step", "give faults and bulk workloads their times with `at`"),
-    ],
+    not_built: &[(
+        "failover",
+        "there is no agent yet; a crashed primary comes back when its fault heals",
+    )],
 };
 
 /// `[start]`.
@@ -248,40 +265,6 @@ pub static WORKLOAD: Section = Section {
     ],
     not_built: &[("server", "workloads run against the primary")],
 };
-
-/// `[fault.X]`.
-pub static FAULT: Section = Section {
-    title: "[fault.X]",
-    doc: "Something that breaks, and heals after `for`.",
-    keys: &[
-        key("kind", Shape::Word(FAULT_KINDS), "", "What happens. Required."),
-        key("at", Shape::Time, "", "When it begins. Required."),
-        key("for", Shape::Time, "to the end", "How long it holds."),
-        key("server", Shape::Name, "", "Whose processes or host (crash, freeze)."),
-        key("what", Shape::Word(&["processes", "host"]), "processes", "crash, freeze: which."),
-        key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
-    ],
-    not_built: &[],
-};
-
-/// Kinds of faults that can be simulated.
-pub static FAULT_KINDS: &[&str] = &["crash", "freeze", "link_cut", "link_hold", "link_reset"];
-
-/// Kinds of faults that are planned.
-pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
-    "link_slow",
-    "link_limit",
-    "link_loss",
-    "disk_slow",
-    "disk_full",
-    "disk_error",
-    "fsync_error",
-    "replay_pause",
-    "query_conflict",
-    "clock_skew",
-    "slot_drop",
-    "partition",
-];
 
 /// `[variant.X]`.
 pub static VARIANT: Section = Section {

@@ -5,7 +5,7 @@
 //! one whose value is wrong, since a wrong one has been reported and nothing is simulated then.
 
 use models::latency::{ONE, Quantiles};
-use models::units::{Bytes, Duration, Rate};
+use models::units::{Bytes, Duration, Lsn, LsnError, Rate};
 
 use crate::error::{Finding, Findings, choices, enumerate};
 use crate::keys::{QUANTILES, Section, Shape};
@@ -87,6 +87,30 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// `true` or `false`.
+    pub fn switch(&self, key: &str) -> Option<bool> {
+        let node = self.get(key)?;
+        match node.value {
+            Value::Bool(value) => Some(value),
+            _ => {
+                self.wrong(node, key, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A WAL position.
+    pub fn lsn(&self, key: &str) -> Option<Lsn> {
+        let text = self.text(key)?;
+        let lsn: Result<Lsn, LsnError> = text.parse();
+        if let Err(error) = &lsn {
+            let span = self.get(key)?.span;
+            let help = "a WAL position is written '0/3000028'";
+            self.findings.push(Finding::new(span, error.to_string()).help(help));
+        }
+        lsn.ok()
     }
 
     /// A key's whole number within the bounds of its shape.

@@ -4,6 +4,7 @@
 //! still knows where it was written. Each part reads its tables, leaves findings and goes on;
 //! only when no part found anything is there a [`Scenario`].
 
+mod actions;
 mod faults;
 mod links;
 mod servers;
@@ -77,14 +78,15 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     let (links, routes) = links::read(cx, &servers);
     let workloads = workloads::read(cx, duration, version);
     let faults = faults::read(cx, &servers, &routes, duration);
+    let operations = actions::read(cx, &servers, duration);
+    if let Some(start) = &start {
+        servers.check_capacity(cx, start);
+    }
     let expect = expect::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }
     let (servers, not_modelled) = servers.finish()?;
-    let mut slots: Vec<String> = servers.iter().filter_map(|s| s.slot.clone()).collect();
-    slots.sort_unstable();
-    slots.dedup();
     Some(Scenario {
         name: case.name.to_owned(),
         variant: case.variant.to_owned(),
@@ -101,9 +103,9 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
         workloads,
         faults,
         expect,
-        actions: Vec::new(),
-        steps: Vec::new(),
-        slots,
+        actions: operations.actions,
+        steps: operations.steps,
+        slots: operations.slots,
         not_modelled,
     })
 }

@@ -12,7 +12,7 @@ use models::postgres::guc;
 use schemars::{Schema, json_schema};
 
 use crate::expect::METRICS;
-use crate::keys::{Key, QUANTILES, ROOT, Section, Shape};
+use crate::keys::{CONDITIONS, DEED, Key, QUANTILES, ROOT, Section, Shape, VIEWS};
 use crate::presets;
 
 /// The schema of a scenario file.
@@ -88,6 +88,13 @@ fn shape(shape: Shape) -> Schema {
         Shape::Assignments => json_schema!({ "type": "object" }),
         Shape::Paths => json_schema!({ "type": "array", "items": { "type": "string" } }),
         Shape::Matrix => json_schema!({ "type": "object" }),
+        Shape::Listed(section) => json_schema!({ "type": "array", "items": table(section) }),
+        Shape::Deeds => json_schema!({ "type": "array", "minItems": 1, "items": table(&DEED) }),
+        Shape::Views => json_schema!({ "type": "array", "items": { "enum": VIEWS } }),
+        Shape::Condition => {
+            let words: Vec<&str> = CONDITIONS.iter().map(|(word, _)| *word).collect();
+            pattern(&format!("^ *[A-Za-z0-9_-]+ +({}) *$", words.join("|")))
+        }
     }
 }
 

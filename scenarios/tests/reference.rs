@@ -44,6 +44,10 @@ fn takes(shape: Shape) -> String {
         Shape::Assignments => "paths and values",
         Shape::Paths => "a list of paths",
         Shape::Matrix => "paths and lists of values",
+        Shape::Listed(_) => "tables in order",
+        Shape::Deeds => "a list of tables",
+        Shape::Views => "a list of views",
+        Shape::Condition => "`'pg2 streaming'`",
     };
     text.to_owned()
 }
@@ -69,6 +73,30 @@ fn section(out: &mut String, section: &Section) {
     out.push('\n');
 }
 
+/// Faults, actions, and what `wait` and `observe` take.
+fn kinds(out: &mut String) {
+    let quoted =
+        |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let _ = writeln!(out, "### Faults\n\n| kind | takes | |\n|---|---|---|");
+    for fault in keys::FAULTS {
+        let _ = writeln!(out, "| `{}` | {} | {} |", fault.name, quoted(fault.with), fault.doc);
+    }
+    let _ = writeln!(out, "\n### Actions\n\n| kind | in [action.X] | also | |\n|---|---|---|---|");
+    for kind in keys::ACTIONS {
+        let value = match kind.place {
+            keys::Place::Everywhere => format!("`{}`", kind.value),
+            keys::Place::Step => "only in a [[step]]".to_owned(),
+        };
+        let with = quoted(kind.with);
+        let _ = writeln!(out, "| `{}` | {value} | {with} | {} |", kind.name, kind.doc);
+    }
+    let _ = writeln!(out, "\n`wait` takes a server and one of these:\n\n| | |\n|---|---|");
+    for (word, doc) in keys::CONDITIONS {
+        let _ = writeln!(out, "| `{word}` | {doc} |");
+    }
+    let _ = writeln!(out, "\n`observe` takes {}.\n", quoted(keys::VIEWS));
+}
+
 fn tables() -> String {
     let mut out = String::new();
     for table in [
@@ -80,11 +108,15 @@ fn tables() -> String {
         &keys::LINK,
         &keys::WORKLOAD,
         &keys::FAULT,
+        &keys::ACTION,
+        &keys::STEP,
+        &keys::DEED,
         &keys::VARIANT,
         &keys::QUANTILES,
     ] {
         section(&mut out, table);
     }
+    kinds(&mut out);
     let _ = writeln!(out, "### Disks\n\n| preset | | source |\n|---|---|---|");
     for disk in &presets::DISKS {
         let [min, p50, p99, p999, max] = disk.fsync_us;
@@ -153,7 +185,16 @@ fn every_example_of_the_readme_is_a_scenario() {
 fn the_schema_has_every_key() {
     let schema = schema::schema();
     let text = serde_json::to_string(&schema).expect("JSON");
-    for table in [&keys::ROOT, &keys::SERVER, &keys::LINK, &keys::WORKLOAD, &keys::FAULT] {
+    for table in [
+        &keys::ROOT,
+        &keys::SERVER,
+        &keys::LINK,
+        &keys::WORKLOAD,
+        &keys::FAULT,
+        &keys::ACTION,
+        &keys::STEP,
+        &keys::DEED,
+    ] {
         for key in table.keys {
             assert!(text.contains(&format!("\"{}\":", key.name)), "{}", key.name);
         }

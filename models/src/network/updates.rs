@@ -21,10 +21,9 @@ pub struct Coming {
 #[derive(Clone, Debug)]
 pub(super) struct Updates {
     line: Vec<Coming>,
-    /// Index of the first loud one that has not been looked at; the length of the line if there
-    /// is none.
+    /// Index of the first loud one that has not been looked at, if there is one.
     loud: usize,
-    /// When it arrives.
+    /// When it arrives; [`SimTime::NEVER`] if there is none.
     next_loud: SimTime,
 }
 
@@ -41,20 +40,16 @@ impl Updates {
     /// One more, which arrives after all others.
     #[inline]
     pub fn push(&mut self, arrives: SimTime, update: &Update, loud: bool) {
-        let is_first = loud && self.next_loud == SimTime::NEVER;
-        if is_first {
+        if loud && self.next_loud == SimTime::NEVER {
             (self.loud, self.next_loud) = (self.line.len(), arrives);
         }
         self.line.push(Coming { arrives, update: *update, loud });
-        if self.next_loud == SimTime::NEVER {
-            self.loud = self.line.len();
-        }
     }
 
     /// The first loud one, and how many stand in line up to it.
     #[inline]
     pub fn first_loud(&self) -> Option<(&Update, usize)> {
-        let coming = self.line.get(self.loud)?;
+        let coming = self.line.get(self.loud).filter(|_| self.next_loud != SimTime::NEVER)?;
         Some((&coming.update, self.loud + 1))
     }
 
@@ -73,15 +68,20 @@ impl Updates {
     /// The first `count` ones are noted.
     pub fn forget(&mut self, count: usize) {
         self.line.drain(..count);
-        self.find_loud(self.loud.saturating_sub(count));
+        if self.next_loud != SimTime::NEVER {
+            self.find_loud(self.loud.saturating_sub(count));
+        }
     }
 
     #[inline]
     fn find_loud(&mut self, from: usize) {
-        let mut rest = self.line.get(from..).unwrap_or_default().iter();
-        let quiet = rest.position(|coming| coming.loud);
-        self.loud = quiet.map_or(self.line.len(), |quiet| from + quiet);
-        self.next_loud = self.line.get(self.loud).map_or(SimTime::NEVER, |c| c.arrives);
+        self.next_loud = SimTime::NEVER;
+        for (index, coming) in self.line.iter().enumerate().skip(from) {
+            if coming.loud {
+                (self.loud, self.next_loud) = (index, coming.arrives);
+                break;
+            }
+        }
     }
 
     /// Takes all that have not been noted.

@@ -410,12 +410,11 @@ impl Checkpointer {
     }
 
     /// The record is durable, and everything up to it is a checkpoint: pg_control says so.
-    pub fn recorded(&mut self, now: SimTime, record: Lsn, files: &mut WalFiles) {
+    pub fn recorded(&mut self, now: SimTime, files: &mut WalFiles) {
         let Some(running) = &mut self.running else { return };
         if let Step::Recording { end } = running.step {
             running.step = Step::Invalidating { end, ask_at: now };
             files.redo = self.redo;
-            files.checkpoint = record;
             self.estimate = estimate(self.estimate, self.redo.since(running.previous_redo).0);
         }
     }
@@ -534,8 +533,7 @@ mod tests {
             Checkpointer::new(SimTime::ZERO, CheckpointConfig::from(&settings), redo);
         let size = SegmentSize::DEFAULT;
         let (oldest, newest) = (3, 3);
-        let files =
-            WalFiles { size, written: redo, flushed: redo, oldest, newest, redo, checkpoint: redo };
+        let files = WalFiles { size, written: redo, flushed: redo, oldest, newest, redo };
         // PostgreSQL raises it to min_wal_size first, and then cuts it at max_wal_size.
         assert_eq!(checkpointer.recycle_segment(&files), 3 + 2 - 1);
     }
@@ -560,7 +558,7 @@ mod tests {
     fn files() -> WalFiles {
         let size = SegmentSize::DEFAULT;
         let (written, flushed, redo) = (Lsn(S), Lsn(S), Lsn(S));
-        WalFiles { size, written, flushed, oldest: 1, newest: 1, redo, checkpoint: redo }
+        WalFiles { size, written, flushed, oldest: 1, newest: 1, redo }
     }
 
     /// `KeepLogSeg` with the checkpoint's record in segment `cur` and its redo point in `redo`.
@@ -643,7 +641,7 @@ mod tests {
             redo = redo + Bytes::mb(distance);
             checkpointer.start(now, start(CheckpointCause::WAL, redo, 2), redo, &files);
             checkpointer.record(now, redo);
-            checkpointer.recorded(now, redo, &mut files);
+            checkpointer.recorded(now, &mut files);
             let ended = checkpointer.end(now, redo, None, &mut files).expect("it runs");
             assert_eq!(
                 (ended.distance, ended.estimate),

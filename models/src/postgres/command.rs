@@ -75,11 +75,19 @@ pub enum Refused {
     /// Recovery is not in progress: the command is for standbys.
     RecoveryNotInProgress,
     /// `replication slot "%s" already exists`.
-    SlotExists,
+    SlotExists {
+        /// The slot.
+        slot: SlotName,
+    },
     /// `replication slot "%s" does not exist`.
-    NoSuchSlot,
+    NoSuchSlot {
+        /// The slot.
+        slot: SlotName,
+    },
     /// `replication slot "%s" is active for PID %d`.
     SlotActive {
+        /// The slot.
+        slot: SlotName,
         /// Its owner.
         pid: u32,
     },

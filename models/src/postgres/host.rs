@@ -3,16 +3,17 @@
 //! Files, disk and replication slots. What does not survive, shared memory and processes, is
 //! rebuilt from this.
 //!
-//! **Source.** `slot.c`, `controldata_utils.c`; the manual, "Replication Slots".
+//! **Source.** `controldata_utils.c`.
 //!
-//! **Not modelled.** Slots are durable at once, where PostgreSQL saves their position only at
-//! checkpoints: after a crash a slot here keeps less WAL than there.
+//! **Not modelled.** What pg_control holds beside the last checkpoint.
 
 use super::ConnectionId;
+use super::command::SlotName;
+use super::slot::Slots;
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::ServerId;
-use crate::units::{Lsn, TimelineId, WalSegment};
+use crate::units::{Lsn, SegmentSize, TimelineId, UsableBytes, WalSegment};
 
 /// What survives a crash of a server's processes, and mostly of its host.
 #[derive(Clone, Debug)]
@@ -22,61 +23,61 @@ pub struct Host {
     /// The volume they are on.
     pub disk: Disk,
     /// Physical replication slots.
-    pub slots: Vec<Slot>,
+    pub slots: Slots,
     /// Its timeline.
     pub timeline: TimelineId,
-    application_names: Vec<String>,
+    /// Start of the last checkpoint's record (pg_control).
+    pub checkpoint: Lsn,
+    /// The slot it uses at its upstream (`primary_slot_name`).
+    pub primary_slot_name: Option<SlotName>,
+    id: ServerId,
+    names: Names,
     connections: u32,
 }
 
-/// A physical replication slot.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// Its name.
-    pub name: String,
-    /// The standby that is configured to use it.
-    pub standby: ServerId,
-    /// `restart_lsn`.
-    pub restart: Option<Lsn>,
-    /// The walsender that owns it.
-    pub owner: Option<usize>,
-    /// Invalidated: WAL that it needs is gone, and it keeps none any more.
-    pub lost: bool,
-}
-
-impl Slot {
-    /// Its owner is gone.
-    pub fn give_up(&mut self) {
-        self.owner = None;
-    }
+/// The names that a server knows others by.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// `application_name` of every server of the run, indexed by [`ServerId`].
+    pub applications: Vec<String>,
+    /// Names of slots, indexed by [`SlotName`].
+    pub slots: Vec<String>,
 }
 
 impl Host {
-    /// A host with these files and slots; its connections are numbered from `first_connection`.
+    /// The host of server `id`, with these files and slots.
     pub fn new(
+        id: ServerId,
         files: WalFiles,
         disk: Disk,
-        slots: Vec<Slot>,
+        slots: Slots,
         timeline: TimelineId,
-        application_names: Vec<String>,
-        first_connection: u32,
+        names: Names,
     ) -> Host {
-        Host { files, disk, slots, timeline, application_names, connections: first_connection }
+        let connections = u32::from(id.0) << 24;
+        let checkpoint = files.redo;
+        let primary_slot_name = None;
+        Host { files, disk, slots, timeline, checkpoint, primary_slot_name, id, names, connections }
+    }
+
+    /// Its server.
+    pub fn id(&self) -> ServerId {
+        self.id
     }
 
     /// `application_name` of a standby's connections.
     pub fn application_name(&self, standby: ServerId) -> &str {
-        &self.application_names[standby.index()]
+        &self.names.applications[standby.index()]
+    }
+
+    /// The name of a slot.
+    pub fn slot_name(&self, slot: SlotName) -> &str {
+        self.names.slots.get(usize::from(slot.0)).map_or("?", String::as_str)
     }
 
     /// The segment with this number on this server's timeline.
     pub fn segment(&self, number: u64) -> WalSegment {
         WalSegment { timeline: self.timeline, number, size: self.files.size }
-    }
-
-    /// The oldest position that a slot keeps.
-    pub fn oldest_slot(&self) -> Option<Lsn> {
-        self.slots.iter().filter_map(|slot| slot.restart).min()
     }
 
     /// A number for the next connection that this server opens.
@@ -91,4 +92,10 @@ impl Host {
         files.oldest = files.oldest.max(files.redo.segment(files.size));
         files.newest = files.newest.max(files.oldest);
     }
+}
+
+/// Where the checkpoint record that ends at `end` starts: it takes 114 bytes, aligned to 120.
+pub fn checkpoint_record_start(end: Lsn, size: SegmentSize) -> Lsn {
+    let end = UsableBytes::from_lsn(end, size);
+    UsableBytes(end.0.saturating_sub(120)).start_lsn(size)
 }

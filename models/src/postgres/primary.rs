@@ -32,7 +32,7 @@ use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
 
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
 /// The shared memory and the processes of a primary.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub struct Primary {
     jobs: VecDeque<Job>,
     /// How far it is with shutting down, if it does.
     shutdown: Option<Shutdown>,
+    /// End of the last commit of an operator.
+    written: UsableBytes,
 }
 
 /// Transactions of one workload that are to be inserted together.
@@ -114,6 +116,7 @@ impl Primary {
             busy: false,
             jobs: VecDeque::new(),
             shutdown: None,
+            written: UsableBytes(0),
         }
     }
 

@@ -12,6 +12,7 @@
 //! messages of a connection's start count 100 bytes each.
 
 use super::ConnectionId;
+use super::command::SlotName;
 use super::syncrep::Positions;
 use crate::trace::fact::Refusal;
 use crate::units::{Bytes, Lsn, PAGE, SimTime, TimelineId};
@@ -45,6 +46,8 @@ pub enum Body {
     StartReplication {
         /// Start position: the start of a segment.
         start: Lsn,
+        /// `SLOT`.
+        slot: Option<SlotName>,
     },
     /// CopyBothResponse: the stream is open.
     CopyBoth,

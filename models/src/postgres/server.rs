@@ -16,12 +16,13 @@
 
 use std::collections::VecDeque;
 
-use super::command::{Command, Refused, StopMode};
+use super::command::{Command, Refused, SlotName, StopMode};
 use super::effect::Out;
 use super::guc::Settings;
-use super::host::{Host, Slot};
+use super::host::{Host, Names};
 use super::primary::{Job, Primary};
 use super::protocol::{Body, Message, Update};
+use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
@@ -88,10 +89,12 @@ pub struct ServerConfig {
     pub files: WalFiles,
     /// Timeline at the start.
     pub timeline: TimelineId,
-    /// `application_name` of every server of the run, indexed by [`ServerId`].
-    pub application_names: Vec<String>,
-    /// Slots on this server: name, and the standby that uses it.
-    pub slots: Vec<(String, ServerId)>,
+    /// The names that it knows others by.
+    pub names: Names,
+    /// Slots on this server at the start, with the WAL from the redo point on reserved.
+    pub slots: Vec<SlotName>,
+    /// The slot it uses at its upstream (`primary_slot_name`).
+    pub primary_slot_name: Option<SlotName>,
 }
 
 /// One PostgreSQL server and its host.
@@ -145,27 +148,17 @@ pub enum State {
 impl Server {
     /// A server that is down, cleanly: everything is flushed.
     pub fn new(config: ServerConfig) -> Server {
-        let slot = |(name, standby)| Slot {
-            name,
-            standby,
-            restart: Some(config.files.redo),
-            owner: None,
-            lost: false,
-        };
         let files = config.files;
+        let slots = existing_slots(&config);
+        let mut host =
+            Host::new(config.id, files, config.disk, slots, config.timeline, config.names);
+        host.primary_slot_name = config.primary_slot_name;
         Server {
             id: config.id,
             upstream: config.upstream,
             replay: config.replay,
             quiet: false,
-            host: Host::new(
-                files,
-                config.disk,
-                config.slots.into_iter().map(slot).collect(),
-                config.timeline,
-                config.application_names,
-                u32::from(config.id.0) << 24,
-            ),
+            host,
             state: State::Down,
             gate: Gate::Open,
             control: Control::ShutDown { at: SimTime::ZERO },
@@ -455,7 +448,7 @@ impl Server {
             }
             State::Down | State::Recovering { .. } => {}
         }
-        self.host.slots.iter_mut().for_each(Slot::give_up);
+        self.host.slots.restore(now);
         self.frozen = None;
         self.postponed.clear();
         if scope == Scope::Host {
@@ -473,6 +466,8 @@ impl Server {
         if !matches!(self.state, State::Down) {
             return;
         }
+        self.host.slots.set_max(self.settings.max_replication_slots);
+        self.host.slots.restore(now);
         out.fact(What::Starting);
         let files = &mut self.host.files;
         let end = files.written.max(files.flushed);
@@ -531,10 +526,16 @@ impl Server {
         None
     }
 
-    /// A standby of this primary streams from the first moment.
-    pub fn serve_streaming(&mut self, now: SimTime, standby: ServerId, connection: ConnectionId) {
+    /// A standby of this primary streams from the first moment, with a slot if it names one.
+    pub fn serve_streaming(
+        &mut self,
+        now: SimTime,
+        standby: ServerId,
+        connection: ConnectionId,
+        slot: Option<SlotName>,
+    ) {
         if let State::Primary(primary) = &mut self.state {
-            primary.streams_already(now, standby, connection, &mut self.host);
+            primary.streams_already(now, standby, connection, slot, &mut self.host);
             self.schedule();
         }
     }
@@ -609,6 +610,11 @@ impl Server {
         self.requested
     }
 
+    /// Whether an operator's session still writes, or waits for its commit.
+    pub fn is_writing(&self) -> bool {
+        matches!(&self.state, State::Primary(primary) if primary.is_writing())
+    }
+
     /// The postmaster is told to shut down.
     fn stop(&mut self, now: SimTime, mode: StopMode, out: &mut Out) {
         if matches!(self.state, State::Down) || self.gate == Gate::Closing {
@@ -639,7 +645,8 @@ impl Server {
         self.state = State::Down;
         self.gate = Gate::Open;
         self.control = Control::ShutDown { at: now };
-        self.host.slots.iter_mut().for_each(Slot::give_up);
+        self.host.slots.save_all();
+        self.host.slots.restore(now);
         out.fact(What::ShutDown);
     }
 
@@ -741,6 +748,18 @@ impl Server {
             State::Standby(standby) => standby.next_deadline(),
         };
     }
+}
+
+/// The slots of a server that has just been made.
+fn existing_slots(config: &ServerConfig) -> Slots {
+    let settings = &config.settings;
+    let mut slots = Slots::new(settings.version(), settings.max_replication_slots);
+    for &slot in &config.slots {
+        // Names are given once each, and how many there may be was checked with the settings.
+        let created = slots.create(SimTime::ZERO, slot, Some(config.files.redo));
+        debug_assert_eq!(created, Ok(()), "{slot:?}");
+    }
+    slots
 }
 
 /// Nobody serves this connection: a request is refused, anything else is answered with a reset.

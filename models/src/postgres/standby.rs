@@ -57,6 +57,7 @@ impl Standby {
             upstream,
             timeout: settings.wal_receiver_timeout,
             status_interval: settings.wal_receiver_status_interval,
+            slot: host.primary_slot_name,
         };
         let retry = settings.wal_retrieve_retry_interval;
         let (redo, end) = (host.files.redo, host.files.written.max(host.files.flushed));
@@ -121,7 +122,7 @@ impl Standby {
     }
 
     /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
-    #[inline]
+    #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         loop {
             let piece = self.startup.piece_done();
@@ -135,14 +136,18 @@ impl Standby {
                 self.replayed(piece, host, out);
             } else {
                 out.at = write;
-                self.receiver_due(write, host, out);
+                let (files, disk) = (&mut host.files, &mut host.disk);
+                self.receiver.end_write(write, self.startup.replayed(), files, disk, out);
             }
             out.at = now;
         }
     }
 
+    fn catch_up_first(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+    }
+
     /// A message has arrived.
-    #[inline]
     pub fn message(
         &mut self,
         now: SimTime,
@@ -151,7 +156,7 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
-        self.catch_up(now, host, out);
+        self.catch_up_first(now, host, out);
         let known = !self.receiver.is_off() && message.connection == self.receiver.connection();
         if !known {
             match message.body {
@@ -183,7 +188,7 @@ impl Standby {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let replayed = self.startup.replayed();
         let streaming = self.receiver.is_streaming();
@@ -261,6 +266,7 @@ impl Standby {
         }
     }
 
+    #[cold]
     fn stream_changed(
         &mut self,
         now: SimTime,

@@ -40,8 +40,6 @@ pub struct WalFiles {
     pub newest: u64,
     /// Redo point of the last completed checkpoint or restartpoint (pg_control).
     pub redo: Lsn,
-    /// Where its record starts (pg_control).
-    pub checkpoint: Lsn,
 }
 
 impl WalFiles {

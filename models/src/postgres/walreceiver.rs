@@ -19,6 +19,7 @@
 use std::collections::VecDeque;
 
 use super::ConnectionId;
+use super::command::SlotName;
 use super::effect::{Out, Read};
 use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
@@ -41,6 +42,10 @@ pub struct WalReceiver {
     foreseen: Foreseen,
     write: Lsn,
     flush: Lsn,
+    /// Where the stream found replay, and took it for flushed.
+    began_at: Lsn,
+    /// What was flushed before it began, or the start of the first stream (`flushedUpto`).
+    received: Lsn,
     /// Write and flush of the last reply.
     replied: (Lsn, Lsn),
     replied_at: SimTime,
@@ -63,6 +68,8 @@ pub struct ReceiverConfig {
     pub timeout: Option<Duration>,
     /// `wal_receiver_status_interval`.
     pub status_interval: Option<Duration>,
+    /// `primary_slot_name`.
+    pub slot: Option<SlotName>,
 }
 
 /// How far a connection is.
@@ -152,6 +159,8 @@ impl WalReceiver {
             foreseen: Foreseen::default(),
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
+            began_at: Lsn::INVALID,
+            received: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
             replied_at: SimTime::ZERO,
             heard: SimTime::ZERO,
@@ -185,6 +194,15 @@ impl WalReceiver {
     /// `written_lsn` and `flushed_lsn`.
     pub fn positions(&self) -> (Lsn, Lsn) {
         (self.write, self.flush)
+    }
+
+    /// `pg_last_wal_receive_lsn()`; `None` before the first stream.
+    pub fn received(&self) -> Option<Lsn> {
+        let end = match self.flush > self.began_at {
+            true => self.flush.max(self.received),
+            false => self.received,
+        };
+        Some(end).filter(|end| end.is_valid())
     }
 
     /// When it has something to do.
@@ -240,7 +258,7 @@ impl WalReceiver {
     /// It streamed before the run began, and has everything up to `end`.
     pub fn start_streaming(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
         self.connection = connection;
-        self.begin_stream(now, end);
+        self.begin_stream(now, end, end);
     }
 
     /// The process is told to end: first it fsyncs what it has read.
@@ -280,11 +298,12 @@ impl WalReceiver {
                 self.phase = Phase::Starting;
                 self.heard(now);
                 let start = replayed.segment_start(files.size);
-                self.post(Body::StartReplication { start }, out);
+                self.post(Body::StartReplication { start, slot: self.config.slot }, out);
                 None
             }
             (Phase::Starting, Body::CopyBoth) => {
-                self.begin_stream(now, replayed);
+                let received = self.received().unwrap_or(replayed.segment_start(files.size));
+                self.begin_stream(now, replayed, received);
                 self.reply(now, replayed, true, false, out);
                 Some(Event::Started)
             }
@@ -292,8 +311,9 @@ impl WalReceiver {
                 self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } => None,
+                    Work::Writing { .. } | Work::Fsyncing { .. } => {}
                 }
+                None
             }
             (_, Body::Refused(why)) => {
                 self.flush_before_end(now, files, disk);
@@ -327,7 +347,7 @@ impl WalReceiver {
     }
 
     /// What it was busy with is done, or a timer is due.
-    #[inline]
+    #[inline(always)]
     pub fn deadline(
         &mut self,
         now: SimTime,
@@ -337,25 +357,58 @@ impl WalReceiver {
         out: &mut Out,
     ) -> Option<Event> {
         if self.busy_until <= now {
-            self.busy_until = SimTime::NEVER;
-            return match std::mem::replace(&mut self.work, Work::Waiting) {
-                Work::Writing { end } => {
-                    self.written(end, files);
-                    self.after_write(now, replayed, files, disk, out)
+            match self.work {
+                Work::Writing { .. } => {
+                    self.end_write(now, replayed, files, disk, out);
+                    return None;
                 }
-                Work::Fsyncing { end } => {
-                    self.fsynced(end, files);
-                    self.reply(now, replayed, false, false, out);
-                    if self.flush >= self.write {
-                        self.reply_if_forced(now, replayed, out);
-                    }
-                    self.go_on(now, replayed, files, disk, out);
-                    Some(Event::Flushed(self.flush))
+                Work::Fsyncing { .. } => {
+                    return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
-                Work::Waiting => None,
-            };
+                Work::Waiting => self.busy_until = SimTime::NEVER,
+            }
         }
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
+    }
+
+    /// The write in hand is over.
+    #[inline(always)]
+    pub fn end_write(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let Work::Writing { end } = self.work else { return };
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        self.written(end, files);
+        self.after_write(now, replayed, files, disk, out);
+    }
+
+    /// The fsync in hand is over: replies, and goes on. How far WAL is durable.
+    #[inline(always)]
+    fn end_fsync(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Lsn {
+        let Work::Fsyncing { end } = self.work else { return self.flush };
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        self.fsynced(end, files);
+        self.reply(now, replayed, false, false, out);
+        if self.flush >= self.write {
+            self.reply_if_forced(now, replayed, out);
+        }
+        match self.has_received(now) {
+            true => self.take_all(now, replayed, files, disk, out),
+            false => self.flush_and_reply(now, replayed, disk, out),
+        }
+        self.flush
     }
 
     /// The startup process has replayed everything: a forced reply, once the process is not busy.
@@ -385,7 +438,6 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
-    #[inline(always)]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -393,19 +445,25 @@ impl WalReceiver {
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) -> Option<Event> {
-        match self.inbox.front() {
-            // What came later than the moment that is looked at is not there yet.
-            Some(Received::Wal { at, .. }) if *at <= now => {}
-            Some(Received::Ping) => {}
-            Some(Received::Wal { .. }) | None => {
-                return self.flush_and_reply(now, replayed, disk, out);
-            }
+    ) {
+        match self.has_received(now) {
+            true => self.take_all(now, replayed, files, disk, out),
+            false => self.flush_and_reply(now, replayed, disk, out),
         }
-        self.take_all(now, replayed, files, disk, out)
     }
 
-    #[inline(never)]
+    /// Whether there is anything to read. What comes later than the moment that is looked at is
+    /// not there yet.
+    #[inline]
+    fn has_received(&self, now: SimTime) -> bool {
+        match self.inbox.front() {
+            Some(Received::Wal { at, .. }) => *at <= now,
+            Some(Received::Ping) => true,
+            None => false,
+        }
+    }
+
+    #[inline(always)]
     fn take_all(
         &mut self,
         now: SimTime,
@@ -413,7 +471,7 @@ impl WalReceiver {
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) -> Option<Event> {
+    ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
         while let Some(received) = self.inbox.pop_front() {
@@ -448,7 +506,7 @@ impl WalReceiver {
                 false => self.busy_until,
             };
             self.foreseen = Foreseen { at: self.busy_until, upto, done };
-            return None;
+            return;
         }
         self.written(end, files);
         self.after_write(now, replayed, files, disk, out)
@@ -470,31 +528,26 @@ impl WalReceiver {
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) -> Option<Event> {
+    ) {
         let completed = self.write.segment_start(files.size);
         if completed > self.flush {
             self.fsync(now, completed, disk);
-            return None;
+        } else if self.has_received(now) {
+            self.go_on(now, replayed, files, disk, out);
+        } else {
+            self.flush_and_reply(now, replayed, disk, out);
         }
-        self.go_on(now, replayed, files, disk, out)
     }
 
     /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
     #[inline]
-    fn flush_and_reply(
-        &mut self,
-        now: SimTime,
-        replayed: Lsn,
-        disk: &mut Disk,
-        out: &mut Out,
-    ) -> Option<Event> {
+    fn flush_and_reply(&mut self, now: SimTime, replayed: Lsn, disk: &mut Disk, out: &mut Out) {
         self.reply(now, replayed, false, false, out);
         if self.flush < self.write {
             self.fsync(now, self.write, disk);
         } else {
             self.reply_if_forced(now, replayed, out);
         }
-        None
     }
 
     #[inline]
@@ -542,7 +595,8 @@ impl WalReceiver {
         }
     }
 
-    fn begin_stream(&mut self, now: SimTime, at: Lsn) {
+    fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
+        (self.began_at, self.received) = (at, received);
         self.phase = Phase::Streaming;
         self.write = at;
         self.flush = at;
@@ -578,6 +632,7 @@ impl WalReceiver {
 
     /// Timers count only while the process waits for its socket; they are looked at again when
     /// it does.
+    #[cold]
     fn check_timers(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) -> Option<Event> {
         if let Phase::Connecting { tries } = self.phase {
             if tries >= CONNECTION_REQUESTS {

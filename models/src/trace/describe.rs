@@ -53,6 +53,13 @@ impl Words<'_> {
         }
     }
 
+    fn action(&self, index: u16) -> String {
+        match self.run().actions.get(usize::from(index)) {
+            Some(action) => format!("{} ({})", action.what, action.place),
+            None => format!("action {index}"),
+        }
+    }
+
     fn happened(&self, fact: &Fact) -> String {
         match fact.what {
             What::FaultBegan { fault } => {
@@ -127,6 +134,8 @@ impl Words<'_> {
             What::CheckpointsTooFrequent { seconds } => {
                 format!("checkpoints because of WAL are only {seconds} s apart")
             }
+            What::ActionBegan { action } => self.action(action),
+            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
@@ -151,9 +160,16 @@ impl Words<'_> {
             Refusal::SegmentRemoved { segment } => {
                 format!("the WAL segment {segment} it needs is already removed there")
             }
-            Refusal::SlotActive { pid } => {
+            Refusal::SlotActive { slot: _, pid } => {
                 format!("the slot is still held by its process {pid}")
             }
+            Refusal::NoSuchSlot { slot } => {
+                format!("there is no slot {} there", self.slot_name(slot))
+            }
+            Refusal::SlotInvalid { slot, why: _ } => {
+                format!("its slot {} there keeps nothing any more", self.slot_name(slot))
+            }
+            Refusal::Terminated => "its walsender was told to end".to_owned(),
         };
         format!("could not stream from {upstream}: {why}")
     }
@@ -176,9 +192,9 @@ fn refused(why: Refused) -> String {
         Refused::NotRunning => "no server runs".to_owned(),
         Refused::RecoveryInProgress => "recovery is in progress".to_owned(),
         Refused::RecoveryNotInProgress => "recovery is not in progress".to_owned(),
-        Refused::SlotExists => "the slot exists already".to_owned(),
-        Refused::NoSuchSlot => "there is no such slot".to_owned(),
-        Refused::SlotActive { pid } => format!("the slot is held by process {pid}"),
+        Refused::SlotExists { .. } => "the slot exists already".to_owned(),
+        Refused::NoSuchSlot { .. } => "there is no such slot".to_owned(),
+        Refused::SlotActive { slot: _, pid } => format!("the slot is held by process {pid}"),
         Refused::AllSlotsInUse => "all of max_replication_slots are in use".to_owned(),
     }
 }

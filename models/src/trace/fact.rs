@@ -7,7 +7,8 @@
 
 use serde::Serialize;
 
-use crate::postgres::command::{Refused, StopMode};
+use crate::postgres::command::{Refused, SlotName, StopMode};
+use crate::postgres::slot::Invalidation;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A server of the run: an index into [`super::Run::servers`].
@@ -78,8 +79,24 @@ pub enum Refusal {
         /// The segment.
         segment: WalSegment,
     },
+    /// There is no slot of the name it asked for.
+    NoSuchSlot {
+        /// The slot.
+        slot: SlotName,
+    },
+    /// The slot keeps nothing any more (18 and later).
+    SlotInvalid {
+        /// The slot.
+        slot: SlotName,
+        /// Why not.
+        why: Invalidation,
+    },
+    /// The walsender was told to end.
+    Terminated,
     /// The named slot is in use.
     SlotActive {
+        /// The slot.
+        slot: SlotName,
         /// Process id of its owner.
         pid: u32,
     },
@@ -320,6 +337,16 @@ pub enum What {
     CheckpointsTooFrequent {
         /// Seconds since the last one started.
         seconds: u32,
+    },
+    /// An operator began to do something; an index into [`super::Run::actions`].
+    ActionBegan {
+        /// Index of the action.
+        action: u16,
+    },
+    /// It has ended.
+    ActionEnded {
+        /// Index of the action.
+        action: u16,
     },
     /// A command of an operator could not be carried out.
     CommandRefused {

@@ -15,14 +15,13 @@
 //! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
 //! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
 //! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
-//! sockets, and the address that libpq adds to a host name; the port is always 5432. A slot is
-//! named where a standby's upstream has only one; else it is taken to bear the standby's name.
+//! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
 use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
-use crate::postgres::command::StopMode;
+use crate::postgres::command::{SlotName, StopMode};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
 /// The severity of a message, in PostgreSQL's own words.
@@ -171,14 +170,9 @@ impl<'a> Words<'a> {
         past.get(here).and_then(|&(_, files)| files)
     }
 
-    /// The slot that `standby` uses on `upstream`: the only one there, else one of its own name.
-    fn slot(&self, upstream: ServerId, standby: ServerId) -> String {
-        let there = self.name(upstream);
-        let mut slots = self.run.summary.slots.iter().filter(|s| s.server == there);
-        match (slots.next(), slots.next()) {
-            (Some(only), None) => only.slot_name.clone(),
-            _ => self.name(standby).to_owned(),
-        }
+    /// A slot's name.
+    pub fn slot_name(&self, slot: SlotName) -> &'a str {
+        self.run.slots.get(usize::from(slot.0)).map_or("?", String::as_str)
     }
 
     /// What the servers' logs have about `fact`, in order.
@@ -284,6 +278,8 @@ impl Lines<'_, '_> {
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
             | What::CheckpointFiles { .. }
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
             | What::CommandRefused { .. }
             | What::QueueFull { .. } => {}
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
@@ -481,13 +477,14 @@ impl Lines<'_, '_> {
                 let text = format!("could not receive data from WAL stream: ERROR:  {text}");
                 return self.add(server, Process::WalReceiver, Level::Fatal, text);
             }
-            Refusal::SlotActive { pid } => {
-                let slot = self.words.slot(upstream, server);
-                let text = format!("replication slot \"{slot}\" is active for PID {pid}");
-                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
-                let text = format!("could not start WAL streaming: ERROR:  {text}");
+            Refusal::Terminated => {
+                let text = "terminating connection due to administrator command";
+                let text = format!("could not receive data from WAL stream: FATAL:  {text}");
                 return self.add(server, Process::WalReceiver, Level::Fatal, text);
             }
+            Refusal::SlotActive { .. }
+            | Refusal::NoSuchSlot { .. }
+            | Refusal::SlotInvalid { .. } => return self.slot_refused(server, upstream, why),
         };
         let receiver = if self.major >= 18 {
             format!("streaming replication receiver \"{}\" ", self.words.name(server))
@@ -496,6 +493,37 @@ impl Lines<'_, '_> {
         };
         let text = format!("{receiver}could not connect to the primary server: {why}");
         self.add(server, Process::WalReceiver, Level::Fatal, text);
+    }
+
+    /// `START_REPLICATION` failed because of its slot.
+    fn slot_refused(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
+        let (text, detail) = match why {
+            Refusal::SlotActive { slot, pid } => {
+                let slot = self.words.slot_name(slot);
+                (format!("replication slot \"{slot}\" is active for PID {pid}"), None)
+            }
+            Refusal::NoSuchSlot { slot } => {
+                let slot = self.words.slot_name(slot);
+                (format!("replication slot \"{slot}\" does not exist"), None)
+            }
+            Refusal::SlotInvalid { slot, why } => {
+                let slot = self.words.slot_name(slot);
+                let why = why.name();
+                let detail =
+                    format!("This replication slot has been invalidated due to \"{why}\".");
+                (format!("can no longer access replication slot \"{slot}\""), Some(detail))
+            }
+            _ => return,
+        };
+        self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
+        let mut received = format!("could not start WAL streaming: ERROR:  {text}");
+        if let Some(detail) = &detail {
+            let _ = write!(received, "\nDETAIL:  {detail}");
+        }
+        if let Some(line) = self.lines.last_mut() {
+            line.detail = detail;
+        }
+        self.add(server, Process::WalReceiver, Level::Fatal, received);
     }
 
     fn checkpoint_started(&mut self, server: ServerId, at: SimTime, cause: CheckpointCause) {

@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
+//! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
 //! `summary.json`).
 
@@ -13,15 +14,17 @@ pub mod describe;
 pub mod fact;
 pub mod histogram;
 pub mod messages;
+pub mod observation;
 pub mod sample;
 pub mod series;
 pub mod summary;
 
 use crate::postgres::PgVersion;
-use crate::units::{Duration, SimTime};
+use crate::units::{Bytes, Duration, SimTime};
 
-use fact::Facts;
+use fact::{Facts, What};
 use histogram::Histogram;
+use observation::Observations;
 use sample::Samples;
 use summary::Summary;
 
@@ -46,8 +49,14 @@ pub struct Run {
     pub duration: Duration,
     /// Server names, indexed by [`fact::ServerId`].
     pub servers: Vec<String>,
+    /// Slot names, indexed by [`crate::postgres::command::SlotName`].
+    pub slots: Vec<String>,
+    /// What bounds pg_wal, one entry a server.
+    pub limits: Vec<WalLimits>,
     /// The faults' spans, in the order of the file: what plots shade.
     pub faults: Vec<FaultSpan>,
+    /// What an operator was to do: actions, then steps, in the order of the file.
+    pub actions: Vec<OperatorAction>,
     /// The numbers of `summary.json`.
     pub summary: Summary,
     /// Digest of every event.
@@ -58,12 +67,54 @@ pub struct Run {
     pub latency: Histogram,
     /// What happened, in order.
     pub facts: Facts,
+    /// What an operator's looks at views showed, in order.
+    pub observations: Observations,
     /// How it went over time.
     pub samples: Samples,
 }
 
+/// One thing that an operator was to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorAction {
+    /// Where the file has it, such as `action tidy` or `step 2`.
+    pub place: String,
+    /// What it is, such as `write 48MB`.
+    pub what: String,
+    /// It only looks or waits.
+    pub idle: bool,
+}
+
+impl Run {
+    /// What an operator had begun and not ended when the run was over, and since when.
+    pub fn unfinished(&self) -> Vec<(&OperatorAction, SimTime)> {
+        let mut begun: Vec<(u16, SimTime)> = Vec::new();
+        for fact in self.facts.iter() {
+            match fact.what {
+                What::ActionBegan { action } => begun.push((action, fact.at)),
+                What::ActionEnded { action } => begun.retain(|(a, _)| *a != action),
+                _ => {}
+            }
+        }
+        let named = |(a, at): (u16, SimTime)| Some((self.actions.get(usize::from(a))?, at));
+        begun.into_iter().filter_map(named).collect()
+    }
+}
+
 /// How many times a run notes its digest, so that a replay can say where it first differs.
 pub const MOMENTS: usize = 64;
+
+/// What bounds the WAL that a server keeps, from its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalLimits {
+    /// `max_wal_size`: when a checkpoint is asked for. It bounds nothing.
+    pub max_wal_size: Bytes,
+    /// `wal_keep_size`: what is kept at least.
+    pub wal_keep_size: Bytes,
+    /// `max_slot_wal_keep_size`: what a slot may keep; `None`: without limit.
+    pub max_slot_wal_keep_size: Option<Bytes>,
+    /// The size of pg_wal's volume; `None`: it never fills up.
+    pub capacity: Option<Bytes>,
+}
 
 /// When a fault held.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,8 +18,10 @@ use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Delivery, Link, LinkConfig};
 use models::postgres::PgVersion;
+use models::postgres::command::SlotName;
 use models::postgres::effect::{Effect, Out};
 use models::postgres::guc::{Settings, SynchronousCommit};
+use models::postgres::host::Names;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::wal::WalFiles;
@@ -41,6 +43,23 @@ pub struct Plan {
     pub servers: Vec<ServerPlan>,
 }
 
+impl Plan {
+    /// Names of slots: those that standbys use, and then a few more.
+    pub fn slots(&self) -> Vec<String> {
+        let used = self.servers.iter().filter_map(|server| server.slot.clone());
+        let mut names: Vec<String> = used.chain(["a", "b", "c"].map(str::to_owned)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The slot of this name.
+    pub fn slot_name(&self, name: &str) -> Option<SlotName> {
+        let index = self.slots().iter().position(|slot| slot == name)?;
+        u16::try_from(index).ok().map(SlotName)
+    }
+}
+
 /// A server, its host, and the link to its upstream.
 #[derive(Clone, Debug)]
 pub struct ServerPlan {
@@ -52,6 +71,8 @@ pub struct ServerPlan {
     pub upstream: Option<usize>,
     /// The slot it uses there.
     pub slot: Option<String>,
+    /// That slot is not there at first.
+    pub slot_is_missing: bool,
     /// WAL replayed a second.
     pub replay: Rate,
     /// Time of an fsync.
@@ -77,6 +98,7 @@ impl ServerPlan {
             settings: Settings::defaults(version),
             upstream,
             slot: None,
+            slot_is_missing: false,
             replay: FAST,
             fsync: Quantiles::constant(Duration::ms(1).0),
             disk: FAST,
@@ -166,7 +188,8 @@ impl World {
             }
             if let Some(connection) = world.servers[index].start_streaming(SimTime::ZERO) {
                 let standby = world.servers[index].id();
-                world.servers[upstream].serve_streaming(SimTime::ZERO, standby, connection);
+                let slot = server.slot.as_deref().and_then(|slot| plan.slot_name(slot));
+                world.servers[upstream].serve_streaming(SimTime::ZERO, standby, connection, slot);
             }
         }
         world
@@ -405,12 +428,9 @@ fn server(plan: &Plan, index: usize) -> Server {
         oldest,
         newest: oldest + config.ahead,
         redo: end,
-        checkpoint: end,
     };
-    let slot = |(standby, other): (usize, &ServerPlan)| {
-        let mine = other.upstream == Some(index);
-        other.slot.clone().filter(|_| mine).map(|name| (name, id(standby)))
-    };
+    let mine = |other: &&ServerPlan| other.upstream == Some(index) && !other.slot_is_missing;
+    let slot = |other: &ServerPlan| plan.slot_name(other.slot.as_deref()?);
     Server::new(ServerConfig {
         id: id(index),
         settings: config.settings.clone(),
@@ -424,7 +444,11 @@ fn server(plan: &Plan, index: usize) -> Server {
         ),
         files,
         timeline: TimelineId(1),
-        application_names: plan.servers.iter().map(|server| server.name.clone()).collect(),
-        slots: plan.servers.iter().enumerate().filter_map(slot).collect(),
+        names: Names {
+            applications: plan.servers.iter().map(|server| server.name.clone()).collect(),
+            slots: plan.slots(),
+        },
+        slots: plan.servers.iter().filter(mine).filter_map(slot).collect(),
+        primary_slot_name: config.slot.as_deref().and_then(|slot| plan.slot_name(slot)),
     })
 }

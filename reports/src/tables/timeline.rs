@@ -44,7 +44,7 @@ pub fn timeline(run: &Run, limit: usize) -> Timeline {
     // For every server (and for what is outside of all) the fact it said last, and its entry.
     let mut last: Vec<Option<(What, usize)>> = vec![None; run.servers.len() + 1];
     for fact in run.facts.iter() {
-        if !matters(&fact.what) {
+        if !matters(&fact.what) || is_idle(run, &fact.what) {
             timeline.minor += 1;
             continue;
         }
@@ -76,6 +76,12 @@ fn entry(words: &Words, fact: &Fact) -> Entry {
     }
 }
 
+/// Whether it is an operator's look or wait, which only `facts.jsonl` has.
+fn is_idle(run: &Run, what: &What) -> bool {
+    let What::ActionBegan { action } = what else { return false };
+    run.actions.get(usize::from(*action)).is_some_and(|action| action.idle)
+}
+
 /// Whether the timeline says it.
 fn matters(what: &What) -> bool {
     match what {
@@ -95,6 +101,7 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
+        | What::ActionBegan { .. }
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
@@ -103,6 +110,7 @@ fn matters(what: &What) -> bool {
         | What::ShuttingDown
         | What::EndOfWal { .. }
         | What::StandbyMode { .. }
+        | What::ActionEnded { .. }
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }

@@ -6,16 +6,18 @@
 use std::path::PathBuf;
 
 use models::postgres::PgVersion;
+use models::postgres::command::SlotName;
 use models::trace::fact::{
     CheckpointCause, ConnectionEnd, Fact, Facts, Refusal, Scope, ServerId, What,
 };
 use models::trace::histogram::Histogram;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::trace::summary::{
     Commits, ExpectationSummary, LatencyMs, LawSummary, MaxEnd, ServerSummary, SlotSummary,
     StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run};
+use models::trace::{FaultSpan, Run, WalLimits};
 use models::units::{Bytes, Die, Duration, Lsn, SimTime, TimelineId};
 
 /// A moment in milliseconds.
@@ -34,6 +36,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
     let servers = ["pg1", "pg2", "pg3"].map(str::to_owned).to_vec();
     let standbys = ["pg2", "pg3"].map(|name| (name.to_owned(), "pg1".to_owned()));
     let mut run = Run {
+        actions: Vec::new(),
         scenario: "sync/ocean".to_owned(),
         title: "One standby two rooms away, one across the ocean".to_owned(),
         question: "What does an ocean between the standbys cost, and what does it save?".to_owned(),
@@ -44,6 +47,8 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         duration,
         samples: Samples::new(duration, &servers, &standbys),
         servers,
+        slots: vec!["ocean_slot".to_owned()],
+        limits: vec![limits(); 3],
         faults: vec![
             span("cable", "link_cut", 30_000, Some(50_000)),
             span("reset", "link_reset", 62_000, None),
@@ -54,10 +59,20 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         moments: Vec::new(),
         latency: Histogram::default(),
         facts: facts(),
+        observations: Observations::default(),
     };
     fill(&mut run, slow);
     run.summary = summary(&run, slow);
     run
+}
+
+fn limits() -> WalLimits {
+    WalLimits {
+        max_wal_size: Bytes::mb(128),
+        wal_keep_size: Bytes::mb(32),
+        max_slot_wal_keep_size: Some(Bytes::mb(40)),
+        capacity: None,
+    }
 }
 
 fn span(name: &str, kind: &'static str, from: u64, until: Option<u64>) -> FaultSpan {
@@ -103,7 +118,13 @@ fn fill(run: &mut Run, slow: u64) {
             server.flush_lsn.add(now, wal);
             let kept = if i == 0 { behind } else { 0 };
             server.pg_wal_bytes.add(now, (80 << 20) + (wal % (64 << 20)) + kept);
+            server.oldest_lsn.add(now, wal.saturating_sub(32 << 20) >> 24 << 24);
         }
+        let slot = run.samples.slot(0, "ocean_slot");
+        slot.retained_bytes.add(now, behind);
+        slot.safe_wal_size.add(now, (40u64 << 20).saturating_sub(behind));
+        slot.wal_status.add(now, (behind / (16 << 20)).min(2));
+        slot.active.add(now, u64::from(!down && !cut));
         for (i, standby) in run.samples.standbys.iter_mut().enumerate() {
             let behind = if i == 1 { behind * slow / 100 } else { die.at(tick) % 9_000 };
             standby.lag_bytes.add(now, behind);
@@ -163,7 +184,11 @@ fn before_the_crash() -> Vec<Fact> {
     add(30_000, None, What::FaultBegan { fault: 0 });
     add(50_000, Some(PG1), What::SenderEnded { standby: PG3, why: ConnectionEnd::Timeout });
     for attempt in 0..6 {
-        add(45_100 + attempt * 700, Some(PG3), refused(Refusal::SlotActive { pid: 1_102 }));
+        add(
+            45_100 + attempt * 700,
+            Some(PG3),
+            refused(Refusal::SlotActive { slot: SlotName(0), pid: 1_102 }),
+        );
         add(45_101 + attempt * 700, Some(PG3), What::WaitingForWal { at: Lsn(0x580_0158) });
     }
     add(50_000, None, What::FaultHealed { fault: 0 });

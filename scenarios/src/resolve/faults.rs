@@ -1,13 +1,15 @@
 //! `[fault.X]`: what breaks, when, and when it heals.
 
+use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
 use models::units::Duration;
 
 use super::servers::Servers;
 use super::{Context, Fields, Finding, Span, keys, limits, links};
-use crate::error::choices;
+use crate::error::{choices, enumerate};
 use crate::fault::{Fault, FaultKind};
-use crate::read::{named, no_such};
+use crate::keys::FaultEntry;
+use crate::read::named;
 use crate::scenario::{Route, ServerIndex};
 
 /// Reads all faults.
@@ -47,7 +49,7 @@ fn fault(
 }
 
 /// `at`, within the run.
-fn moment(fields: &Fields<'_>, duration: Option<(Duration, Span)>) -> Option<Duration> {
+pub(super) fn moment(fields: &Fields<'_>, duration: Option<(Duration, Span)>) -> Option<Duration> {
     let Some(node) = fields.get("at") else {
         fields.missing("at", "say when it begins: at = '30s'");
         return None;
@@ -72,9 +74,13 @@ fn kind(
         return None;
     }
     let kind = fields.text("kind")?;
+    let Some(entry) = keys::fault(kind) else {
+        report_kind(cx, fields, kind);
+        return None;
+    };
+    refuse(fields, entry);
     match kind {
         "crash" | "freeze" => {
-            refuse(fields, kind, &["between"], "it takes `server`, `what`, `at` and `for`");
             let server = server(cx, fields, servers);
             let what = match fields.word("what") {
                 Some("host") => Scope::Host,
@@ -86,8 +92,26 @@ fn kind(
                 _ => FaultKind::Freeze { what, server },
             })
         }
+        "stop" => {
+            let mode = match fields.word("mode") {
+                Some("immediate") => StopMode::Immediate,
+                _ => StopMode::Fast,
+            };
+            Some(FaultKind::Stop { mode, server: server(cx, fields, servers)? })
+        }
+        "disk_full" => Some(FaultKind::DiskFull { server: server(cx, fields, servers)? }),
+        "replay_pause" => {
+            let server = server(cx, fields, servers)?;
+            if let (true, Some(node)) =
+                (servers.primary_index() == Some(server), fields.get("server"))
+            {
+                let message =
+                    format!("`{}` is the primary and replays nothing", servers.name(server));
+                cx.report(Finding::new(node.span, message).help("name a standby"));
+            }
+            Some(FaultKind::ReplayPause { server })
+        }
         "link_cut" | "link_hold" | "link_reset" => {
-            refuse(fields, kind, &["server", "what"], "it takes `between`, `at` and `for`");
             let between = pairs(cx, fields, servers, routes)?;
             Some(match kind {
                 "link_cut" => FaultKind::LinkCut { between },
@@ -95,10 +119,7 @@ fn kind(
                 _ => FaultKind::LinkReset { between },
             })
         }
-        _ => {
-            report_kind(cx, fields, kind);
-            None
-        }
+        _ => None,
     }
 }
 
@@ -115,27 +136,29 @@ fn report_kind(cx: Context<'_>, fields: &Fields<'_>, kind: &str) {
 }
 
 /// Keys that belong to other kinds of faults.
-fn refuse(fields: &Fields<'_>, kind: &str, keys: &[&str], takes: &str) {
-    for key in keys {
-        if let Some(entry) = fields.table.entry(key) {
-            let message = format!("`{key}` is not a key of the fault `{kind}`");
-            fields.findings.push(Finding::new(entry.key_span, message).help(takes));
+fn refuse(fields: &Fields<'_>, kind: &FaultEntry) {
+    for entry in &fields.table.entries {
+        let own = ["kind", "at", "for"].contains(&entry.key.as_str());
+        if own
+            || kind.with.contains(&entry.key.as_str())
+            || fields.section.key(&entry.key).is_none()
+        {
+            continue;
         }
+        let message = format!("`{}` is not a key of the fault `{}`", entry.key, kind.name);
+        let takes = enumerate(kind.with.iter().copied().chain(["at", "for"]));
+        fields
+            .findings
+            .push(Finding::new(entry.key_span, message).help(format!("it takes {takes}")));
     }
 }
 
 fn server(cx: Context<'_>, fields: &Fields<'_>, servers: &Servers<'_>) -> Option<ServerIndex> {
-    let names = servers.names();
-    if fields.get("server").is_none() {
-        fields.missing("server", &choices("", "the file has", names.iter().copied()));
+    let Some(node) = fields.get("server") else {
+        fields.missing("server", &choices("", "the file has", servers.names()));
         return None;
-    }
-    let name = fields.text("server")?;
-    let found = names.iter().position(|n| *n == name);
-    if let (None, Some(node), false) = (found, fields.get("server"), names.is_empty()) {
-        cx.report(no_such(node.span, "server", name, names.iter().copied()));
-    }
-    found
+    };
+    servers.find(cx, fields.text("server")?, node.span)
 }
 
 /// The pairs that `between` means; at least one of them streams.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
-use models::units::{Rate, SegmentSize};
+use models::units::{Bytes, Rate, SegmentSize};
 
 use super::settings::{self, Configured};
 use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
 use crate::error::choices;
 use crate::presets;
 use crate::read::{name_is_good, named, no_such};
-use crate::scenario::{Disk, Server, ServerIndex, ServerState};
+use crate::scenario::{Disk, Server, ServerIndex, ServerState, Start};
 
 /// WAL that a startup process replays a second, unless the file says otherwise.
 /// Assumption: one core with all pages in memory; it decides how fast a standby catches up.
@@ -140,10 +140,61 @@ fn disk_preset(cx: Context<'_>, name: &str, span: Span) -> Option<Disk> {
     disk
 }
 
+/// Reports a slot's name that PostgreSQL does not take.
+pub(super) fn slot_is_good(cx: Context<'_>, slot: &str, span: Span) -> bool {
+    let of_letters =
+        slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let wrong = match slot.len() {
+        0 => "is too short",
+        64.. => "is too long",
+        _ if of_letters => return true,
+        _ => "contains invalid character",
+    };
+    let message = format!("replication slot name \"{}\" {wrong}", slot.escape_debug());
+    let help = "Replication slot names may only contain lower case letters, numbers, and the \
+                underscore character.";
+    cx.report(Finding::new(span, message).help(help));
+    false
+}
+
 impl<'a> Servers<'a> {
     /// Their names, in order.
     pub fn names(&self) -> Vec<&'a str> {
         self.list.iter().map(|s| s.name).collect()
+    }
+
+    /// The server of that name; reports it if there is none.
+    pub fn find(&self, cx: Context<'_>, name: &str, span: Span) -> Option<ServerIndex> {
+        let found = self.list.iter().position(|s| s.name == name);
+        if found.is_none() && !self.list.is_empty() {
+            cx.report(no_such(span, "server", name, self.names().iter().copied()));
+        }
+        found
+    }
+
+    /// The primary, if there is one.
+    pub fn primary_index(&self) -> Option<ServerIndex> {
+        self.list.iter().position(|s| !s.is_standby)
+    }
+
+    /// A server's settings.
+    pub fn settings(&self, index: ServerIndex) -> Option<&Configured> {
+        self.list.get(index).map(|s| &s.configured)
+    }
+
+    /// Every slot that a standby uses, by name, each once.
+    pub fn slots(&self) -> Vec<String> {
+        let names = self.list.iter().filter_map(|s| s.slot);
+        let mut names: Vec<String> = names.map(|(slot, _)| slot.to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The slots that standbys of a server use on it.
+    pub fn slots_of(&self, server: ServerIndex) -> Vec<&'a str> {
+        let mine = self.list.iter().filter(|s| s.index == Some(server));
+        mine.filter_map(|s| Some(s.slot?.0)).collect()
     }
 
     /// The primary's name, if there is one.
@@ -297,21 +348,7 @@ impl<'a> Servers<'a> {
         let mut seen: BTreeMap<(&str, &str), Span> = BTreeMap::new();
         for server in &self.list {
             let Some((slot, span)) = server.slot else { continue };
-            let of_letters =
-                slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            let wrong = match slot.len() {
-                0 => Some(format!("replication slot name \"{slot}\" is too short")),
-                64.. => Some(format!("replication slot name \"{slot}\" is too long")),
-                _ if of_letters => None,
-                _ => {
-                    let name = slot.escape_debug();
-                    Some(format!("replication slot name \"{name}\" contains invalid character"))
-                }
-            };
-            if let Some(message) = wrong {
-                let help = "Replication slot names may only contain lower case letters, numbers, \
-                            and the underscore character.";
-                cx.report(Finding::new(span, message).help(help));
+            if !slot_is_good(cx, slot, span) {
                 continue;
             }
             let Some((upstream, _)) = server.upstream else { continue };
@@ -350,6 +387,28 @@ impl<'a> Servers<'a> {
         }
     }
 
+    /// Every volume has room for the files that are on it at the start.
+    pub fn check_capacity(&self, cx: Context<'_>, start: &Start) {
+        for server in &self.list {
+            let Some(capacity) = server.disk.as_ref().and_then(|disk| disk.capacity) else {
+                continue;
+            };
+            let settings = &server.configured.settings;
+            let (oldest, newest) = start.files(settings);
+            let files = Bytes((newest - oldest + 1) * settings.wal_segment_size.bytes());
+            if capacity >= files {
+                continue;
+            }
+            let disk = if server.separate_wal_disk { "wal_disk" } else { "disk" };
+            let path = ["server", server.name, disk, "capacity"].map(str::to_owned);
+            let span = cx.root.at(&path).map_or(server.span, |entry| entry.node.span);
+            let message = format!("pg_wal of `{}` has {files} at the start", server.name);
+            let help =
+                format!("that is `min_wal_size`, or what [start] says, and {capacity} are less");
+            cx.report(Finding::new(span, message).help(help));
+        }
+    }
+
     fn check_segments(&self, cx: Context<'_>) {
         let Some(first) = self.list.first() else { return };
         for other in &self.list[1..] {
@@ -380,9 +439,6 @@ impl<'a> Servers<'a> {
             not_modelled.extend(
                 draft.configured.not_modelled().map(|name| format!("{}: {name}", draft.name)),
             );
-            if draft.disk.as_ref().is_some_and(|disk| disk.capacity.is_some()) {
-                not_modelled.push(format!("{}: disk capacity, which never runs out", draft.name));
-            }
             servers.push(Server {
                 name: draft.name.to_owned(),
                 site: draft.site.map(|(site, _)| site.to_owned()),

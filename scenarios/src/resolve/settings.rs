@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
-use models::postgres::guc::{self, SettingError, Settings};
+use models::postgres::guc::{self, Context as SetBy, SettingError, Settings};
 use models::postgres::syncrep::StandbyNames;
 use models::units::SegmentSize;
 
@@ -88,6 +88,44 @@ pub(super) fn read(
     check_standby_names(cx, &configured);
     check_start(cx, &configured, server.span);
     configured
+}
+
+/// What `ALTER SYSTEM SET` changes on a server: names and values, checked as PostgreSQL does.
+/// Each change starts from the settings of the file: what other changes do is not looked at.
+pub(super) fn changes(
+    cx: Context<'_>,
+    table: &Table,
+    server: &Configured,
+) -> Option<Vec<(String, String)>> {
+    let mut lines = Vec::new();
+    read_table(cx, table, &mut lines);
+    let version = server.settings.version();
+    let mut changed = Configured { settings: server.settings.clone(), given: BTreeMap::new() };
+    let mut pairs = Vec::new();
+    for line in lines {
+        let fixed = guc::find(&line.name, version).is_some_and(|g| g.context == SetBy::Internal);
+        if fixed {
+            let error = SettingError::CannotBeChanged { name: line.name.clone() };
+            report(cx, &error, &line, version);
+        } else if let Err(error) = changed.settings.set(&line.name, &line.given.value) {
+            report(cx, &error, &line, version);
+        } else {
+            pairs.push((line.name.clone(), line.given.value.clone()));
+            changed.given.insert(line.name.to_ascii_lowercase(), line.given);
+        }
+    }
+    check_not_built(cx, &changed);
+    check_standby_names(cx, &changed);
+    for error in changed.settings.check_start() {
+        let message = error.message();
+        let place = changed.given.iter().find(|(name, _)| message.contains(name.as_str()));
+        // What the file itself gets wrong has been said.
+        if let Some((_, given)) = place {
+            let finding = Finding::new(given.span, message);
+            cx.report(finding.help("with this the server would not start again"));
+        }
+    }
+    (!pairs.is_empty()).then_some(pairs)
 }
 
 /// A `postgresql.conf`.
@@ -202,10 +240,6 @@ const FORMER: &[(&str, &str)] = &[
 fn check_start(cx: Context<'_>, configured: &Configured, server: Span) {
     for error in configured.settings.check_start() {
         let message = error.message();
-        // Said better by what is not built.
-        if message.contains("wal_level") {
-            continue;
-        }
         // The message names the settings that do not go together.
         let place = configured.given.iter().find(|(name, _)| message.contains(name.as_str()));
         let span = place.map_or(server, |(_, given)| given.span);
@@ -256,7 +290,6 @@ const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ),
     ("primary_slot_name", &[""], "name the slot with `slot` of the standby's [server.X]"),
     ("recovery_min_apply_delay", &["0"], "a standby replays at once: take it out"),
-    ("wal_level", &["replica", "logical"], "streaming needs replica or logical"),
     ("fsync", &["on"], "every flush reaches the disk: make the disk's `fsync` short instead"),
     ("hot_standby", &["on"], "every standby accepts queries once it is consistent"),
     ("recovery_target", &[""], RECOVERY_TARGET),

@@ -16,13 +16,15 @@ pub enum Listed {
     Scenarios,
     /// Faults and their fields.
     Faults,
+    /// What an operator can do, in [action.X] and [[step]].
+    Actions,
     /// Disks and workloads that go by a name.
     Presets,
     /// What `[expect]` can ask for: paths into summary.json.
     Metrics,
 }
 
-/// List scenarios, faults, presets or metrics.
+/// List scenarios, faults, actions, presets or metrics.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// What to list.
@@ -36,6 +38,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
     match args.what {
         Listed::Scenarios => scenarios(&mut terminal),
         Listed::Faults => faults(&mut terminal),
+        Listed::Actions => actions(&mut terminal),
         Listed::Presets => presets(&mut terminal),
         Listed::Metrics => metrics(&mut terminal),
     }
@@ -54,13 +57,36 @@ fn scenarios(terminal: &mut Terminal) {
 fn faults(terminal: &mut Terminal) {
     terminal.line(terminal.paint(Style::Bold, keys::FAULT.title));
     terminal.line(format!("    {}", keys::FAULT.doc));
-    terminal.line(format!("    kinds: {}", keys::FAULT_KINDS.join(", ")));
     for key in keys::FAULT.keys {
         let default = match key.default {
             "" => String::new(),
             default => format!("Default: {default}."),
         };
         item(terminal, key.name, &[key.doc, &default]);
+    }
+    for fault in keys::FAULTS {
+        let takes = format!("Takes {}.", fault.with.join(", "));
+        item(terminal, &format!("kind = '{}'", fault.name), &[fault.doc, &takes]);
+    }
+}
+
+fn actions(terminal: &mut Terminal) {
+    for section in [&keys::ACTION, &keys::STEP] {
+        terminal.line(terminal.paint(Style::Bold, section.title));
+        terminal.line(format!("    {}", section.doc));
+    }
+    for kind in keys::ACTIONS {
+        let keys = || std::iter::once(kind.value).chain(kind.with.iter().copied());
+        let takes = match kind.place {
+            keys::Place::Everywhere => {
+                format!("[action.X] takes {}.", keys().collect::<Vec<_>>().join(", "))
+            }
+            keys::Place::Step => "Only in a [[step]].".to_owned(),
+        };
+        item(terminal, kind.name, &[kind.doc, &takes]);
+    }
+    for (word, doc) in keys::CONDITIONS {
+        item(terminal, &format!("wait = 'SERVER {word}'"), &[doc]);
     }
 }
 

@@ -11,6 +11,8 @@
 //!   the agents too; the other way round nothing changes.
 //! * A crash ends a freeze, as what is dead cannot be thawed; but the server starts only when
 //!   neither crashes nor freezes hold it any more.
+//! * A server that a `stop` fault shut down starts when nothing holds it any more. A frozen or dead
+//!   server cannot be shut down: it comes back with the fault that made it so.
 //! * A server that was shut down when its fault came does not start when that heals; its processes
 //!   can neither crash nor freeze.
 //! * A server that somebody else has started meanwhile is left alone.
@@ -22,9 +24,10 @@
 //! **Not modelled.** A fault that ends by halves: a host that boots while its processes are held
 //! down by another fault, and a freeze that shrinks from host to processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use models::postgres::command::Command;
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
 use scenarios::fault::{Fault, FaultKind};
@@ -35,11 +38,15 @@ use super::host::{Hosts, server_id};
 use super::sleep_until;
 use crate::world::Action;
 
-/// How many faults hold each thing. A server counts its crashes and freezes in one: either keeps
-/// it from running.
+/// How many faults hold each thing. A server counts its crashes, freezes and stops in one: each
+/// keeps it from running.
 struct Injector {
     hosts: Rc<Hosts>,
     servers: BTreeMap<ServerId, u32>,
+    /// Servers that a fault shut down: to be started when nothing holds them any more.
+    stopped: BTreeSet<ServerId>,
+    full: BTreeMap<ServerId, u32>,
+    paused: BTreeMap<ServerId, u32>,
     cuts: BTreeMap<Pair, u32>,
     holds: BTreeMap<Pair, u32>,
 }
@@ -68,8 +75,15 @@ fn free<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) -> bool {
 
 /// Begins and ends all faults, each at its moment.
 pub(super) async fn inject(hosts: Rc<Hosts>, faults: Vec<Fault>) {
-    let mut injector =
-        Injector { hosts, servers: BTreeMap::new(), cuts: BTreeMap::new(), holds: BTreeMap::new() };
+    let mut injector = Injector {
+        hosts,
+        servers: BTreeMap::new(),
+        stopped: BTreeSet::new(),
+        full: BTreeMap::new(),
+        paused: BTreeMap::new(),
+        cuts: BTreeMap::new(),
+        holds: BTreeMap::new(),
+    };
     let mut steps: Vec<(SimTime, Step, usize)> = Vec::new();
     for (index, fault) in faults.iter().enumerate() {
         let at = SimTime::ZERO + fault.at;
@@ -117,6 +131,25 @@ impl Injector {
                 take(&mut self.servers, server_id(*server));
                 self.hosts.freeze(server_id(*server), *what);
             }
+            FaultKind::Stop { mode, server } => {
+                let server = server_id(*server);
+                take(&mut self.servers, server);
+                if self.hosts.stop(server, *mode) {
+                    self.stopped.insert(server);
+                }
+            }
+            FaultKind::DiskFull { server } => {
+                let server = server_id(*server);
+                if take(&mut self.full, server) {
+                    apply(Action::FillDisk { server, full: true });
+                }
+            }
+            FaultKind::ReplayPause { server } => {
+                let server = server_id(*server);
+                if take(&mut self.paused, server) {
+                    apply(Action::Command { server, command: Command::ReplayPause });
+                }
+            }
             FaultKind::LinkCut { between } => {
                 for (a, b) in between.iter().map(pair) {
                     if take(&mut self.cuts, (a, b)) {
@@ -141,8 +174,20 @@ impl Injector {
 
     fn end(&mut self, kind: &FaultKind) {
         match kind {
-            FaultKind::Crash { server, .. } | FaultKind::Freeze { server, .. } => {
-                self.free_server(server_id(*server));
+            FaultKind::Crash { server, .. }
+            | FaultKind::Freeze { server, .. }
+            | FaultKind::Stop { server, .. } => self.free_server(server_id(*server)),
+            FaultKind::DiskFull { server } => {
+                let server = server_id(*server);
+                if free(&mut self.full, server) {
+                    apply(Action::FillDisk { server, full: false });
+                }
+            }
+            FaultKind::ReplayPause { server } => {
+                let server = server_id(*server);
+                if free(&mut self.paused, server) {
+                    apply(Action::Command { server, command: Command::ReplayResume });
+                }
             }
             FaultKind::LinkCut { between } => {
                 for (a, b) in between.iter().map(pair) {
@@ -166,7 +211,11 @@ impl Injector {
     fn free_server(&mut self, server: ServerId) {
         if free(&mut self.servers, server) {
             self.hosts.thaw(server);
-            self.hosts.revive(server);
+            if self.stopped.remove(&server) {
+                self.hosts.start(server);
+            } else {
+                self.hosts.revive(server);
+            }
         }
     }
 }

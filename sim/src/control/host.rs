@@ -19,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::rc::Rc;
 
+use models::postgres::command::{Command, StopMode};
 use models::trace::fact::{Scope, ServerId};
 use scenarios::scenario::{Scenario, ServerIndex, ServerState};
 
@@ -52,6 +53,8 @@ struct Service {
     server: ServerId,
     /// Whether a boot starts it.
     enabled: Cell<bool>,
+    /// Whether it was told to shut down since it was started last.
+    stopping: Cell<bool>,
     postmaster: RefCell<Option<Join<()>>>,
 }
 
@@ -64,8 +67,13 @@ pub(super) fn server_id(index: ServerIndex) -> ServerId {
     ServerId(u8::try_from(index).expect("a scenario has at most 255 servers"))
 }
 
-/// The postmaster's life. A server that is up when the run begins is not started.
-async fn postmaster(server: ServerId) {
+/// The postmaster's life. A server that is up when the run begins is not started; one that is
+/// still shutting down is waited for, as a service manager does.
+async fn postmaster(service: Rc<Service>) {
+    let server = service.server;
+    if service.stopping.take() {
+        wait_for(Watch::Down(server)).await;
+    }
     if with(|world| world.holds(Watch::Down(server))) {
         apply(Action::Start { server });
     }
@@ -76,7 +84,7 @@ async fn postmaster(server: ServerId) {
 /// What a host does when it boots.
 async fn boot(service: Rc<Service>) {
     if service.enabled.get() {
-        *service.postmaster.borrow_mut() = Some(spawn(postmaster(service.server)));
+        *service.postmaster.borrow_mut() = Some(spawn(postmaster(Rc::clone(&service))));
     }
 }
 
@@ -87,6 +95,7 @@ impl Hosts {
             let service = Rc::new(Service {
                 server: server_id(index),
                 enabled: Cell::new(server.state == ServerState::Up),
+                stopping: Cell::new(false),
                 postmaster: RefCell::new(None),
             });
             let at_boot = Rc::clone(&service);
@@ -117,6 +126,11 @@ impl Hosts {
         self.of(server).service.enabled.get()
     }
 
+    /// Whether processes of the server run, or are about to. While it shuts down they do.
+    fn runs(&self, server: ServerId) -> bool {
+        self.enabled(server) || !with(|world| world.holds(Watch::Down(server)))
+    }
+
     /// Processes or host die; whatever was frozen is dead, not frozen. Nothing happens to what is
     /// dead already, or to the processes of a server that was shut down; but a host's crash on
     /// top of one of its processes takes the page cache too.
@@ -125,7 +139,7 @@ impl Hosts {
         let strikes = match (host.condition.get(), scope) {
             (Condition::Crashed(Scope::Host), _) => false,
             (Condition::Crashed(Scope::Processes), Scope::Processes) => false,
-            (Condition::Sound | Condition::Frozen(_), Scope::Processes) => self.enabled(server),
+            (Condition::Sound | Condition::Frozen(_), Scope::Processes) => self.runs(server),
             (_, Scope::Host) => true,
         };
         if !strikes {
@@ -155,6 +169,11 @@ impl Hosts {
         host.condition.set(Condition::Sound);
     }
 
+    /// From now on every boot of the host starts its server.
+    pub fn enable(&self, server: ServerId) {
+        self.of(server).service.enabled.set(true);
+    }
+
     /// Starts a server, whatever it was before, and from now on with every boot of its host.
     pub fn start(&self, server: ServerId) {
         let host = self.of(server);
@@ -165,6 +184,22 @@ impl Hosts {
         self.revive(server);
     }
 
+    /// Shuts a server down; from now on no boot of its host starts it. Nothing happens to what is
+    /// dead or frozen, or is shut down already. Whether it is shutting down because of this.
+    pub fn stop(&self, server: ServerId, mode: StopMode) -> bool {
+        let host = self.of(server);
+        if host.condition.get() != Condition::Sound || !host.service.enabled.get() {
+            return false;
+        }
+        host.service.enabled.set(false);
+        host.service.stopping.set(true);
+        apply(Action::Command { server, command: Command::Stop(mode) });
+        if let Some(postmaster) = host.service.postmaster.take() {
+            postmaster.abort();
+        }
+        true
+    }
+
     /// Processes or host stop without dying; agents stop with the host alone. Nothing happens to
     /// a server that is dead, shut down, or frozen as deep already.
     pub fn freeze(&self, server: ServerId, scope: Scope) {
@@ -173,7 +208,7 @@ impl Hosts {
             (Condition::Crashed(_) | Condition::Frozen(Scope::Host), _) => false,
             (Condition::Frozen(Scope::Processes), Scope::Processes) => false,
             (Condition::Frozen(Scope::Processes), Scope::Host) => true,
-            (Condition::Sound, _) => self.enabled(server),
+            (Condition::Sound, _) => self.runs(server),
         };
         if !strikes {
             return;

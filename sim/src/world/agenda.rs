@@ -10,12 +10,19 @@ use models::units::SimTime;
 /// The next moment of every source.
 #[derive(Clone, Debug)]
 pub struct Agenda {
-    /// Indexed by source, filled up to whole blocks with sources that never have anything to do.
-    blocks: Vec<[SimTime; BLOCK]>,
+    /// Moment and number of each source in one word, so that the first is simply the smallest;
+    /// filled up to whole blocks with sources that never have anything to do.
+    blocks: Vec<[u64; BLOCK]>,
 }
 
-/// A machine's number on the agenda.
+/// A machine's number on the agenda, below [`SOURCES`].
 pub type Source = usize;
+
+/// The most sources: 16 servers, a hundred links with two directions each, and the clients, fit.
+pub const SOURCES: usize = 1 << BITS;
+const BITS: u32 = 8;
+/// Moments from here on are never reached: 2^56 ns are 834 days.
+const HORIZON: SimTime = SimTime(u64::MAX >> BITS);
 
 /// Moments that are looked at without a loop.
 const BLOCK: usize = 8;
@@ -23,34 +30,39 @@ const BLOCK: usize = 8;
 impl Agenda {
     /// An agenda of so many sources, none of which has anything to do.
     pub fn new(sources: usize) -> Agenda {
-        Agenda { blocks: vec![[SimTime::NEVER; BLOCK]; sources.div_ceil(BLOCK).max(1)] }
+        assert!(sources <= SOURCES, "{sources} sources");
+        Agenda { blocks: vec![[u64::MAX; BLOCK]; sources.div_ceil(BLOCK).max(1)] }
     }
 
     /// Notes when a source next has something to do.
     #[inline]
     pub fn set(&mut self, source: Source, at: SimTime) {
-        self.blocks[source / BLOCK][source % BLOCK] = at;
+        let entry = at.0.min(HORIZON.0) << BITS | source as u64;
+        self.blocks[source / BLOCK][source % BLOCK] = entry;
     }
 
     /// The source that comes next, and when; [`SimTime::NEVER`] if none has anything to do.
     #[inline]
     pub fn first(&self) -> (Source, SimTime) {
-        let (mut first, mut earliest) = (0, SimTime::NEVER);
-        for (number, block) in self.blocks.iter().enumerate() {
-            for (place, &at) in block.iter().enumerate() {
-                if at < earliest {
-                    (first, earliest) = (number * BLOCK + place, at);
-                }
-            }
+        let mut first = u64::MAX;
+        for block in &self.blocks {
+            first = block.iter().fold(first, |first, &entry| first.min(entry));
         }
-        (first, earliest)
+        (first as usize % SOURCES, moment(first))
     }
 
     /// The earliest moment of the first `count` sources.
     pub fn earliest_of(&self, count: usize) -> SimTime {
-        let moments = self.blocks.as_flattened().iter().take(count);
-        moments.fold(SimTime::NEVER, |first, &next| if next < first { next } else { first })
+        let entries = self.blocks.as_flattened().iter().take(count);
+        moment(entries.fold(u64::MAX, |first, &entry| first.min(entry)))
     }
+}
+
+/// The moment of an entry.
+#[inline]
+fn moment(entry: u64) -> SimTime {
+    let at = SimTime(entry >> BITS);
+    if at == HORIZON { SimTime::NEVER } else { at }
 }
 
 #[cfg(test)]
@@ -70,7 +82,9 @@ mod tests {
                 agenda.set(source, at);
                 moments[source] = at;
                 let first = (0..sources).min_by_key(|&s| (moments[s], s)).expect("a source");
-                assert_eq!(agenda.first(), (first, moments[first]));
+                if moments[first] != SimTime::NEVER {
+                    assert_eq!(agenda.first(), (first, moments[first]));
+                }
             }
         }
     }

@@ -8,20 +8,22 @@ use models::clients::{self, Clients, ClientsConfig};
 use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Link, LinkConfig};
+use models::postgres::command::SlotName;
+use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::syncrep::WaitMode;
 use models::postgres::wal::WalFiles;
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
-use scenarios::scenario::{self, Recycled, Scenario, ServerState};
+use scenarios::scenario::{self, Scenario, ServerState};
 use scenarios::workload::{self, Load};
 
 use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
 use super::streams::Stream;
-use super::{Workload, World};
+use super::{Checkpoints, Workload, World};
 use models::postgres::effect::Out;
 
 impl World {
@@ -69,6 +71,7 @@ impl World {
             readers,
             quiet_workloads,
             quiet: false,
+            checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
@@ -115,7 +118,8 @@ impl World {
                 let timeline = scenario.start.timeline;
                 let what = What::StreamingStarted { upstream: id_of(upstream), start, timeline };
                 self.fact(Some(id), what);
-                self.servers[upstream].serve_streaming(now, id, connection);
+                let slot = slot_name(scenario, config);
+                self.servers[upstream].serve_streaming(now, id, connection, slot);
             }
         }
         for index in 0..self.servers.len() {
@@ -158,9 +162,8 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         let own = &server.settings.cluster_name;
         if own.is_empty() { server.name.clone() } else { own.clone() }
     };
-    let mine = |other: &(usize, &scenario::Server)| other.1.upstream == Some(index);
-    let slot =
-        |(standby, other): (usize, &scenario::Server)| Some((other.slot.clone()?, id_of(standby)));
+    let mine = |other: &&scenario::Server| other.upstream == Some(index);
+    let slot = |other: &scenario::Server| slot_name(scenario, other);
     Server::new(ServerConfig {
         id: id_of(index),
         settings: config.settings.clone(),
@@ -169,9 +172,20 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         disk: disk(config, scenario.seed),
         files: files(scenario, index),
         timeline: scenario.start.timeline,
-        application_names: scenario.servers.iter().map(application_name).collect(),
-        slots: scenario.servers.iter().enumerate().filter(mine).filter_map(slot).collect(),
+        names: Names {
+            applications: scenario.servers.iter().map(application_name).collect(),
+            slots: scenario.slots.clone(),
+        },
+        slots: scenario.servers.iter().filter(mine).filter_map(slot).collect(),
+        primary_slot_name: slot_name(scenario, config),
     })
+}
+
+/// The slot that a standby uses.
+fn slot_name(scenario: &Scenario, standby: &scenario::Server) -> Option<SlotName> {
+    let name = standby.slot.as_ref()?;
+    let index = scenario.slots.iter().position(|slot| slot == name)?;
+    u16::try_from(index).ok().map(SlotName)
 }
 
 fn disk(config: &scenario::Server, seed: u64) -> Disk {
@@ -189,16 +203,8 @@ fn files(scenario: &Scenario, index: usize) -> WalFiles {
     let size = settings.wal_segment_size;
     let start = UsableBytes::from_lsn(scenario.start.lsn, size);
     let (lsn, redo) = (start.end_lsn(size), start.start_lsn(size));
-    let current = lsn.segment(size);
-    let ahead = match scenario.start.recycled {
-        Recycled::Min => size.segments_in(settings.min_wal_size),
-        Recycled::Max => size.segments_in(settings.max_wal_size),
-        Recycled::None => 1,
-        Recycled::Files(files) => files + 1,
-    };
-    let newest = current + ahead.max(1) - 1;
-    let oldest = current - scenario.start.files_before;
-    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo, checkpoint: redo }
+    let (oldest, newest) = scenario.start.files(settings);
+    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo }
 }
 
 /// Two directed links for each link, and the way from each server to each other.

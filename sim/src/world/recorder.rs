@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use models::postgres::backend::Acknowledged;
+use models::postgres::command::SlotName;
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::units::{Bytes, Duration, SimTime};
 
@@ -17,6 +19,8 @@ use models::units::{Bytes, Duration, SimTime};
 pub struct Recorder {
     /// Facts in order.
     pub facts: Facts,
+    /// What an operator looked at.
+    pub observations: Observations,
     /// Latencies of all commits.
     pub latency: Histogram,
     /// Series over time.
@@ -24,7 +28,7 @@ pub struct Recorder {
     /// Every server's downtime and largest pg_wal.
     pub servers: Vec<ServerRecord>,
     /// Every slot that there is: what it was seen as.
-    pub slots: BTreeMap<(usize, usize), SlotRecord>,
+    pub slots: BTreeMap<(usize, SlotName), SlotRecord>,
     /// Every standby's largest lags, in the order of [`Samples::standbys`].
     pub standbys: Vec<StandbyRecord>,
     /// When the series want a look next.
@@ -80,6 +84,7 @@ impl Recorder {
         let end = SimTime::ZERO + samples.commits.period();
         Recorder {
             facts: Facts::default(),
+            observations: Observations::default(),
             latency: Histogram::default(),
             samples,
             servers: vec![ServerRecord::default(); servers.len()],

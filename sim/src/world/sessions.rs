@@ -102,6 +102,7 @@ impl World {
                     workload.clients.answered(answer.at, answer.session.client);
                 }
             }
+            self.book_clients();
         }
         self.out.acknowledged.clear();
     }

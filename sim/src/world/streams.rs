@@ -69,30 +69,34 @@ impl World {
             let (link, flow) = stream.up;
             let out = &mut self.out;
             let (up, digest) = (&mut self.links[link], &mut self.digest);
-            let mut served = stream.served.is_some() && self.quiet;
-            for update in &out.updates {
-                digest.add(fingerprint(&update.positions) ^ update.at.0);
-                served &= stream.served == Some(update.connection);
-            }
-            if served {
-                up.send_updates(flow, &out.updates, |update| stream.is_loud(update));
-            } else {
-                for update in &out.updates {
-                    stream.is_loud(update);
-                    up.send(update.at, flow, &update.message());
+            if let Some(first) = out.updates.first() {
+                let served = self.quiet && stream.served == Some(first.connection);
+                let loud = |update: &Update| {
+                    digest.add(fingerprint(&update.positions) ^ update.at.0);
+                    stream.is_loud(update)
+                };
+                match served {
+                    true => up.send_updates(flow, &out.updates, loud),
+                    false => up.send_all(flow, &out.updates, loud),
                 }
+                self.agenda.set(self.servers.len() + link, up.next_deadline());
+                out.updates.clear();
             }
-            self.agenda.set(self.servers.len() + link, up.next_deadline());
             let (link, flow) = stream.down;
+            let down = &mut self.links[link];
             for read in &out.reads {
-                self.links[link].take(read.at, flow, read.bytes);
+                down.take(read.at, flow, read.bytes);
             }
-            out.updates.clear();
             out.reads.clear();
-            if !out.effects.is_empty() {
+            let (comes, acts) = (down.next_deadline(), !out.effects.is_empty());
+            if acts {
                 self.carry_out(standby);
             }
-            self.book_link(link);
+            if acts || comes != SimTime::NEVER {
+                self.book_link(link);
+            } else {
+                self.agenda.set(self.servers.len() + link, comes);
+            }
         } else {
             self.out.updates.clear();
             self.out.reads.clear();
@@ -154,7 +158,10 @@ impl World {
         self.servers[self.primary].hear_update(self.now, from, update, &mut self.out);
         way.pass_update();
         self.agenda.set(self.servers.len() + link, way.next_deadline());
-        if !self.out.is_empty() {
+        if !self.out.acknowledged.is_empty() {
+            self.answer_clients();
+        }
+        if !self.out.effects.is_empty() {
             self.settle(self.primary);
         }
         if arrived > UNNOTED {

@@ -5,16 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use models::postgres::host::Slot;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
+use models::postgres::slot::Slot;
+use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run};
+use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
+use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
 
 use super::World;
@@ -52,12 +54,15 @@ impl World {
                 samples.insert_lsn.add(at, primary.wal.insert_lsn().0);
             }
             samples.flush_lsn.add(at, server.flushed().0);
-            samples.pg_wal_bytes.add(at, server.host.files.bytes().0);
+            let files = &server.host.files;
+            samples.pg_wal_bytes.add(at, files.bytes().0);
+            samples.oldest_lsn.add(at, files.oldest * files.size.bytes());
         }
         for (server, record) in self.servers.iter().zip(&mut recorder.servers) {
             record.pg_wal = record.pg_wal.max(server.host.files.bytes());
         }
         self.look_at_slots(recorder);
+        self.sample_slots(recorder, at);
         for index in 0..self.standbys.len() {
             let recent = recorder.recent_lag(index, self.lag_bytes(index));
             let row = self.row(index);
@@ -73,16 +78,48 @@ impl World {
 
     fn look_at_slots(&self, recorder: &mut Recorder) {
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.entry((index, place)).or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.entry((index, slot.name)).or_default();
                 record.retained = record.retained.max(self.retained(server, slot));
-                if let Some(status) = wal_status(server, slot)
+                if let Some(status) = views::wal_status(server, slot).map(WalStatus::name)
                     && !record.statuses.contains(&status)
                 {
                     record.statuses.push(status);
                 }
             }
         }
+    }
+
+    /// One row of pg_replication_slots.
+    fn sample_slots(&self, recorder: &mut Recorder, at: SimTime) {
+        for (index, server) in self.servers.iter().enumerate() {
+            for slot in server.host.slots.iter() {
+                let samples = recorder.samples.slot(index, server.host.slot_name(slot.name));
+                samples.retained_bytes.add(at, self.retained(server, slot));
+                samples.active.add(at, u64::from(slot.owner.is_some()));
+                if let Some(status) = views::wal_status(server, slot) {
+                    // In the order of `WAL_STATUSES`.
+                    samples.wal_status.add(at, status as u64);
+                }
+                if let Some(safe) = views::safe_wal_size(server, slot) {
+                    samples.safe_wal_size.add(at, u64::try_from(safe).unwrap_or(0));
+                }
+            }
+        }
+    }
+
+    /// What bounds each server's pg_wal.
+    fn limits(&self, scenario: &Scenario) -> Vec<WalLimits> {
+        let limits = |(server, config): (&Server, &scenarios::scenario::Server)| {
+            let settings = server.settings();
+            WalLimits {
+                max_wal_size: settings.max_wal_size,
+                wal_keep_size: settings.wal_keep_size,
+                max_slot_wal_keep_size: settings.max_slot_wal_keep_size,
+                capacity: config.disk.capacity,
+            }
+        };
+        self.servers.iter().zip(&scenario.servers).map(limits).collect()
     }
 
     /// WAL from a slot's restart_lsn to the insert position.
@@ -126,6 +163,7 @@ impl World {
         recorder.close_bucket();
         let mut summary = self.summary(scenario, &mut recorder);
         summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
+        let limits = self.limits(scenario);
         let (digest, moments) = self.digest.finish();
         Run {
             scenario: scenario.name.clone(),
@@ -137,12 +175,16 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            slots: scenario.slots.clone(),
+            limits,
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
+            actions: actions(scenario),
             summary,
             digest,
             moments,
             latency: recorder.latency,
             facts: recorder.facts,
+            observations: recorder.observations,
             samples: recorder.samples,
         }
     }
@@ -263,19 +305,18 @@ impl World {
         self.look_at_slots(recorder);
         let mut summaries = Vec::new();
         for (index, server) in self.servers.iter().enumerate() {
-            for (place, slot) in server.host.slots.iter().enumerate() {
-                let record = recorder.slots.get(&(index, place)).cloned().unwrap_or_default();
+            for slot in server.host.slots.iter() {
+                let record = recorder.slots.get(&(index, slot.name)).cloned().unwrap_or_default();
                 let end = self.retained(server, slot);
-                let wal_status = wal_status(server, slot);
+                let wal_status = views::wal_status(server, slot).map(WalStatus::name);
                 summaries.push(SlotSummary {
                     server: scenario.servers[index].name.clone(),
-                    slot_name: slot.name.clone(),
+                    slot_name: server.host.slot_name(slot.name).to_owned(),
                     active: slot.owner.is_some(),
                     restart_lsn: slot.restart,
                     wal_status,
                     wal_status_seen: record.statuses,
-                    safe_wal_size: safe_wal_size(server, slot)
-                        .filter(|_| wal_status != Some("lost")),
+                    safe_wal_size: views::safe_wal_size(server, slot),
                     retained_bytes: MaxEnd { max: record.retained.max(end), end },
                 });
             }
@@ -313,36 +354,19 @@ impl Row<'_> {
     }
 }
 
-/// `pg_replication_slots.wal_status` (`xlog.c:GetWALAvailability`).
-fn wal_status(server: &Server, slot: &Slot) -> Option<&'static str> {
-    if slot.lost {
-        return Some("lost");
-    }
-    let (files, settings) = (&server.host.files, server.settings());
-    let restart = slot.restart?.segment(files.size);
-    let behind = files.written.segment(files.size).saturating_sub(restart);
-    let kept = kept_segments(server);
-    Some(match () {
-        () if restart < files.oldest => "lost",
-        () if kept.is_some_and(|kept| behind > kept) => "unreserved",
-        () if behind > files.size.segments_in(settings.max_wal_size) + 1 => "extended",
-        () => "reserved",
-    })
-}
-
-/// `safe_wal_size` (`slotfuncs.c`); `None` without a limit.
-fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
-    let files = &server.host.files;
-    let restart = slot.restart?.segment(files.size);
-    let end = (restart + kept_segments(server)? + 1) * files.size.bytes();
-    i64::try_from(i128::from(end) - i128::from(files.written.0)).ok()
-}
-
-/// Segments that slots may keep: `max_slot_wal_keep_size`, or `wal_keep_size` if that is more.
-fn kept_segments(server: &Server) -> Option<u64> {
-    let (size, settings) = (server.host.files.size, server.settings());
-    let cap = size.segments_in(settings.max_slot_wal_keep_size?);
-    Some(cap.max(size.segments_in(settings.wal_keep_size)))
+/// What the operator was to do, in the order in which facts number it.
+fn actions(scenario: &Scenario) -> Vec<OperatorAction> {
+    let label = |place: String, deed: &Deed| OperatorAction {
+        place,
+        what: scenario.describe(deed),
+        idle: matches!(deed, Deed::Observe(..) | Deed::Wait(..) | Deed::Sleep(_)),
+    };
+    let single = scenario.actions.iter();
+    let single = single.map(|action| label(format!("action {}", action.name), &action.deed));
+    let steps = scenario.steps.iter().enumerate().flat_map(|(index, step)| {
+        step.deeds.iter().map(move |deed| label(format!("step {}", index + 1), deed))
+    });
+    single.chain(steps).collect()
 }
 
 fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {

@@ -81,6 +81,7 @@ impl Primary {
         let transfer = host.disk.transfer(Bytes(buffers * PAGE));
         let start = Start { cause, redo, buffers, transfer };
         self.checkpointer.start(now, start, insert, &host.files);
+        host.slots.begin_checkpoint();
         out.fact(What::CheckpointStarted { cause, redo });
         out.effect(Effect::RedoMoved);
     }
@@ -104,7 +105,8 @@ impl Primary {
     pub(super) fn checkpoint_flushed(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let Some(end) = self.checkpointer.recording() else { return };
         if host.files.flushed >= end {
-            self.checkpointer.recorded(now, self.checkpoint_record, &mut host.files);
+            self.checkpointer.recorded(now, &mut host.files);
+            host.checkpoint = self.checkpoint_record;
             self.end_checkpoint(now, end, host, out);
         }
     }
@@ -113,9 +115,10 @@ impl Primary {
     fn end_checkpoint(&mut self, now: SimTime, end: Lsn, host: &mut Host, out: &mut Out) {
         self.invalidate_slots(end, host);
         let cause = self.checkpointer.cause();
-        let ended = self.checkpointer.end(now, end, host.oldest_slot(), &mut host.files);
+        let ended = self.checkpointer.end(now, end, host.slots.required(), &mut host.files);
         let Some(mut ended) = ended else { return };
         self.checkpoints += 1;
+        host.slots.note_removed(host.files.oldest - 1);
         if next_is_missing(end, &host.files) && !self.is_shutting_down() {
             self.create_next_file(now, &mut ended.files, host);
         }

@@ -82,7 +82,13 @@ impl Primary {
         if let Some(Job::Write(_)) = self.jobs.pop_front() {
             let end = self.wal.insert(record::COMMIT);
             self.wal.want(end);
+            self.written = end;
             self.flush_if_wanted(now, false, host);
         }
+    }
+
+    /// Whether something that operators want written is not, or not yet durable with its commit.
+    pub fn is_writing(&self) -> bool {
+        !self.jobs.is_empty() || self.written > self.wal.flushed()
     }
 }

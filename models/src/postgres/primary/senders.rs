@@ -10,24 +10,30 @@
 use super::Primary;
 use crate::network::Coming;
 use crate::postgres::ConnectionId;
+use crate::postgres::command::SlotName;
 use crate::postgres::effect::{Effect, Out};
-use crate::postgres::host::{Host, Slot};
+use crate::postgres::host::Host;
 use crate::postgres::protocol::{Body, Message, Update};
+use crate::postgres::slot::{Invalidation, Slot};
 use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
 use crate::postgres::walsender::{Phase, WalSender};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
+use crate::trace::messages::Process;
 use crate::units::{Bytes, Lsn, SimTime};
 
 impl Primary {
     /// Slots that nobody uses and that are further behind than they may be are lost from now on
     /// (`InvalidateObsoleteReplicationSlots`).
     pub(super) fn invalidate_slots(&mut self, record_end: Lsn, host: &mut Host) {
-        let keep = self.checkpointer.keep_segment(record_end, host.oldest_slot(), &host.files);
+        let keep = self.checkpointer.keep_segment(record_end, host.slots.required(), &host.files);
         let size = host.files.size;
-        for slot in host.slots.iter_mut().filter(|slot| slot.owner.is_none()) {
-            if slot.restart.is_some_and(|restart| restart.segment(size) < keep) {
-                (slot.restart, slot.lost) = (None, true);
-            }
+        let behind = |slot: &&Slot| {
+            slot.owner.is_none() && slot.restart.is_some_and(|at| at.segment(size) < keep)
+        };
+        let lost: Vec<SlotName> = host.slots.iter().filter(behind).map(|s| s.name).collect();
+        for name in lost {
+            host.slots.invalidate(name, Invalidation::WalRemoved);
+            host.slots.require_again();
         }
     }
 
@@ -72,7 +78,7 @@ impl Primary {
         if let Some(sender) = self.senders[index].take() {
             self.standbys[index] = Standby::default();
             self.candidates_changed(out);
-            host.slots.iter_mut().filter(|s| s.owner == Some(index)).for_each(Slot::give_up);
+            host.slots.release(out.at, index);
             // A client that leaves before it streams is no news.
             if let Some(why) = why
                 && sender.phase() != Phase::Startup
@@ -111,8 +117,8 @@ impl Primary {
             Body::IdentifySystem => {
                 out.send(from, connection, Body::System { timeline: host.timeline });
             }
-            Body::StartReplication { start } => {
-                self.start_replication(now, index, start, host, out);
+            Body::StartReplication { start, slot } => {
+                self.start_replication(now, index, Request { start, slot }, host, out);
             }
             Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
             Body::Accepted
@@ -167,7 +173,7 @@ impl Primary {
         }
         self.release(now, index, positions, out);
         if flush.is_valid() {
-            self.advance_slots(index, flush, host);
+            host.slots.confirm(index, flush);
         }
     }
 
@@ -185,7 +191,9 @@ impl Primary {
         let Positions { write, flush, apply } = last.update.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
-        self.advance_slots(index, flush, host);
+        if flush.is_valid() {
+            host.slots.confirm(index, flush);
+        }
     }
 
     /// A status update of a standby arrives that will be noted later: releases whoever waits for
@@ -202,16 +210,6 @@ impl Primary {
             let Positions { write, flush, apply } = positions;
             (known.write, known.flush, known.apply) = (write, flush, apply);
             self.release(now, index, positions, out);
-        }
-    }
-
-    /// A standby has flushed so much: its slot need not keep it any more.
-    #[inline]
-    fn advance_slots(&self, index: usize, flush: Lsn, host: &mut Host) {
-        for slot in host.slots.iter_mut().filter(|slot| slot.owner == Some(index)) {
-            // Until 15 a standby that comes back revives its slot; later it stays lost.
-            slot.lost &= self.version.major() >= 16;
-            slot.restart = Some(flush).filter(|_| !slot.lost);
         }
     }
 
@@ -334,19 +332,18 @@ impl Primary {
         &mut self,
         now: SimTime,
         index: usize,
-        start: Lsn,
+        request: Request,
         host: &mut Host,
         out: &mut Out,
     ) {
-        let Some(sender) = &mut self.senders[index] else { return };
+        let Request { start, slot } = request;
+        let Some(sender) = &self.senders[index] else { return };
         let (standby, connection) = (sender.standby(), sender.connection());
-        if let Some(slot) = host.slots.iter_mut().find(|slot| slot.standby == standby) {
-            if let Some(owner) = slot.owner {
-                let why = Refusal::SlotActive { pid: sender_pid(owner) };
-                out.send(standby, connection, Body::Refused(why));
-                return;
-            }
-            slot.owner = Some(index);
+        if let Some(slot) = slot
+            && let Err(why) = self.acquire(slot, index, host)
+        {
+            out.send(standby, connection, Body::Refused(why));
+            return;
         }
         out.send(standby, connection, Body::CopyBoth);
         out.fact(What::SenderStarted { standby, start });
@@ -357,13 +354,39 @@ impl Primary {
             self.end_sender(index, None, host, out);
             return;
         }
-        sender.start(start);
-        sender.send(now, host.files.flushed, &self.wal, out);
+        if let Some(sender) = &mut self.senders[index] {
+            sender.start(start);
+            sender.send(now, host.files.flushed, &self.wal, out);
+        }
         for other in self.senders.iter_mut().flatten().filter(|s| s.standby() == standby) {
             if other.connection() < connection {
                 other.desert();
             }
         }
+    }
+
+    /// A walsender takes a slot (`ReplicationSlotAcquire`).
+    fn acquire(&self, name: SlotName, index: usize, host: &mut Host) -> Result<(), Refusal> {
+        let slot = host.slots.find(name).ok_or(Refusal::NoSuchSlot { slot: name })?;
+        if let Some(owner) = slot.owner {
+            let pid = self.sender_pid(owner, host);
+            return Err(Refusal::SlotActive { slot: name, pid });
+        }
+        if let Some(why) = slot.invalid
+            && self.version.major() >= 18
+        {
+            return Err(Refusal::SlotInvalid { slot: name, why });
+        }
+        if let Some(slot) = host.slots.find_mut(name) {
+            slot.owner = Some(index);
+        }
+        Ok(())
+    }
+
+    /// Process id of the walsender in a place of the array: fictitious, the one of the logs.
+    pub fn sender_pid(&self, index: usize, host: &Host) -> u32 {
+        let sender = self.senders.get(index).and_then(Option::as_ref);
+        sender.map_or(0, |sender| Process::WalSender(sender.standby()).pid(host.id()))
     }
 
     /// A standby that streamed before the run began, and has everything.
@@ -372,6 +395,7 @@ impl Primary {
         now: SimTime,
         standby: ServerId,
         connection: ConnectionId,
+        slot: Option<SlotName>,
         host: &mut Host,
     ) {
         let Some(index) = self.take_sender(now, standby, connection, host) else { return };
@@ -379,9 +403,10 @@ impl Primary {
         if let Some(sender) = &mut self.senders[index] {
             sender.start_streaming(end);
         }
-        for slot in host.slots.iter_mut().filter(|slot| slot.standby == standby) {
-            slot.owner = Some(index);
-            slot.restart = Some(end);
+        if let Some(slot) = slot
+            && self.acquire(slot, index, host).is_ok()
+        {
+            host.slots.confirm(index, end);
         }
         let known = &mut self.standbys[index];
         *known = Standby { streaming: true, write: end, flush: end, apply: end, ..*known };
@@ -393,7 +418,9 @@ impl Primary {
     }
 }
 
-/// Process id of the walsender in a slot of the array: fictitious, stable.
-fn sender_pid(index: usize) -> u32 {
-    1000 + index as u32
+/// What `START_REPLICATION` asks for.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    start: Lsn,
+    slot: Option<SlotName>,
 }

@@ -1,0 +1,107 @@
+//! THE list of faults, and the table that one is written in.
+
+use super::{Section, Shape, key};
+
+/// A kind of fault.
+#[derive(Debug)]
+pub struct FaultEntry {
+    /// Its name: `kind` of a `[fault.X]`.
+    pub name: &'static str,
+    /// The keys that it takes beside `kind`, `at` and `for`.
+    pub with: &'static [&'static str],
+    /// What it does, and what its end does.
+    pub doc: &'static str,
+}
+
+const fn entry(name: &'static str, with: &'static [&'static str], doc: &'static str) -> FaultEntry {
+    FaultEntry { name, with, doc }
+}
+
+/// Every fault that can be simulated.
+pub static FAULTS: &[FaultEntry] = &LIST;
+
+const LIST: [FaultEntry; 8] = [
+    entry(
+        "crash",
+        &["server", "what"],
+        "Processes or the host die; a crashed host loses its page cache. They start again.",
+    ),
+    entry(
+        "freeze",
+        &["server", "what"],
+        "Processes or the host stop running without dying. They go on where they stopped.",
+    ),
+    entry(
+        "stop",
+        &["server", "mode"],
+        "The server is shut down: maintenance. Healing starts it again.",
+    ),
+    entry(
+        "disk_full",
+        &["server"],
+        "The volume of pg_wal takes no new file: a server that needs one stops with a PANIC.",
+    ),
+    entry(
+        "replay_pause",
+        &["server"],
+        "The standby receives WAL and replays none, as after `pg_wal_replay_pause()`.",
+    ),
+    entry("link_cut", &["between"], "Nothing passes, and nobody is told; then TCP sends again."),
+    entry("link_hold", &["between"], "Everything waits, and passes at once when it heals."),
+    entry("link_reset", &["between"], "Connections are reset; both ends notice. Takes no `for`."),
+];
+
+/// `[fault.X]`.
+pub static FAULT: Section = Section {
+    title: "[fault.X]",
+    doc: "Something that breaks, and heals after `for`.",
+    keys: &[
+        key("kind", Shape::Word(&FAULT_KINDS), "", "What happens. Required."),
+        key("at", Shape::Time, "", "When it begins. Required."),
+        key("for", Shape::Time, "to the end", "How long it holds."),
+        key(
+            "server",
+            Shape::Name,
+            "",
+            "Whose processes, host or volume (crash, freeze, stop, disk_full, replay_pause).",
+        ),
+        key("what", Shape::Word(&["processes", "host"]), "processes", "crash, freeze: which."),
+        key(
+            "mode",
+            Shape::Word(&["fast", "immediate"]),
+            "fast",
+            "stop: with a shutdown checkpoint, or as a crash of the processes.",
+        ),
+        key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
+    ],
+    not_built: &[],
+};
+
+/// Kinds of faults that can be simulated.
+pub const FAULT_KINDS: [&str; LIST.len()] = {
+    let mut names = [""; LIST.len()];
+    let mut i = 0;
+    while i < LIST.len() {
+        names[i] = LIST[i].name;
+        i += 1;
+    }
+    names
+};
+
+/// Kinds of faults that are planned.
+pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
+    "link_slow",
+    "link_limit",
+    "link_loss",
+    "disk_slow",
+    "disk_error",
+    "fsync_error",
+    "query_conflict",
+    "clock_skew",
+    "partition",
+];
+
+/// The fault of that name.
+pub fn fault(name: &str) -> Option<&'static FaultEntry> {
+    FAULTS.iter().find(|entry| entry.name == name)
+}
