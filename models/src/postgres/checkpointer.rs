@@ -191,8 +191,6 @@ const NAP: Duration = Duration::ms(100);
 /// Assumption: fsyncs of a checkpoint's files, as on the recorded servers; what an immediate
 /// checkpoint of a small database takes.
 pub const SYNC: Duration = Duration::ms(1);
-/// How often the end of the invalidation of slots is looked for.
-const ASK_AGAIN: Duration = Duration::ms(10);
 /// A restartpoint that found no new checkpoint record is tried again after so long.
 const RETRY_RESTARTPOINT: Duration = Duration::s(15);
 
@@ -231,6 +229,11 @@ impl Checkpointer {
         }
     }
 
+    /// The same on a standby: what was replayed is always something to do.
+    pub fn for_restartpoints(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
+        Checkpointer { idle_at: Lsn::INVALID, ..Checkpointer::new(now, config, redo) }
+    }
+
     /// The last checkpoint has its redo point here, and there is WAL behind it.
     pub fn recovered_from(&mut self, redo: Lsn) {
         (self.redo, self.idle_at) = (redo, redo.min(self.idle_at));
@@ -249,6 +252,13 @@ impl Checkpointer {
     /// Whether a checkpoint runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Its settings have changed.
+    pub fn reload(&mut self, config: CheckpointConfig) {
+        let started = self.timeout_at.0.saturating_sub(self.config.timeout.0);
+        self.timeout_at = SimTime(started) + config.timeout;
+        self.config = config;
     }
 
     /// When it has something to do by itself.
@@ -419,10 +429,17 @@ impl Checkpointer {
         }
     }
 
-    /// Slots are not yet invalidated.
-    pub fn wait_for_slots(&mut self, now: SimTime) {
+    /// A walsender has to let its slot go first.
+    pub fn wait(&mut self) {
         if let Some(Running { step: Step::Invalidating { ask_at, .. }, .. }) = &mut self.running {
-            *ask_at = now + ASK_AGAIN;
+            *ask_at = SimTime::NEVER;
+        }
+    }
+
+    /// A walsender has ended: a checkpoint that waits for one looks again at once.
+    pub fn sender_ended(&mut self, now: SimTime) {
+        if let Some(Running { step: Step::Invalidating { ask_at, .. }, .. }) = &mut self.running {
+            *ask_at = now;
         }
     }
 

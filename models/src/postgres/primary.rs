@@ -6,13 +6,15 @@
 //!
 //! **Source.** As in the files of the parts; `xlog.c:XLogFlush` for `commit_delay`.
 //!
-//! **Not modelled.** Reloads. `commit_siblings` counts the backends that wait, which are those
+//! **Not modelled.** `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
 mod checkpoints;
 mod commands;
+mod reload;
 mod senders;
 mod shutdown;
+mod slots;
 
 pub use commands::Job;
 
@@ -48,6 +50,8 @@ pub struct Primary {
     commit_delay: Duration,
     commit_siblings: usize,
     max_wal_senders: u32,
+    /// `idle_replication_slot_timeout`.
+    idle_slot_timeout: Option<Duration>,
     sender_timeout: Option<Duration>,
     /// Walsender slots, in array order; the lowest free one is taken.
     senders: Vec<Option<WalSender>>,
@@ -106,6 +110,7 @@ impl Primary {
             commit_delay: settings.commit_delay,
             commit_siblings: settings.commit_siblings as usize,
             max_wal_senders: settings.max_wal_senders,
+            idle_slot_timeout: settings.idle_replication_slot_timeout,
             sender_timeout: settings.wal_sender_timeout,
             senders: Vec::new(),
             standbys: Vec::new(),
@@ -133,6 +138,11 @@ impl Primary {
     /// The walsenders that are connected, with their places in the array.
     pub fn senders(&self) -> impl Iterator<Item = (usize, &WalSender)> {
         self.senders.iter().enumerate().filter_map(|(i, s)| s.as_ref().map(|s| (i, s)))
+    }
+
+    /// Redo point of the last checkpoint started (`RedoRecPtr`).
+    pub fn redo(&self) -> Lsn {
+        self.checkpointer.redo()
     }
 
     /// What syncrep.c reads of each walsender slot.

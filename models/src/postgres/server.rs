@@ -14,6 +14,8 @@
 //! **Not modelled.** The time of a postmaster's start beside recovery. Where recovery ends is
 //! exact for what a flush wrote; WAL that only the walwriter wrote page by page ends at a page.
 
+mod operator;
+
 use std::collections::VecDeque;
 
 use super::command::{Command, Refused, SlotName, StopMode};
@@ -102,6 +104,8 @@ pub struct ServerConfig {
 pub struct Server {
     id: ServerId,
     settings: Settings,
+    /// What the configuration files have, once they were changed.
+    next_settings: Option<Settings>,
     upstream: Option<ServerId>,
     replay: Rate,
     quiet: bool,
@@ -171,6 +175,7 @@ impl Server {
             earlier_checkpoints: 0,
             requested: 0,
             settings: config.settings,
+            next_settings: None,
             next: SimTime::NEVER,
         }
     }
@@ -372,7 +377,7 @@ impl Server {
             self.postponed.push_back(Postponed::Room { to, bytes });
         } else if let State::Primary(primary) = &mut self.state {
             out.at = now;
-            primary.room(now, to, bytes, &self.host, out);
+            primary.room(now, to, bytes, &mut self.host, out);
             self.next = primary.next_deadline();
         }
     }
@@ -465,6 +470,9 @@ impl Server {
         out.at = now;
         if !matches!(self.state, State::Down) {
             return;
+        }
+        if let Some(settings) = self.next_settings.take() {
+            self.settings = settings;
         }
         self.host.slots.set_max(self.settings.max_replication_slots);
         self.host.slots.restore(now);
@@ -571,11 +579,11 @@ impl Server {
                 let job = Job::WriteTo(*lsn);
                 self.on_primary(out, |primary, host, _| primary.write(now, job, host));
             }
-            Command::Reload(_)
-            | Command::SlotCreate { .. }
-            | Command::SlotDrop { .. }
-            | Command::ReplayPause
-            | Command::ReplayResume => out.fact(What::CommandRefused { why: Refused::NotRunning }),
+            Command::Reload(settings) => self.reload(now, settings, out),
+            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
+            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
+            Command::ReplayPause => self.pause_replay(now, true, out),
+            Command::ReplayResume => self.pause_replay(now, false, out),
         }
         self.schedule();
     }
@@ -595,6 +603,14 @@ impl Server {
     /// `CHECKPOINT`.
     fn checkpoint(&mut self, now: SimTime, out: &mut Out) {
         let earlier = self.earlier_checkpoints;
+        if let State::Standby(standby) = &mut self.state
+            && standby.is_ready()
+        {
+            standby.catch_up(now, &mut self.host, out);
+            let completed = standby.request_restartpoint(now, &mut self.host, out);
+            self.requested = earlier + completed;
+            return;
+        }
         let mut completed = None;
         self.on_primary(out, |primary, host, out| {
             let cause = CheckpointCause::REQUESTED;

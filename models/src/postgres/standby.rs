@@ -10,10 +10,12 @@
 //!
 //! **Source.** `xlogrecovery.c`, `walreceiver.c`, `walreceiverfuncs.c`.
 //!
-//! **Not modelled.** Cascading: it serves no standbys of its own. A restartpoint is made as soon
-//! as a checkpoint record is replayed, at no cost, where PostgreSQL spreads it like a checkpoint.
+//! **Not modelled.** Cascading: it serves no standbys of its own.
+
+mod restartpoint;
 
 use super::ConnectionId;
+use super::checkpointer::Checkpointer;
 use super::effect::Out;
 use super::guc::Settings;
 use super::host::Host;
@@ -21,7 +23,7 @@ use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
-use crate::units::{Lsn, Rate, SimTime};
+use crate::units::{Bytes, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
 /// The processes of a standby.
 #[derive(Clone, Debug)]
@@ -37,8 +39,15 @@ pub struct Standby {
     failed: bool,
     /// Restartpoints made.
     pub restartpoints: u64,
+    checkpointer: Checkpointer,
+    /// Redo point of the newest checkpoint record replayed.
+    checkpoint: Lsn,
+    /// The segment that replay is in.
+    segment: u64,
     /// What it needs next is gone from its upstream.
     pub lost: bool,
+    /// Where it last found no record in pg_wal (`lastComplaint`).
+    last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
 }
@@ -71,7 +80,11 @@ impl Standby {
             ready: false,
             failed: false,
             restartpoints: 0,
+            checkpointer: Checkpointer::for_restartpoints(now, settings.into(), redo),
+            checkpoint: redo,
+            segment: redo.segment(host.files.size),
             lost: false,
+            last_complaint: Lsn::INVALID,
             quiet: false,
         }
     }
@@ -88,6 +101,34 @@ impl Standby {
         self.ready = true;
     }
 
+    /// The settings are now these.
+    pub fn reload(&mut self, settings: &Settings) {
+        let (timeout, interval) =
+            (settings.wal_receiver_timeout, settings.wal_receiver_status_interval);
+        self.receiver.reload(timeout, interval);
+        self.checkpointer.reload(settings.into());
+        self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
+    }
+
+    /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and
+    /// confirmed all the same.
+    pub fn pause_replay(&mut self, now: SimTime, pause: bool, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        if pause == self.startup.is_paused() {
+            return;
+        }
+        if pause {
+            self.startup.pause(now);
+            out.fact(What::ReplayPaused { at: self.startup.replayed() });
+        } else {
+            out.fact(What::ReplayResumed);
+            self.startup.resume(now);
+            if self.failed && self.startup.has_replayed_all() {
+                self.want_stream(now, host, out);
+            }
+        }
+    }
+
     /// Whether it accepts read-only connections.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -100,7 +141,7 @@ impl Standby {
             true => self.receiver.next_loud_deadline(),
             false => self.receiver.next_deadline().min(self.startup.piece_done()),
         };
-        next.min(self.startup.retry_at())
+        next.min(self.startup.retry_at()).min(self.checkpointer.next_deadline())
     }
 
     #[inline]
@@ -186,6 +227,12 @@ impl Standby {
         if self.startup.retry_due(now) {
             self.receiver.connect(now, host.next_connection(), out);
         }
+        if self.checkpointer.next_deadline() <= now {
+            self.restartpoint_due(now, host, out);
+        }
+        if !self.receiver.is_streaming() {
+            self.look_at_segments(now, host, out);
+        }
     }
 
     #[inline(always)]
@@ -208,6 +255,7 @@ impl Standby {
             out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
         }
         out.fact(What::ShuttingDown);
+        self.shutdown_restartpoint(now, host, out);
     }
 
     /// It has just started: if nothing is to be replayed it is ready and wants a stream.
@@ -225,11 +273,7 @@ impl Standby {
             self.ready = true;
             out.fact(What::ReadyReadOnly { at: replayed });
         }
-        if let Some(redo) = self.receiver.replayed_checkpoint(replayed) {
-            self.restartpoints += 1;
-            host.files.redo = host.files.redo.max(redo);
-            host.remove_below_redo();
-        }
+        self.note_checkpoint();
         if !self.startup.has_replayed_all() {
             return;
         }
@@ -240,14 +284,26 @@ impl Standby {
         }
     }
 
-    /// Everything is replayed and there is no walreceiver.
+    /// Everything is replayed and there is no walreceiver: startup has looked for more in pg_wal.
     fn want_stream(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.complain(host, out);
         if std::mem::take(&mut self.failed) && self.startup.source_failed(now) == Retry::Later {
-            let at = self.startup.replayed();
+            let at = asked_for(self.startup.replayed(), host.files.size);
             out.fact(What::WaitingForWal { at });
         }
         if !self.startup.waits() {
             self.receiver.connect(now, host.next_connection(), out);
+        }
+    }
+
+    /// pg_wal holds no further record: said once for each position (`emode_for_corrupt_record`).
+    fn complain(&mut self, host: &Host, out: &mut Out) {
+        let size = host.files.size;
+        let at = UsableBytes::from_lsn(self.startup.replayed(), size).start_lsn(size);
+        // Without a file there is nothing to complain about.
+        if at != self.last_complaint && at.segment(size) <= host.files.newest {
+            self.last_complaint = at;
+            out.fact(What::EndOfWal { at });
         }
     }
 
@@ -261,7 +317,12 @@ impl Standby {
         out: &mut Out,
     ) {
         match event {
-            Event::Flushed(upto) => self.startup.offer(now, upto),
+            Event::Flushed(upto) => {
+                self.startup.offer(now, upto);
+                if self.startup.replayed().segment(host.files.size) > self.segment {
+                    self.look_at_segments(now, host, out);
+                }
+            }
             event => self.stream_changed(now, event, streaming, host, out),
         }
     }
@@ -286,7 +347,9 @@ impl Standby {
                 return;
             }
             Event::Failed(why) => {
-                self.lost = matches!(why, Refusal::SegmentRemoved { .. });
+                // Neither comes back by asking again.
+                self.lost =
+                    matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
                     out.send(upstream, self.receiver.connection(), Body::Close);
                 }
@@ -299,7 +362,7 @@ impl Standby {
                 }
             }
             Event::EndOfWal(at) => {
-                out.fact(What::EndOfWal { upstream, timeline: host.timeline, at });
+                out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::TimedOut => {
@@ -315,8 +378,33 @@ impl Standby {
         self.failed = true;
         // The walreceiver's last act is to fsync what it wrote (`WalRcvDie`).
         self.startup.offer(now, host.files.written);
-        if self.startup.has_replayed_all() {
+        if self.startup.has_replayed_all() && !self.startup.is_paused() {
             self.want_stream(now, host, out);
         }
+    }
+}
+
+/// The end of what startup asks for when it needs the record after `replayed`: that record's
+/// header; but whenever it looks at a segment anew, the segment's first page before anything else
+/// (`xlogreader.c:ReadPageInternal`).
+fn asked_for(replayed: Lsn, size: SegmentSize) -> Lsn {
+    let record = UsableBytes::from_lsn(replayed, size).start_lsn(size);
+    let first_page_end = record.segment_start(size) + Bytes(PAGE);
+    first_page_end.min(record + Bytes(RECORD_HEADER))
+}
+
+/// `SizeOfXLogRecord`.
+const RECORD_HEADER: u64 = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both recorded on 15.18, the first with segments of 16 MB, the second with 1 MB.
+    #[test]
+    fn startup_asks_for_a_record_or_for_the_first_page_of_its_segment() {
+        let small = SegmentSize::new(1 << 20).expect("a segment size");
+        assert_eq!(asked_for(Lsn(0x301_6078), SegmentSize::DEFAULT), Lsn(0x300_2000));
+        assert_eq!(asked_for(Lsn(0x80_00D8), small), Lsn(0x80_00F0));
     }
 }

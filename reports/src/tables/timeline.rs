@@ -101,6 +101,14 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
+        | What::SlotCreated { .. }
+        | What::SlotDropped { .. }
+        | What::SlotOwnerTerminated { .. }
+        | What::SlotInvalidated { .. }
+        | What::ParameterChanged { .. }
+        | What::ParameterNeedsRestart { .. }
+        | What::ReplayPaused { .. }
+        | What::ReplayResumed
         | What::ActionBegan { .. }
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
@@ -114,6 +122,8 @@ fn matters(what: &What) -> bool {
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
+        | What::StreamTerminated { .. }
+        | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointFiles { .. }
         | What::CheckpointsTooFrequent { .. }

@@ -113,7 +113,11 @@ impl Primary {
 
     /// Slots, then files. Comes again if a slot's walsender has to end first.
     fn end_checkpoint(&mut self, now: SimTime, end: Lsn, host: &mut Host, out: &mut Out) {
-        self.invalidate_slots(end, host);
+        let keep = self.checkpointer.keep_segment(end, host.slots.required(), &host.files);
+        let start = Lsn(keep * host.files.size.bytes());
+        if !self.invalidate_slots(now, start, host, out) {
+            return self.checkpointer.wait();
+        }
         let cause = self.checkpointer.cause();
         let ended = self.checkpointer.end(now, end, host.slots.required(), &mut host.files);
         let Some(mut ended) = ended else { return };
@@ -134,7 +138,6 @@ impl Primary {
         });
         let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
         out.fact(What::CheckpointDone { redo, end, distance, took });
-        self.end_senders_without_wal(host, out);
         self.shutdown_checkpoint_done(cause);
         if let Some(cause) = self.checkpointer.next_request(now)
             && !self.checkpointer.skips(cause, self.wal.insert_lsn())
