@@ -37,7 +37,7 @@ pub struct Standby {
     failed: bool,
     /// Restartpoints made.
     pub restartpoints: u64,
-    /// What it needs next is gone from its upstream.
+    /// What it needs next is gone from its upstream, or its slot is (18).
     pub lost: bool,
     /// Where it last found no record in pg_wal (`lastComplaint`).
     last_complaint: Lsn,
@@ -316,7 +316,8 @@ impl Standby {
                 return;
             }
             Event::Failed(why) => {
-                self.lost = matches!(why, Refusal::SegmentRemoved { .. });
+                self.lost =
+                    matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
                     out.send(upstream, self.receiver.connection(), Body::Close);
                 }
