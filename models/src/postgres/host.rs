@@ -86,10 +86,13 @@ impl Host {
         ConnectionId(self.connections)
     }
 
-    /// A restartpoint: files below its redo point go.
-    pub fn remove_below_redo(&mut self) {
+    /// A restartpoint: files below this segment go.
+    pub fn remove_below(&mut self, keep: u64) {
         let files = &mut self.files;
-        files.oldest = files.oldest.max(files.redo.segment(files.size));
+        if keep > files.oldest {
+            files.oldest = keep;
+            self.slots.note_removed(keep - 1);
+        }
         files.newest = files.newest.max(files.oldest);
     }
 }

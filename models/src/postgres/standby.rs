@@ -18,6 +18,7 @@ use super::effect::Out;
 use super::guc::Settings;
 use super::host::Host;
 use super::protocol::{Body, Message};
+use super::slot::Limits;
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
@@ -43,6 +44,8 @@ pub struct Standby {
     last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
+    /// What slots here may keep.
+    limits: Limits,
 }
 
 impl Standby {
@@ -76,6 +79,7 @@ impl Standby {
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
+            limits: Limits::new(settings),
         }
     }
 
@@ -97,6 +101,7 @@ impl Standby {
             (settings.wal_receiver_timeout, settings.wal_receiver_status_interval);
         self.receiver.reload(timeout, interval);
         self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
+        self.limits = Limits::new(settings);
     }
 
     /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and
@@ -244,9 +249,7 @@ impl Standby {
             out.fact(What::ReadyReadOnly { at: replayed });
         }
         if let Some(redo) = self.receiver.replayed_checkpoint(replayed) {
-            self.restartpoints += 1;
-            host.files.redo = host.files.redo.max(redo);
-            host.remove_below_redo();
+            self.restartpoint(now, redo, host, out);
         }
         if !self.startup.has_replayed_all() {
             return;
@@ -256,6 +259,22 @@ impl Standby {
         } else {
             self.receiver.replayed_all(now, replayed, out);
         }
+    }
+
+    /// A checkpoint record is replayed (`CreateRestartPoint`): slots and `wal_keep_size` hold WAL
+    /// back here as they do on a primary.
+    fn restartpoint(&mut self, now: SimTime, redo: Lsn, host: &mut Host, out: &mut Out) {
+        self.restartpoints += 1;
+        host.slots.begin_checkpoint();
+        host.files.redo = host.files.redo.max(redo);
+        let (size, redo) = (host.files.size, host.files.redo.segment(host.files.size));
+        let end = host.files.flushed.max(self.startup.replayed());
+        let keep = |host: &Host| self.limits.keep_segment(end, host.slots.required()).min(redo);
+        let start = Lsn(keep(host) * size.bytes());
+        if host.slots.invalidate_free(now, start, self.limits.idle, out) {
+            host.slots.require_again();
+        }
+        host.remove_below(keep(host));
     }
 
     /// Everything is replayed and there is no walreceiver: startup has looked for more in pg_wal.
@@ -316,6 +335,7 @@ impl Standby {
                 return;
             }
             Event::Failed(why) => {
+                // Neither comes back by asking again.
                 self.lost =
                     matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
