@@ -24,6 +24,7 @@
 //! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
 
 use super::guc::Settings;
+use super::slot::Limits;
 use super::wal::WalFiles;
 use crate::trace::fact::CheckpointCause;
 use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
@@ -477,19 +478,14 @@ impl Checkpointer {
 
     /// The oldest segment to keep (`KeepLogSeg`), at most the one of the redo point.
     pub fn keep_segment(&self, record_end: Lsn, slots: Option<Lsn>, files: &WalFiles) -> u64 {
-        let current = record_end.segment(files.size);
-        let mut keep = current;
-        if let Some(oldest) = slots.filter(|&oldest| oldest < record_end) {
-            keep = oldest.segment(files.size);
-            if let Some(cap) = self.config.max_slot_wal_keep_size {
-                keep = keep.max(current.saturating_sub(files.size.segments_in(cap)));
-            }
-        }
-        let wal_keep = files.size.segments_in(self.config.wal_keep_size);
-        if current - keep < wal_keep {
-            keep = current.saturating_sub(wal_keep).max(1);
-        }
-        keep.min(self.redo.segment(files.size))
+        let limits = Limits {
+            size: files.size,
+            max_slot_wal_keep_size: self.config.max_slot_wal_keep_size,
+            wal_keep_size: self.config.wal_keep_size,
+            max_wal_size: self.config.max_wal_size,
+            idle: None,
+        };
+        limits.keep_segment(record_end, slots).min(self.redo.segment(files.size))
     }
 
     /// Removes or recycles the files below `keep` (`RemoveOldXlogFiles`).

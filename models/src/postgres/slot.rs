@@ -21,7 +21,10 @@ use serde::Serialize;
 
 use super::PgVersion;
 use super::command::{Refused, SlotName};
-use crate::units::{Lsn, SimTime};
+use super::effect::Out;
+use super::guc::Settings;
+use crate::trace::fact::{Obsolete, What};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 /// Why a slot was invalidated (`ReplicationSlotInvalidationCause`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -171,8 +174,55 @@ impl Slots {
         }
     }
 
+    /// Why a slot is to be invalidated, if it is, when WAL is kept from `limit` on and a slot may
+    /// be unused for so long; and who owns it (`DetermineSlotInvalidationCause`).
+    pub fn obsolete(
+        &self,
+        now: SimTime,
+        name: SlotName,
+        limit: Lsn,
+        idle: Option<Duration>,
+    ) -> Option<(Obsolete, Option<usize>)> {
+        let slot = self.find(name).filter(|slot| slot.invalid.is_none())?;
+        let restart = slot.restart?;
+        if restart < limit {
+            let why = Obsolete::WalRemoved { restart, excess: limit.since(restart) };
+            return Some((why, slot.owner));
+        }
+        let limit = idle.filter(|_| slot.owner.is_none())?;
+        let idle = now.since(slot.released_at);
+        let seconds = |span: Duration| span.0 / Duration::s(1).0;
+        let why = Obsolete::IdleTimeout { idle, limit };
+        (seconds(idle) >= seconds(limit)).then_some((why, None))
+    }
+
+    /// Invalidates what nobody owns and is obsolete; whether there was any.
+    pub fn invalidate_free(
+        &mut self,
+        now: SimTime,
+        limit: Lsn,
+        idle: Option<Duration>,
+        out: &mut Out,
+    ) -> bool {
+        let names: Vec<SlotName> = self.iter().map(|slot| slot.name).collect();
+        let mut any = false;
+        for name in names {
+            if let Some((why, None)) = self.obsolete(now, name, limit, idle) {
+                self.invalidate_for(name, why, out);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// A slot is invalidated, and the log says so.
+    pub fn invalidate_for(&mut self, name: SlotName, why: Obsolete, out: &mut Out) {
+        self.invalidate(name, why.cause());
+        out.fact(What::SlotInvalidated { slot: name, why });
+    }
+
     /// A slot keeps nothing from now on; it is saved at once.
-    pub fn invalidate(&mut self, name: SlotName, why: Invalidation) {
+    fn invalidate(&mut self, name: SlotName, why: Invalidation) {
         let Some(slot) = self.find_mut(name) else { return };
         slot.invalid = Some(why);
         if why == Invalidation::WalRemoved {
@@ -245,6 +295,61 @@ impl Slots {
         match self.saved.iter_mut().find(|saved| saved.name == name) {
             Some(saved) => *saved = file,
             None => self.saved.push(file),
+        }
+    }
+}
+
+/// The settings that bound the WAL that slots may keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Segment size of the cluster.
+    pub size: SegmentSize,
+    /// `max_slot_wal_keep_size`; `None`: any amount.
+    pub max_slot_wal_keep_size: Option<Bytes>,
+    /// `wal_keep_size`.
+    pub wal_keep_size: Bytes,
+    /// `max_wal_size`.
+    pub max_wal_size: Bytes,
+    /// `idle_replication_slot_timeout`; `None`: for ever.
+    pub idle: Option<Duration>,
+}
+
+impl Limits {
+    /// Those of a server with these settings.
+    pub fn new(settings: &Settings) -> Limits {
+        Limits {
+            size: settings.wal_segment_size,
+            max_slot_wal_keep_size: settings.max_slot_wal_keep_size,
+            wal_keep_size: settings.wal_keep_size,
+            max_wal_size: settings.max_wal_size,
+            idle: settings.idle_replication_slot_timeout,
+        }
+    }
+
+    /// `KeepLogSeg`, from the segment of the write position downward.
+    pub fn keep_segment(&self, write: Lsn, minimum: Option<Lsn>) -> u64 {
+        let current = write.segment(self.size);
+        let mut keep = current;
+        if let Some(oldest) = minimum.filter(|&oldest| oldest < write) {
+            keep = oldest.segment(self.size);
+            if let Some(cap) = self.max_slot_wal_keep_size {
+                keep = keep.max(current.saturating_sub(self.size.segments_in(cap)));
+            }
+        }
+        let wal_keep = self.size.segments_in(self.wal_keep_size);
+        if wal_keep > 0 && current - keep < wal_keep {
+            keep = if current <= wal_keep { 1 } else { current - wal_keep };
+        }
+        keep
+    }
+}
+
+impl Obsolete {
+    /// What the slot is marked with.
+    fn cause(self) -> Invalidation {
+        match self {
+            Obsolete::WalRemoved { .. } => Invalidation::WalRemoved,
+            Obsolete::IdleTimeout { .. } => Invalidation::IdleTimeout,
         }
     }
 }

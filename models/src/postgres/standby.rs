@@ -23,7 +23,7 @@ use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
-use crate::units::{Bytes, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
+use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
 /// The processes of a standby.
 #[derive(Clone, Debug)]
@@ -44,12 +44,14 @@ pub struct Standby {
     checkpoint: Lsn,
     /// The segment that replay is in.
     segment: u64,
-    /// What it needs next is gone from its upstream.
+    /// What it needs next is gone from its upstream, or its slot is (18).
     pub lost: bool,
     /// Where it last found no record in pg_wal (`lastComplaint`).
     last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
+    /// `idle_replication_slot_timeout`.
+    idle_slots: Option<Duration>,
 }
 
 impl Standby {
@@ -86,6 +88,7 @@ impl Standby {
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
+            idle_slots: settings.idle_replication_slot_timeout,
         }
     }
 
@@ -108,6 +111,7 @@ impl Standby {
         self.receiver.reload(timeout, interval);
         self.checkpointer.reload(settings.into());
         self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
+        self.idle_slots = settings.idle_replication_slot_timeout;
     }
 
     /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and

@@ -15,14 +15,13 @@
 
 use serde::Serialize;
 
-use super::guc::Settings;
 use super::host::Host;
 use super::primary::Primary;
 use super::server::{Server, State};
-use super::slot::Slot;
+use super::slot::{Limits, Slot};
 use super::syncrep::SyncState;
 use super::walsender::Phase;
-use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, TimelineId, WalSegment};
+use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A column that not every version has.
 pub type Column<T> = Option<T>;
@@ -332,7 +331,7 @@ pub fn control_checkpoint(server: &Server) -> ControlCheckpoint {
 
 /// `pg_replication_slots.wal_status`.
 pub fn wal_status(server: &Server, slot: &Slot) -> Option<WalStatus> {
-    let (host, limits) = (&server.host, Limits::new(server));
+    let (host, limits) = (&server.host, Limits::new(server.settings()));
     let status = match (slot.invalid, slot.restart) {
         (None, None) => return None,
         (Some(_), _) => WalStatus::Lost,
@@ -352,29 +351,10 @@ pub fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
     if wal_status(server, slot) == Some(WalStatus::Lost) {
         return None;
     }
-    Limits::new(server).safe_wal_size(slot.restart, server.host.files.written)
-}
-
-/// What bounds the WAL that slots may keep.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    size: SegmentSize,
-    max_slot_wal_keep_size: Option<Bytes>,
-    wal_keep_size: Bytes,
-    max_wal_size: Bytes,
+    Limits::new(server.settings()).safe_wal_size(slot.restart, server.host.files.written)
 }
 
 impl Limits {
-    fn new(server: &Server) -> Limits {
-        let settings: &Settings = server.settings();
-        Limits {
-            size: server.host.files.size,
-            max_slot_wal_keep_size: settings.max_slot_wal_keep_size,
-            wal_keep_size: settings.wal_keep_size,
-            max_wal_size: settings.max_wal_size,
-        }
-    }
-
     /// `GetWALAvailability`, with the write position, the minimum of all slots, and the highest
     /// segment removed.
     fn availability(
@@ -396,23 +376,6 @@ impl Limits {
         if target > last_removed { WalStatus::Unreserved } else { WalStatus::Lost }
     }
 
-    /// `KeepLogSeg`, from the segment of the write position downward.
-    fn keep_segment(&self, write: Lsn, minimum: Option<Lsn>) -> u64 {
-        let current = write.segment(self.size);
-        let mut keep = current;
-        if let Some(oldest) = minimum.filter(|&oldest| oldest < write) {
-            keep = oldest.segment(self.size);
-            if let Some(cap) = self.max_slot_wal_keep_size {
-                keep = keep.max(current.saturating_sub(self.size.segments_in(cap)));
-            }
-        }
-        let wal_keep = self.size.segments_in(self.wal_keep_size);
-        if wal_keep > 0 && current - keep < wal_keep {
-            keep = if current <= wal_keep { 1 } else { current - wal_keep };
-        }
-        keep
-    }
-
     fn safe_wal_size(&self, restart: Option<Lsn>, write: Lsn) -> Option<i64> {
         let target = restart.map_or(0, |restart| restart.segment(self.size));
         let cap = self.size.segments_in(self.max_slot_wal_keep_size?);
@@ -425,6 +388,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::SegmentSize;
 
     const S: u64 = 16 << 20;
     const WRITE: Lsn = Lsn(100 * S + 0x28);
@@ -435,6 +399,7 @@ mod tests {
             max_slot_wal_keep_size: cap.map(Bytes::mb),
             wal_keep_size: Bytes::mb(keep),
             max_wal_size: Bytes::mb(1024),
+            idle: None,
         }
     }
 

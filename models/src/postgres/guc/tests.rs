@@ -397,3 +397,31 @@ fn any_text_is_an_answer_and_never_a_panic() {
         assert!(settings.set("random_page_cost", &format!("0x1p-{text}")).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_reload_leaves_what_needs_a_restart() {
+    let mut running = Settings::defaults(PgVersion::DEFAULT);
+    running.set("wal_keep_size", "64MB").expect("a setting");
+    running.set("max_wal_senders", "5").expect("a setting");
+    let mut files = Settings::defaults(PgVersion::DEFAULT);
+    files.set("max_wal_senders", "7").expect("a setting");
+    files.set("synchronous_standby_names", "s1").expect("a setting");
+    let changes: Vec<_> = running
+        .changes(&files)
+        .into_iter()
+        .map(|change| (change.name, change.value, change.needs_restart))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            ("max_wal_senders", "7".to_owned(), true),
+            ("synchronous_standby_names", "s1".to_owned(), false),
+            ("wal_keep_size", "0".to_owned(), false),
+        ]
+    );
+    let reloaded = running.reloaded(&files);
+    assert_eq!(reloaded.max_wal_senders, 5);
+    assert_eq!(reloaded.synchronous_standby_names, "s1");
+    assert_eq!(reloaded.wal_keep_size, Bytes(0));
+    assert!(reloaded.reloaded(&files).changes(&files).iter().all(|change| change.needs_restart));
+}

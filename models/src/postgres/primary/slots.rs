@@ -17,9 +17,8 @@ use crate::postgres::command::SlotName;
 use crate::postgres::effect::Out;
 use crate::postgres::host::Host;
 use crate::postgres::protocol::Body;
-use crate::postgres::slot::{Invalidation, Slot};
 use crate::trace::fact::{Obsolete, Refusal, What};
-use crate::units::{Duration, Lsn, SimTime};
+use crate::units::{Lsn, SimTime};
 
 impl Primary {
     /// Invalidates the slots whose `restart_lsn` is below the start of the oldest segment that is
@@ -34,11 +33,11 @@ impl Primary {
     ) -> bool {
         let names: Vec<SlotName> = host.slots.iter().map(|slot| slot.name).collect();
         for name in names {
-            while let Some((why, owner)) = self.obsolete(now, name, keep_segment_start, host) {
+            let (limit, idle) = (keep_segment_start, self.idle_slot_timeout);
+            while let Some((why, owner)) = host.slots.obsolete(now, name, limit, idle) {
                 let Some(owner) = owner else {
-                    host.slots.invalidate(name, why.cause());
+                    host.slots.invalidate_for(name, why, out);
                     host.slots.require_again();
-                    out.fact(What::SlotInvalidated { slot: name, why });
                     break;
                 };
                 if !self.terminate_sender(owner, name, why, host, out) {
@@ -47,30 +46,6 @@ impl Primary {
             }
         }
         true
-    }
-
-    /// Why a slot is to be invalidated, if it is, and the walsender that owns it.
-    fn obsolete(
-        &self,
-        now: SimTime,
-        name: SlotName,
-        limit: Lsn,
-        host: &Host,
-    ) -> Option<(Obsolete, Option<usize>)> {
-        let slot = host.slots.find(name).filter(|slot| slot.invalid.is_none())?;
-        let restart = slot.restart?;
-        if restart < limit {
-            let why = Obsolete::WalRemoved { restart, excess: limit.since(restart) };
-            return Some((why, slot.owner));
-        }
-        self.idle_for_too_long(now, slot).map(|why| (why, None))
-    }
-
-    fn idle_for_too_long(&self, now: SimTime, slot: &Slot) -> Option<Obsolete> {
-        let limit = self.idle_slot_timeout.filter(|_| slot.owner.is_none())?;
-        let idle = now.since(slot.released_at);
-        (idle.0 / Duration::s(1).0 >= limit.0 / Duration::s(1).0)
-            .then_some(Obsolete::IdleTimeout { idle, limit })
     }
 
     /// SIGTERM for a walsender; true if it has ended.
@@ -101,15 +76,5 @@ impl Primary {
         let (to, connection) = (sender.standby(), sender.connection());
         out.send(to, connection, Body::Refused(Refusal::Terminated));
         self.end_sender(index, None, host, out);
-    }
-}
-
-impl Obsolete {
-    /// What the slot is marked with.
-    fn cause(self) -> Invalidation {
-        match self {
-            Obsolete::WalRemoved { .. } => Invalidation::WalRemoved,
-            Obsolete::IdleTimeout { .. } => Invalidation::IdleTimeout,
-        }
     }
 }

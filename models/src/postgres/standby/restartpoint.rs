@@ -9,8 +9,7 @@
 //! **Source.** `xlog.c:CreateRestartPoint`, `RecoveryRestartPoint`; `xlogrecovery.c:XLogPageRead`.
 //!
 //! **Not modelled.** Checkpoint records in local WAL that is replayed after a restart: the first
-//! restartpoint after one waits for a record from the stream. Slots on a standby are not
-//! invalidated.
+//! restartpoint after one waits for a record from the stream.
 
 use super::Standby;
 use crate::postgres::checkpointer::{Due, FileCounts, Start, dirty_buffers, next_is_missing};
@@ -102,6 +101,12 @@ impl Standby {
         self.checkpointer.recorded(now, &mut host.files);
         host.checkpoint = self.checkpointer.redo();
         let end = host.files.flushed.max(self.startup.replayed());
+        let keep = self.checkpointer.keep_segment(end, host.slots.required(), &host.files);
+        let start = Lsn(keep * host.files.size.bytes());
+        // Nobody streams from a standby: its slots are free.
+        if host.slots.invalidate_free(now, start, self.idle_slots, out) {
+            host.slots.require_again();
+        }
         let ended = self.checkpointer.end(now, end, host.slots.required(), &mut host.files);
         let Some(mut ended) = ended else { return };
         self.restartpoints += 1;
