@@ -293,6 +293,7 @@ fn empty_run(plan: &Plan) -> Run {
         walden: String::new(),
         pg_version: plan.version,
         duration,
+        limits: Vec::new(),
         faults: Vec::new(),
         summary: Summary::default(),
         digest: 0,

@@ -44,6 +44,7 @@ pub fn page(
                 h2 { "Plots" }
                 @for plot in &plots { (plot) }
             }
+            (servers_and_slots(runs))
             (expectations(runs))
             (events(runs))
             (settings(runs))
@@ -205,6 +206,24 @@ fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
             }
         }
     })
+}
+
+fn servers_and_slots(runs: &[Run]) -> Markup {
+    let (servers, slots) = (tables::servers(runs), tables::slots(runs));
+    html! {
+        @if !servers.rows.is_empty() {
+            section {
+                h2 { "Servers and slots" }
+                (table_markup(&servers, "Every server. “!” marks a standby that has to be rebuilt."))
+                @if slots.rows.is_empty() {
+                    p.small { "There are no replication slots." }
+                } @else {
+                    (table_markup(&slots, "Every slot, as pg_replication_slots shows it. Retained: \
+                                           insert position less restart_lsn."))
+                }
+            }
+        }
+    }
 }
 
 fn expectations(runs: &[Run]) -> Markup {

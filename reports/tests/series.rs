@@ -7,7 +7,7 @@ use std::fmt::Write;
 use common::{empty_run, example_run, example_runs, golden};
 use reports::export::facts_jsonl::facts_jsonl;
 use reports::export::samples_csv::samples_csv;
-use reports::plots::{PLOTS, commit_latency, lag, over_time::Label, throughput};
+use reports::plots::{PLOTS, commit_latency, lag, over_time::Label, throughput, wal_retained};
 use reports::tables::{comparison, timeline};
 use reports::variant_names;
 
@@ -23,6 +23,12 @@ fn series_are_as_recorded() {
     }
     for (label, points) in lag::series(&runs[0]) {
         writeln!(text, "lag of {label:?}, {} points", points.len()).expect("a String");
+        for (start, value) in points.iter().step_by(20) {
+            writeln!(text, "  {start} {value:?}").expect("a String");
+        }
+    }
+    for (label, points) in wal_retained::series(&runs[0]) {
+        writeln!(text, "WAL kept by {label:?}, {} points", points.len()).expect("a String");
         for (start, value) in points.iter().step_by(20) {
             writeln!(text, "  {start} {value:?}").expect("a String");
         }
@@ -57,6 +63,22 @@ fn tables_are_as_recorded() {
 }
 
 #[test]
+fn without_slots_the_needs_of_the_standbys_stand_beside_the_files() {
+    let mut run = example_run("base", 100);
+    run.samples.slots.clear();
+    let labels: Vec<_> = wal_retained::series(&run)
+        .into_iter()
+        .map(|(label, points)| {
+            assert!(points.iter().any(|point| point.1.is_some()), "{label:?}");
+            label
+        })
+        .collect();
+    let named = |name: &str| Label::Server(name.to_owned());
+    let wanted = ["needed by pg2", "needed by pg3", "files on pg1 reach back"].map(named);
+    assert_eq!(labels, wanted);
+}
+
+#[test]
 fn samples_have_a_column_for_every_series() {
     let csv = samples_csv(&example_run("base", 100)).expect("CSV");
     let csv = String::from_utf8(csv).expect("text");
@@ -65,7 +87,7 @@ fn samples_have_a_column_for_every_series() {
     assert_eq!(lines.next().expect("a row").split(',').next(), Some("0.000000"));
     assert_eq!(csv.lines().count(), 2_001);
     let empty = String::from_utf8(samples_csv(&empty_run()).expect("CSV")).expect("text");
-    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,,,"));
+    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,,,,"));
 }
 
 #[test]

@@ -79,7 +79,9 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     let workloads = workloads::read(cx, duration, version);
     let faults = faults::read(cx, &servers, &routes, duration);
     let operations = actions::read(cx, &servers, duration);
-    servers.check_capacity(cx, start);
+    if let Some(start) = &start {
+        servers.check_capacity(cx, start);
+    }
     let expect = expect::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;

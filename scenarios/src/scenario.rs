@@ -80,6 +80,21 @@ pub struct Start {
     pub files_before: u64,
 }
 
+impl Start {
+    /// Numbers of the oldest and the newest file of pg_wal on a server with these settings.
+    pub fn files(&self, settings: &Settings) -> (u64, u64) {
+        let size = settings.wal_segment_size;
+        let current = self.lsn.segment(size);
+        let after = match self.recycled {
+            Recycled::Min => size.segments_in(settings.min_wal_size).saturating_sub(1),
+            Recycled::Max => size.segments_in(settings.max_wal_size).saturating_sub(1),
+            Recycled::None => 0,
+            Recycled::Files(files) => files,
+        };
+        (current - self.files_before, current + after)
+    }
+}
+
 /// Recycled segments at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recycled {

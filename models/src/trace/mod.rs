@@ -20,7 +20,7 @@ pub mod series;
 pub mod summary;
 
 use crate::postgres::PgVersion;
-use crate::units::{Duration, SimTime};
+use crate::units::{Bytes, Duration, SimTime};
 
 use fact::{Facts, What};
 use histogram::Histogram;
@@ -51,6 +51,8 @@ pub struct Run {
     pub servers: Vec<String>,
     /// Slot names, indexed by [`crate::postgres::command::SlotName`].
     pub slots: Vec<String>,
+    /// What bounds pg_wal, one entry a server.
+    pub limits: Vec<WalLimits>,
     /// The faults' spans, in the order of the file: what plots shade.
     pub faults: Vec<FaultSpan>,
     /// What an operator was to do: actions, then steps, in the order of the file.
@@ -100,6 +102,19 @@ impl Run {
 
 /// How many times a run notes its digest, so that a replay can say where it first differs.
 pub const MOMENTS: usize = 64;
+
+/// What bounds the WAL that a server keeps, from its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalLimits {
+    /// `max_wal_size`: when a checkpoint is asked for. It bounds nothing.
+    pub max_wal_size: Bytes,
+    /// `wal_keep_size`: what is kept at least.
+    pub wal_keep_size: Bytes,
+    /// `max_slot_wal_keep_size`: what a slot may keep; `None`: without limit.
+    pub max_slot_wal_keep_size: Option<Bytes>,
+    /// The size of pg_wal's volume; `None`: it never fills up.
+    pub capacity: Option<Bytes>,
+}
 
 /// When a fault held.
 #[derive(Clone, Debug, PartialEq, Eq)]

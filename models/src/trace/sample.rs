@@ -18,6 +18,8 @@ pub struct Samples {
     pub latency_max: Series,
     /// One entry a server, indexed by [`super::fact::ServerId`].
     pub servers: Vec<ServerSamples>,
+    /// One entry a slot that ever existed, in order of first appearance.
+    pub slots: Vec<SlotSamples>,
     /// One entry a standby, in the order of the file.
     pub standbys: Vec<StandbySamples>,
 }
@@ -34,6 +36,33 @@ pub struct ServerSamples {
     pub flush_lsn: Series,
     /// Bytes of all files in pg_wal.
     pub pg_wal_bytes: Series,
+    /// Where the oldest file in pg_wal begins, as a byte position: what lies below is gone.
+    pub oldest_lsn: Series,
+}
+
+/// One replication slot over time, as its server's `pg_replication_slots` shows it.
+#[derive(Clone, Debug)]
+pub struct SlotSamples {
+    /// The server that has it.
+    pub server: String,
+    /// Its name.
+    pub slot_name: String,
+    /// Insert position less restart_lsn, 0 without one.
+    pub retained_bytes: Series,
+    /// `safe_wal_size`, 0 where it is negative; none where the view shows NULL.
+    pub safe_wal_size: Series,
+    /// The worst `wal_status` of the bucket, as its place in [`WAL_STATUSES`]; none for NULL.
+    pub wal_status: Series,
+    /// 1 while a walsender owns it, else 0.
+    pub active: Series,
+}
+
+/// Every `wal_status`, from the best to the worst.
+pub const WAL_STATUSES: [&str; 4] = ["reserved", "extended", "unreserved", "lost"];
+
+/// The word of a code in [`SlotSamples::wal_status`].
+pub fn status_name(code: u64) -> &'static str {
+    WAL_STATUSES.get(code as usize).copied().unwrap_or("lost")
 }
 
 /// One standby over time, as its upstream's `pg_stat_replication` shows it.
@@ -76,8 +105,10 @@ impl Samples {
                     insert_lsn: new(Merge::Last),
                     flush_lsn: new(Merge::Last),
                     pg_wal_bytes: new(Merge::Peak),
+                    oldest_lsn: new(Merge::Last),
                 })
                 .collect(),
+            slots: Vec::new(),
             standbys: standbys
                 .iter()
                 .map(|(name, upstream)| StandbySamples {
@@ -94,5 +125,24 @@ impl Samples {
                 })
                 .collect(),
         }
+    }
+
+    /// The series of a slot; empty ones, if it is new.
+    pub fn slot(&mut self, server: usize, slot_name: &str) -> &mut SlotSamples {
+        let server = &self.servers[server].name;
+        let known = self.slots.iter().position(|s| s.server == *server && s.slot_name == slot_name);
+        let index = known.unwrap_or_else(|| {
+            let new = |merge| self.commits.empty_like(merge);
+            self.slots.push(SlotSamples {
+                server: server.clone(),
+                slot_name: slot_name.to_owned(),
+                retained_bytes: new(Merge::Peak),
+                safe_wal_size: new(Merge::Last),
+                wal_status: new(Merge::Peak),
+                active: new(Merge::Last),
+            });
+            self.slots.len() - 1
+        });
+        &mut self.slots[index]
     }
 }

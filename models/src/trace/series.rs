@@ -40,6 +40,12 @@ impl Series {
         Series { merge, period, values: vec![empty; buckets as usize] }
     }
 
+    /// An empty series with the same buckets.
+    pub fn empty_like(&self, merge: Merge) -> Series {
+        let empty = if merge == Merge::Sum { 0 } else { NONE };
+        Series { merge, period: self.period, values: vec![empty; self.values.len()] }
+    }
+
     /// Width of a bucket.
     pub fn period(&self) -> Duration {
         self.period

@@ -4,6 +4,7 @@
 //! what a view shows as NULL: nobody connected, nothing measured.
 
 use models::trace::Run;
+use models::trace::sample::status_name;
 use models::trace::series::Series;
 
 use crate::ReportError;
@@ -13,6 +14,8 @@ use crate::ReportError;
 enum Form {
     /// As it is.
     Plain,
+    /// A place in the list of statuses, written as its word.
+    Status,
     /// Nanoseconds, written as microseconds with three decimals.
     Micros,
 }
@@ -49,6 +52,16 @@ fn columns(run: &Run) -> Vec<(String, &Series, Form)> {
         add("insert_lsn_bytes", &server.insert_lsn);
         add("flush_lsn_bytes", &server.flush_lsn);
         add("pg_wal_bytes", &server.pg_wal_bytes);
+        add("oldest_lsn_bytes", &server.oldest_lsn);
+    }
+    for slot in &run.samples.slots {
+        let mut add = |what: &str, series, form| {
+            columns.push((format!("slot.{}/{}.{what}", slot.server, slot.slot_name), series, form));
+        };
+        add("retained_bytes", &slot.retained_bytes, Form::Plain);
+        add("safe_wal_size_bytes", &slot.safe_wal_size, Form::Plain);
+        add("wal_status", &slot.wal_status, Form::Status);
+        add("active", &slot.active, Form::Plain);
     }
     for standby in &run.samples.standbys {
         let mut add = |what: &str, series, form| {
@@ -70,6 +83,7 @@ fn written(value: Option<u64>, form: Form) -> String {
     match (value, form) {
         (None, _) => String::new(),
         (Some(value), Form::Plain) => value.to_string(),
+        (Some(code), Form::Status) => status_name(code).to_owned(),
         (Some(nanos), Form::Micros) => format!("{}.{:03}", nanos / 1_000, nanos % 1_000),
     }
 }

@@ -9,11 +9,13 @@
 pub mod commit_latency;
 pub mod lag;
 pub mod latency;
+pub mod marks;
 pub mod over_time;
 pub mod percentiles;
 pub mod pg_wal;
 pub mod scale;
 pub mod throughput;
+pub mod wal_retained;
 
 use models::trace::Run;
 
@@ -33,12 +35,13 @@ pub struct Plot {
 }
 
 /// All plots, in the order of the page.
-pub const PLOTS: [Plot; 5] = [
+pub const PLOTS: [Plot; 6] = [
     Plot { file: "commit-latency", of_commits: true, chart: commit_latency::chart },
     Plot { file: "lag", of_commits: false, chart: lag::chart },
     Plot { file: "latency-over-time", of_commits: true, chart: latency::chart },
     Plot { file: "throughput", of_commits: true, chart: throughput::chart },
     Plot { file: "pg_wal", of_commits: false, chart: pg_wal::chart },
+    Plot { file: "wal-retained", of_commits: false, chart: wal_retained::chart },
 ];
 
 /// A plot's numbers.

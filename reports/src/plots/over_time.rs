@@ -8,10 +8,11 @@ use models::trace::series::{Merge, Series};
 use models::trace::{FaultSpan, Run};
 use models::units::{Duration, SimTime};
 
+use super::marks::{self, Limit};
 use super::percentiles::no_data;
 use super::scale::{Scale, Unit};
 use super::{LEFT, RIGHT, along, draw_legend, legend_height};
-use crate::picture::{Anchor, Picture, Shape, shortened, text_width};
+use crate::picture::{Anchor, Picture, Place, Shape, shortened, text_width};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
 
@@ -70,6 +71,8 @@ pub struct Panel {
     pub lines: Vec<Line>,
     /// What to shade.
     pub faults: Vec<FaultSpan>,
+    /// Levels to compare with.
+    pub limits: Vec<Limit>,
 }
 
 /// One line.
@@ -81,6 +84,8 @@ pub struct Line {
     pub style: usize,
     /// Its values.
     pub points: Points,
+    /// The codes of the strip beneath it; empty: it has none.
+    pub statuses: Points,
 }
 
 /// The longest duration among the runs.
@@ -128,12 +133,13 @@ pub fn panels(
                 Label::Variant => String::new(),
                 Label::Server(server) => server,
             };
-            Line { label, style, points }
+            Line { label, style, points, statuses: Vec::new() }
         };
         let panel = |((run, name), lines): ((&Run, &String), Vec<(Label, Points)>)| Panel {
             name: Some(shortened(name, 60)),
             lines: (0..).zip(lines).map(line).collect(),
             faults: run.faults.clone(),
+            limits: Vec::new(),
         };
         return runs.iter().zip(names).zip(all).map(panel).collect();
     }
@@ -152,17 +158,44 @@ pub fn panels(
     let lines = names.iter().zip(all).enumerate().flat_map(|(i, (name, lines))| {
         (0..).zip(lines).map(move |(j, (label, points))| {
             let style = if runs.len() == 1 { j } else { theme::style(i, j) };
-            Line { label: full(name, label), style, points }
+            Line { label: full(name, label), style, points, statuses: Vec::new() }
         })
     });
-    vec![Panel { name: None, lines: lines.collect(), faults }]
+    vec![Panel { name: None, lines: lines.collect(), faults, limits: Vec::new() }]
+}
+
+/// Gives every panel the limits of its runs, each once. A limit of 0 is none; one that not every
+/// run of the panel has carries the name of its variant.
+pub fn add_limits(
+    panels: &mut [Panel],
+    runs: &[Run],
+    names: &[String],
+    limits: fn(&Run) -> Vec<Limit>,
+) {
+    let single = panels.len() == 1;
+    for (i, panel) in panels.iter_mut().enumerate() {
+        let shown: Vec<_> = (0..).zip(runs.iter().zip(names)).collect();
+        let shown: Vec<_> = shown.into_iter().filter(|&(j, _)| single || i == j).collect();
+        for (_, (run, name)) in &shown {
+            for mut limit in limits(run).into_iter().filter(|limit| limit.value > 0) {
+                if shown.iter().any(|(_, (run, _))| !limits(run).contains(&limit)) {
+                    limit.label = format!("{} · {}", shortened(name, 32), limit.label);
+                }
+                if !panel.limits.contains(&limit) {
+                    panel.limits.push(limit);
+                }
+            }
+        }
+    }
 }
 
 /// The scales that all panels share; `None` without any value.
 fn scales(chart: &OverTime) -> Option<(Scale, Scale)> {
     let lines = || chart.panels.iter().flat_map(|panel| &panel.lines);
     let values = || lines().flat_map(|line| line.points.iter().filter_map(|point| point.1));
-    let high = values().max()?;
+    let peak = values().max()?;
+    let limits = chart.panels.iter().filter_map(|panel| marks::near(&panel.limits, peak));
+    let high = limits.max().unwrap_or(0).max(peak);
     let y = if chart.log {
         Scale::log(values().filter(|&v| v > 0).min().unwrap_or(1), high)
     } else {
@@ -180,9 +213,12 @@ pub fn draw(chart: &OverTime) -> Picture {
     let fault_lines = names.iter().map(|name| name.line + 1).max().unwrap_or(0) as i32;
     let first_top = 110 + fault_lines * FAULT_LINE + if single { 0 } else { gap };
     let panels = chart.panels.len().max(1) as i32;
-    let bottom = first_top + panels * height + (panels - 1) * gap;
+    let strips = chart.panels.iter().map(marks::strips_height).max().unwrap_or(0);
+    let gap = gap + strips;
+    let bottom = first_top + panels * height + (panels - 1) * gap + strips;
+    let key = marks::key_height(&chart.panels);
     let legend = legend(chart);
-    let mut picture = Picture::new(bottom + 110 + legend_height(&legend));
+    let mut picture = Picture::new(bottom + 110 + key + legend_height(&legend));
     picture.title((LEFT, 36), chart.title);
     picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y_title);
     for (i, panel) in (0..).zip(&chart.panels) {
@@ -202,7 +238,10 @@ pub fn draw(chart: &OverTime) -> Picture {
     }
     let middle = ((LEFT + RIGHT) / 2, bottom + 72);
     picture.text(middle, Anchor::Middle, Ink::Muted, "simulated time; faults are shaded");
-    draw_legend(&mut picture, bottom + 100, &legend);
+    if key > 0 {
+        marks::draw_key(&mut picture, bottom + 124);
+    }
+    draw_legend(&mut picture, bottom + 100 + key, &legend);
     picture
 }
 
@@ -251,12 +290,13 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
     if panel.lines.iter().all(|line| line.points.iter().all(|p| p.1.is_none())) {
         return no_data(picture, (top + bottom) / 2);
     }
-    for line in &panel.lines {
-        let (ink, width, dashes) =
-            (Ink::Series(line.style), theme::LINE_WIDTH, theme::dashes(line.style));
-        for stretch in line.points.split(|point| point.1.is_none()) {
-            let mut points: Vec<_> =
-                stretch.iter().filter_map(|&(at, v)| v.map(|v| (x(at), y(v)))).collect();
+    let places = |line: &Line| {
+        line.points.iter().map(|&(at, v)| v.map(|v| (x(at), y(v)))).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = panel.lines.iter().map(places).collect();
+    for (i, (line, points)) in panel.lines.iter().zip(&all).enumerate() {
+        let (ink, dashes) = (Ink::Series(line.style), theme::dashes(line.style));
+        let mut add = |mut points: Vec<_>, width| {
             // A value alone between two gaps would be a line without length.
             if let [(only_x, only_y)] = points[..] {
                 points.push((only_x + 4, only_y));
@@ -265,8 +305,38 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
             if !points.is_empty() {
                 picture.shapes.push(Shape::Line { points, ink, width, dashes });
             }
+        };
+        for (width, points) in covered(points, &all[i + 1..]) {
+            add(points, width);
+        }
+        for stretch in points.split(Option::is_none) {
+            add(stretch.iter().copied().flatten().collect(), theme::LINE_WIDTH);
         }
     }
+    marks::draw_limits(picture, &panel.limits, y_scale.end(), top, y);
+    marks::draw_strips(picture, panel, bottom, x);
+}
+
+/// The stretches of a line that later ones cover, and how wide to draw them so that the line looks
+/// out on both sides. Lines that only meet or cross stay as they are.
+fn covered(line: &[Option<Place>], later: &[Vec<Option<Place>>]) -> Vec<(u32, Vec<Place>)> {
+    /// From how many points on a stretch is widened.
+    const LONG: usize = 8;
+    let over = |i: usize, (_, y): Place| {
+        let close = |other: &&Vec<Option<Place>>| {
+            other.get(i).copied().flatten().is_some_and(|(_, other)| (other - y).abs() < 3)
+        };
+        later.iter().filter(close).count().min(3) as u32
+    };
+    let points = line.iter().enumerate().map(|(i, at)| at.map(|at| (over(i, at), at)));
+    let points: Vec<_> = points.map(|point| point.filter(|(over, _)| *over > 0)).collect();
+    let mut stretches = Vec::new();
+    for stretch in points.split(Option::is_none).filter(|stretch| stretch.len() >= LONG) {
+        let inside = || stretch.iter().copied().flatten();
+        let most = inside().map(|(over, _)| over).max().unwrap_or(0);
+        stretches.push((theme::LINE_WIDTH + 6 * most, inside().map(|(_, at)| at).collect()));
+    }
+    stretches
 }
 
 /// Drops the points inside a level stretch, which change nothing but the size of the file.

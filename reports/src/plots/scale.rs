@@ -74,6 +74,13 @@ impl Scale {
         Scale::Log { min, max }
     }
 
+    /// The end of the axis.
+    pub fn end(self) -> u64 {
+        match self {
+            Scale::Linear { max, .. } | Scale::Log { max, .. } => max,
+        }
+    }
+
     /// Where `value` is, from 0 to [`FULL`].
     pub fn place(self, value: u64) -> i64 {
         let share = |part: i128, whole: i128| {

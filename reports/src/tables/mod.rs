@@ -3,10 +3,12 @@
 mod comparison;
 mod expectations;
 mod timeline;
+mod wal;
 
 pub use comparison::comparison;
 pub use expectations::{Outcome, expectations, laws};
 pub use timeline::{Entry, Timeline, timeline};
+pub use wal::{servers, slots};
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

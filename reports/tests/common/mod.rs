@@ -17,7 +17,7 @@ use models::trace::summary::{
     Commits, ExpectationSummary, LatencyMs, LawSummary, MaxEnd, ServerSummary, SlotSummary,
     StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run};
+use models::trace::{FaultSpan, Run, WalLimits};
 use models::units::{Bytes, Die, Duration, Lsn, SimTime, TimelineId};
 
 /// A moment in milliseconds.
@@ -47,7 +47,8 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         duration,
         samples: Samples::new(duration, &servers, &standbys),
         servers,
-        slots: vec!["pg3".to_owned()],
+        slots: vec!["ocean_slot".to_owned()],
+        limits: vec![limits(); 3],
         faults: vec![
             span("cable", "link_cut", 30_000, Some(50_000)),
             span("reset", "link_reset", 62_000, None),
@@ -63,6 +64,15 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
     fill(&mut run, slow);
     run.summary = summary(&run, slow);
     run
+}
+
+fn limits() -> WalLimits {
+    WalLimits {
+        max_wal_size: Bytes::mb(128),
+        wal_keep_size: Bytes::mb(32),
+        max_slot_wal_keep_size: Some(Bytes::mb(40)),
+        capacity: None,
+    }
 }
 
 fn span(name: &str, kind: &'static str, from: u64, until: Option<u64>) -> FaultSpan {
@@ -108,7 +118,13 @@ fn fill(run: &mut Run, slow: u64) {
             server.flush_lsn.add(now, wal);
             let kept = if i == 0 { behind } else { 0 };
             server.pg_wal_bytes.add(now, (80 << 20) + (wal % (64 << 20)) + kept);
+            server.oldest_lsn.add(now, wal.saturating_sub(32 << 20) >> 24 << 24);
         }
+        let slot = run.samples.slot(0, "ocean_slot");
+        slot.retained_bytes.add(now, behind);
+        slot.safe_wal_size.add(now, (40u64 << 20).saturating_sub(behind));
+        slot.wal_status.add(now, (behind / (16 << 20)).min(2));
+        slot.active.add(now, u64::from(!down && !cut));
         for (i, standby) in run.samples.standbys.iter_mut().enumerate() {
             let behind = if i == 1 { behind * slow / 100 } else { die.at(tick) % 9_000 };
             standby.lag_bytes.add(now, behind);

@@ -10,7 +10,7 @@ use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
 use crate::error::choices;
 use crate::presets;
 use crate::read::{name_is_good, named, no_such};
-use crate::scenario::{Disk, Recycled, Server, ServerIndex, ServerState, Start};
+use crate::scenario::{Disk, Server, ServerIndex, ServerState, Start};
 
 /// WAL that a startup process replays a second, unless the file says otherwise.
 /// Assumption: one core with all pages in memory; it decides how fast a standby catches up.
@@ -388,21 +388,14 @@ impl<'a> Servers<'a> {
     }
 
     /// Every volume has room for the files that are on it at the start.
-    pub fn check_capacity(&self, cx: Context<'_>, start: Option<Start>) {
-        let Some(start) = start else { return };
+    pub fn check_capacity(&self, cx: Context<'_>, start: &Start) {
         for server in &self.list {
             let Some(capacity) = server.disk.as_ref().and_then(|disk| disk.capacity) else {
                 continue;
             };
             let settings = &server.configured.settings;
-            let size = settings.wal_segment_size;
-            let ahead = match start.recycled {
-                Recycled::Min => size.segments_in(settings.min_wal_size).max(1),
-                Recycled::Max => size.segments_in(settings.max_wal_size).max(1),
-                Recycled::None => 1,
-                Recycled::Files(files) => files + 1,
-            };
-            let files = Bytes((start.files_before + ahead) * size.bytes());
+            let (oldest, newest) = start.files(settings);
+            let files = Bytes((newest - oldest + 1) * settings.wal_segment_size.bytes());
             if capacity >= files {
                 continue;
             }

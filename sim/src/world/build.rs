@@ -16,7 +16,7 @@ use models::postgres::syncrep::WaitMode;
 use models::postgres::wal::WalFiles;
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
-use scenarios::scenario::{self, Recycled, Scenario, ServerState};
+use scenarios::scenario::{self, Scenario, ServerState};
 use scenarios::workload::{self, Load};
 
 use super::agenda::Agenda;
@@ -203,15 +203,7 @@ fn files(scenario: &Scenario, index: usize) -> WalFiles {
     let size = settings.wal_segment_size;
     let start = UsableBytes::from_lsn(scenario.start.lsn, size);
     let (lsn, redo) = (start.end_lsn(size), start.start_lsn(size));
-    let current = lsn.segment(size);
-    let ahead = match scenario.start.recycled {
-        Recycled::Min => size.segments_in(settings.min_wal_size),
-        Recycled::Max => size.segments_in(settings.max_wal_size),
-        Recycled::None => 1,
-        Recycled::Files(files) => files + 1,
-    };
-    let newest = current + ahead.max(1) - 1;
-    let oldest = current - scenario.start.files_before;
+    let (oldest, newest) = scenario.start.files(settings);
     WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo }
 }
 

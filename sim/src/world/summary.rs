@@ -14,7 +14,7 @@ use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, OperatorAction, Run};
+use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
@@ -54,12 +54,15 @@ impl World {
                 samples.insert_lsn.add(at, primary.wal.insert_lsn().0);
             }
             samples.flush_lsn.add(at, server.flushed().0);
-            samples.pg_wal_bytes.add(at, server.host.files.bytes().0);
+            let files = &server.host.files;
+            samples.pg_wal_bytes.add(at, files.bytes().0);
+            samples.oldest_lsn.add(at, files.oldest * files.size.bytes());
         }
         for (server, record) in self.servers.iter().zip(&mut recorder.servers) {
             record.pg_wal = record.pg_wal.max(server.host.files.bytes());
         }
         self.look_at_slots(recorder);
+        self.sample_slots(recorder, at);
         for index in 0..self.standbys.len() {
             let recent = recorder.recent_lag(index, self.lag_bytes(index));
             let row = self.row(index);
@@ -85,6 +88,38 @@ impl World {
                 }
             }
         }
+    }
+
+    /// One row of pg_replication_slots.
+    fn sample_slots(&self, recorder: &mut Recorder, at: SimTime) {
+        for (index, server) in self.servers.iter().enumerate() {
+            for slot in server.host.slots.iter() {
+                let samples = recorder.samples.slot(index, server.host.slot_name(slot.name));
+                samples.retained_bytes.add(at, self.retained(server, slot));
+                samples.active.add(at, u64::from(slot.owner.is_some()));
+                if let Some(status) = views::wal_status(server, slot) {
+                    // In the order of `WAL_STATUSES`.
+                    samples.wal_status.add(at, status as u64);
+                }
+                if let Some(safe) = views::safe_wal_size(server, slot) {
+                    samples.safe_wal_size.add(at, u64::try_from(safe).unwrap_or(0));
+                }
+            }
+        }
+    }
+
+    /// What bounds each server's pg_wal.
+    fn limits(&self, scenario: &Scenario) -> Vec<WalLimits> {
+        let limits = |(server, config): (&Server, &scenarios::scenario::Server)| {
+            let settings = server.settings();
+            WalLimits {
+                max_wal_size: settings.max_wal_size,
+                wal_keep_size: settings.wal_keep_size,
+                max_slot_wal_keep_size: settings.max_slot_wal_keep_size,
+                capacity: config.disk.capacity,
+            }
+        };
+        self.servers.iter().zip(&scenario.servers).map(limits).collect()
     }
 
     /// WAL from a slot's restart_lsn to the insert position.
@@ -128,6 +163,7 @@ impl World {
         recorder.close_bucket();
         let mut summary = self.summary(scenario, &mut recorder);
         summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
+        let limits = self.limits(scenario);
         let (digest, moments) = self.digest.finish();
         Run {
             scenario: scenario.name.clone(),
@@ -140,6 +176,7 @@ impl World {
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
             slots: scenario.slots.clone(),
+            limits,
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
             actions: actions(scenario),
             summary,
