@@ -96,6 +96,18 @@ impl Checkpointer {
         Checkpointer { config, timeout_at, running: None, redo, idle_at: redo, estimate: 0 }
     }
 
+    /// Redo point of the last checkpoint started (`RedoRecPtr`).
+    pub fn redo(&self) -> Lsn {
+        self.redo
+    }
+
+    /// Its settings have changed.
+    pub fn reload(&mut self, config: CheckpointConfig) {
+        let started = self.timeout_at.0.saturating_sub(self.config.timeout.0);
+        self.timeout_at = SimTime(started) + config.timeout;
+        self.config = config;
+    }
+
     /// When the timeout or the end of a running checkpoint is due.
     pub fn next_deadline(&self) -> SimTime {
         self.running.map_or(self.timeout_at, |running| running.ends)

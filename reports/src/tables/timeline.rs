@@ -100,6 +100,14 @@ fn matters(what: &What) -> bool {
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
         | What::ActionBegan { .. }
+        | What::SlotCreated { .. }
+        | What::SlotDropped { .. }
+        | What::SlotOwnerTerminated { .. }
+        | What::SlotInvalidated { .. }
+        | What::ParameterChanged { .. }
+        | What::ParameterNeedsRestart { .. }
+        | What::ReplayPaused { .. }
+        | What::ReplayResumed
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
@@ -108,6 +116,8 @@ fn matters(what: &What) -> bool {
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
+        | What::EndOfWal { .. }
+        | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointDone { .. } => false,
     }
