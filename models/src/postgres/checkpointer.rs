@@ -58,6 +58,8 @@ pub struct CheckpointConfig {
 struct Running {
     started: SimTime,
     ends: SimTime,
+    /// For a walsender to end.
+    waits: bool,
     previous_redo: Lsn,
 }
 
@@ -140,7 +142,7 @@ impl Checkpointer {
         let since_redo = segment.saturating_sub(self.redo.segment(files.size)) + 1;
         let trigger = self.segments(files);
         if let Some(running) = &mut self.running {
-            if since_redo * ONE >= trigger * self.config.target {
+            if since_redo * ONE >= trigger * self.config.target && !running.waits {
                 running.ends = running.ends.min(now);
             }
             return None;
@@ -152,9 +154,26 @@ impl Checkpointer {
     pub fn start(&mut self, now: SimTime, redo: Lsn) {
         let spread = self.config.timeout.0 / 1000 * self.config.target / (ONE / 1000);
         let previous_redo = self.redo;
-        self.running = Some(Running { started: now, ends: now + Duration(spread), previous_redo });
+        let ends = now + Duration(spread);
+        self.running = Some(Running { started: now, ends, waits: false, previous_redo });
         self.timeout_at = now + self.config.timeout;
         self.redo = redo;
+    }
+
+    /// A walsender has to let its slot go first.
+    pub fn wait(&mut self) {
+        if let Some(running) = &mut self.running {
+            (running.waits, running.ends) = (true, SimTime::NEVER);
+        }
+    }
+
+    /// A walsender has ended: a checkpoint that waits for one looks again at once.
+    pub fn sender_ended(&mut self, now: SimTime) {
+        if let Some(running) = &mut self.running
+            && std::mem::take(&mut running.waits)
+        {
+            running.ends = now;
+        }
     }
 
     /// Whether the running checkpoint is to end at `now`.

@@ -301,12 +301,16 @@ impl Primary {
     }
 
     fn end_checkpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let required = host.slots.required();
+        let keep = self.checkpointer.keep_segment(self.wal.insert_lsn(), required, &host.files);
+        let start = Lsn(keep * host.files.size.bytes());
+        if !self.invalidate_slots(now, start, host, out) {
+            self.checkpointer.wait();
+            return;
+        }
         let end = self.wal.insert(record::CHECKPOINT);
         self.wal.want(end);
         let record_end = self.wal.insert_lsn();
-        let keep = self.checkpointer.keep_segment(record_end, host.slots.required(), &host.files);
-        let start = Lsn(keep * host.files.size.bytes());
-        self.invalidate_slots(now, start, host, out);
         let ended = self.checkpointer.end(now, record_end, host.slots.required(), &mut host.files);
         if let Some(ended) = ended {
             self.wal.note_checkpoint(ended.redo);

@@ -316,7 +316,9 @@ impl Standby {
                 return;
             }
             Event::Failed(why) => {
-                self.lost = matches!(why, Refusal::SegmentRemoved { .. });
+                // Neither comes back by asking again.
+                self.lost =
+                    matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
                     out.send(upstream, self.receiver.connection(), Body::Close);
                 }

@@ -122,8 +122,6 @@ impl Words<'_> {
                 seconds(took.0),
                 distance.0 / 1_024
             ),
-            What::ActionBegan { action } => self.action(action),
-            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::SlotCreated { slot, restart } => {
                 let slot = self.slot_name(slot);
                 match restart {
@@ -150,6 +148,8 @@ impl Words<'_> {
             What::ReplayPaused { at } => format!("replay is paused at {at}"),
             What::ReplayResumed => "replay goes on".to_owned(),
             What::EndOfWal { at } => format!("finds no more WAL at {at}"),
+            What::ActionBegan { action } => self.action(action),
+            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")

@@ -258,16 +258,6 @@ pub enum What {
         /// Time from start to end.
         took: Duration,
     },
-    /// An operator began to do something; an index into [`super::Run::actions`].
-    ActionBegan {
-        /// Index of the action.
-        action: u16,
-    },
-    /// It has ended.
-    ActionEnded {
-        /// Index of the action.
-        action: u16,
-    },
     /// A slot was created.
     SlotCreated {
         /// The slot.
@@ -321,6 +311,16 @@ pub enum What {
     EndOfWal {
         /// Where it should start.
         at: Lsn,
+    },
+    /// An operator began to do something; an index into [`super::Run::actions`].
+    ActionBegan {
+        /// Index of the action.
+        action: u16,
+    },
+    /// It has ended.
+    ActionEnded {
+        /// Index of the action.
+        action: u16,
     },
     /// A command of an operator could not be carried out.
     CommandRefused {

@@ -290,10 +290,10 @@ impl Lines<'_, '_> {
             | What::Thawed
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
-            | What::ActionBegan { .. }
-            | What::ActionEnded { .. }
             | What::SlotCreated { .. }
             | What::SlotDropped { .. }
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
             | What::QueueFull { .. } => {}
             What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
                 self.slot_obsolete(server, fact.what);

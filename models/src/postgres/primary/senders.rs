@@ -65,9 +65,12 @@ impl Primary {
             self.standbys[index] = Standby::default();
             self.candidates_changed(out);
             host.slots.release(out.at, index);
+            self.checkpointer.sender_ended(out.at);
             // A client that leaves before it streams is no news.
+            // Nor is what breaks a connection whose walsender has said why it ends.
             if let Some(why) = why
                 && sender.phase() != Phase::Startup
+                && !sender.is_terminating()
             {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
             }
