@@ -314,6 +314,7 @@ mod tests {
             plain: plain.to_owned(),
             quote: quote.map(str::to_owned),
             fault: false,
+            action: false,
         };
         let events = grouped(&[
             entry(0, "pg2: streams", Some("LOG:  started streaming")),
