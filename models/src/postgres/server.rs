@@ -585,7 +585,8 @@ fn existing_slots(config: &ServerConfig) -> Slots {
     let mut slots = Slots::new(settings.version(), settings.max_replication_slots);
     for &slot in &config.slots {
         // Names are given once each, and how many there may be was checked with the settings.
-        let created = slots.create(SimTime::ZERO, slot, Some(config.files.redo));
+        let created =
+            slots.create(SimTime::ZERO, slot, Some(config.files.redo.min(config.files.flushed)));
         debug_assert_eq!(created, Ok(()), "{slot:?}");
     }
     slots
