@@ -188,3 +188,43 @@ fn madsims_seed_has_no_say_and_the_log_plays_the_same_run_again() {
     let looks = |run: &Run| run.observations.iter().cloned().collect::<Vec<_>>();
     assert_eq!(looks(&bare), looks(&first));
 }
+
+#[test]
+fn slots_are_made_and_dropped_and_settings_change_in_order() {
+    let run = run(
+        "10s",
+        "[[step]]\ndo = [{ slot_create = 'spare' }, { slot_create = 'spare' }, \
+         { slot_create = 'kept', reserve = true }, { observe = 'pg_replication_slots' }, \
+         { slot_drop = 'spare' }, { slot_drop = 'spare' }, { slot_drop = 'standby_slot' }, \
+         { set = { wal_keep_size = '1GB' } }, { set = { max_slot_wal_keep_size = '2GB' } }]\n",
+    );
+    let refused = refusals(&run);
+    let [Refused::SlotExists { .. }, Refused::NoSuchSlot { .. }, Refused::SlotActive { .. }] =
+        refused.as_slice()
+    else {
+        panic!("{refused:?}")
+    };
+    let looks: Vec<&Observation> = run.observations.iter().collect();
+    assert_eq!(looks.len(), 1);
+    assert_eq!(looks[0].rows.len(), 3);
+    let changed = run.facts.iter().filter_map(|fact| match fact.what {
+        What::ParameterChanged { parameter, .. } => Some(parameter),
+        _ => None,
+    });
+    // The second reload says nothing of the first change: it adds to it.
+    assert_eq!(changed.collect::<Vec<_>>(), ["wal_keep_size", "max_slot_wal_keep_size"]);
+}
+
+#[test]
+fn a_fault_pauses_replay_and_its_end_resumes_it() {
+    let run = run(
+        "20s",
+        "[workload.w]\nrate = '200/s'\n[fault.slow]\nkind = 'replay_pause'\nserver = 'pg2'\n\
+         at = '5s'\nfor = '5s'\n[[step]]\ndo = [{ sleep = '6s' }, { wait = 'pg2 caught_up' }]\n",
+    );
+    assert_eq!(first(&run, |w| matches!(w, What::ReplayPaused { .. })), Some(5000));
+    assert_eq!(first(&run, |w| matches!(w, What::ReplayResumed)), Some(10_000));
+    let diary = diary(&run);
+    let end = diary.last().expect("an end");
+    assert!(end.starts_with("-wait until caught_up 10"), "{diary:?}");
+}
