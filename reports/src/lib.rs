@@ -118,7 +118,8 @@ pub fn variant_directories(runs: &[Run]) -> Vec<String> {
 }
 
 /// Writes the report of `runs` into `dir`, which exists: `report.html`, `summary.json`, `plots/`,
-/// and for each variant `samples.csv`, `facts.jsonl` and `log/`.
+/// and for each variant `samples.csv`, `facts.jsonl`, `log/`, and
+/// `observations.jsonl` if an operator looked at views.
 pub fn render(runs: &[Run], dir: &Path, context: &Context) -> Result<(), ReportError> {
     write(&dir.join("summary.json"), summary_json(runs)?)?;
     let names = variant_names(runs);
@@ -147,6 +148,9 @@ fn render_variant(run: &Run, dir: &Path) -> Result<(), ReportError> {
     create(&logs)?;
     write(&dir.join("samples.csv"), export::samples_csv::samples_csv(run)?)?;
     write(&dir.join("facts.jsonl"), export::facts_jsonl::facts_jsonl(run)?)?;
+    if let Some(text) = export::observations_jsonl::observations_jsonl(run)? {
+        write(&dir.join("observations.jsonl"), text)?;
+    }
     for (server, file) in run.servers.iter().zip(files::safe_names(&run.servers, &[])) {
         write(&logs.join(format!("{file}.log")), format_log(run, server))?;
     }

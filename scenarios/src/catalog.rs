@@ -32,11 +32,19 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 4] = [
+static SCENARIOS: [CatalogEntry; 12] = [
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
     entry!("sync/first_and_any"),
+    entry!("slots/offline_without_slot"),
+    entry!("slots/offline_with_slot"),
+    entry!("slots/offline_capped"),
+    entry!("slots/keep_size"),
+    entry!("slots/disk_full"),
+    entry!("slots/slot_not_reserved"),
+    entry!("slots/connected_without_slot"),
+    entry!("lag/reconnect_resends_segment"),
 ];
 
 /// Every other file that they name.

@@ -28,17 +28,22 @@ pub type Column<T> = Option<T>;
 
 /// The rows of one view.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "view", content = "rows", rename_all = "snake_case")]
+#[serde(tag = "view", content = "rows")]
 pub enum Rows {
     /// `pg_replication_slots`.
+    #[serde(rename = "pg_replication_slots")]
     ReplicationSlots(Vec<ReplicationSlot>),
     /// `pg_ls_waldir()`.
+    #[serde(rename = "pg_ls_waldir")]
     LsWaldir(Vec<WalFile>),
     /// `pg_stat_replication`.
+    #[serde(rename = "pg_stat_replication")]
     StatReplication(Vec<StatReplication>),
     /// The WAL positions.
+    #[serde(rename = "pg_current_wal_lsn")]
     WalLsn(Vec<WalLsn>),
     /// `pg_control_checkpoint()`.
+    #[serde(rename = "pg_control_checkpoint")]
     ControlCheckpoint(Vec<ControlCheckpoint>),
 }
 

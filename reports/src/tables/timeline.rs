@@ -24,6 +24,8 @@ pub struct Entry {
     pub quote: Option<String>,
     /// Whether it is the begin or end of a fault of the schedule.
     pub fault: bool,
+    /// Whether an operator did it.
+    pub action: bool,
 }
 
 /// The facts that mattered.
@@ -73,6 +75,7 @@ fn entry(words: &Words, fact: &Fact) -> Entry {
         plain: words.plain(fact),
         quote: words.quote(fact),
         fault: matches!(fact.what, What::FaultBegan { .. } | What::FaultHealed { .. }),
+        action: matches!(fact.what, What::ActionBegan { .. }),
     }
 }
 

@@ -190,7 +190,8 @@ impl Event {
 fn grouped(entries: &[Entry]) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| entry.at > SimTime::ZERO || entry.fault) {
+    let told = |entry: &&Entry| entry.at > SimTime::ZERO || entry.fault || entry.action;
+    for entry in entries.iter().filter(told) {
         // PostgreSQL's own words, or plain ones where it has none.
         let said = match (&entry.quote, entry.plain.split_once(": ")) {
             (Some(quote), Some((server, _))) => format!("{server}  {quote}"),
@@ -313,6 +314,7 @@ mod tests {
             plain: plain.to_owned(),
             quote: quote.map(str::to_owned),
             fault: false,
+            action: false,
         };
         let events = grouped(&[
             entry(0, "pg2: streams", Some("LOG:  started streaming")),
