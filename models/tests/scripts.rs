@@ -18,9 +18,12 @@ use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use models::clients::{self, ArrivalKind, Clients, ClientsConfig, PageSet};
 use models::latency::Quantiles;
 use models::postgres::PgVersion;
+use models::postgres::command::Command as Ask;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
+use models::postgres::views;
+
 use models::trace::Run;
 use models::trace::fact::{Fact, Facts, Scope, ServerId};
 use models::trace::histogram::Histogram;
@@ -51,9 +54,9 @@ fn clients() {
 /// * `servers A [B ...] [version=17] [at=LSN]`: A is a primary, the others stream from it, all
 ///   with an fsync of 1 ms and a link of 2 ms there and back. WAL ends at 0/3000028.
 /// * `set A NAME=VALUE ...`: settings, as in postgresql.conf.
-/// * `host A [fsync=1ms] [disk=100MB] [replay=10MB] [ahead=4] [slot=NAME] [down]`: rates are a
-///   second; `ahead` is the number of segment files that wait to be written to; `slot` is the one
-///   it uses at its upstream.
+/// * `host A [fsync=1ms] [disk=100MB] [replay=10MB] [ahead=4] [slot=NAME] [missing=1] [down]`:
+///   rates are a second; `ahead` is the number of segment files that wait to be written to; `slot`
+///   is the one it uses at its upstream, where it is missing at first, or exists.
 /// * `link A [rtt=2ms] [bandwidth=10MB] [window=64kB]`: between A and its upstream.
 ///
 /// Then:
@@ -64,6 +67,9 @@ fn clients() {
 /// * `run DURATION`, `step [N]`: what happens until then, or the next N things.
 /// * `crash A processes|host`, `start A`, `freeze A processes|host`, `thaw A`.
 /// * `cut A B`, `heal A B`, `hold A B`, `release A B`: the link between two servers.
+/// * `slot A create|drop NAME [reserve]`, `reload A NAME=VALUE ...`, `pause A`, `resume A`: what
+///   an operator asks for. There are slot names `a`, `b` and `c` beside those that standbys use.
+/// * `slots A`: what `pg_replication_slots` shows.
 /// * `status A ...`: a server's own positions and files. `views A`: what its
 ///   `pg_stat_replication` and `pg_replication_slots` show.
 /// * `show [sends] [arrivals] [commits] [facts]`: what is printed from now on; at first all but
@@ -147,6 +153,7 @@ impl Servers {
         server.replay = key(args, "replay", rate)?.unwrap_or(server.replay);
         server.ahead = key(args, "ahead", number)?.unwrap_or(server.ahead);
         server.slot = args.take_key("slot").map(str::to_owned).or(server.slot.take());
+        server.slot_is_missing |= args.take_key("missing").is_some();
         server.down |= args.next_pos() == Some("down");
         Ok(())
     }
@@ -187,6 +194,11 @@ impl Servers {
                     status(&mut output, name, &world.servers[find(name)?])?;
                 }
             }
+            "slot" => slot_command(world, plan, find(word(args)?)?, args)?,
+            "reload" => reload(world, find(word(args)?)?, args)?,
+            "pause" => ask(world, find(word(args)?)?, Ask::ReplayPause),
+            "resume" => ask(world, find(word(args)?)?, Ask::ReplayResume),
+            "slots" => slots(&mut output, &world.servers[find(word(args)?)?])?,
             "views" => views(&mut output, plan, &world.servers[find(word(args)?)?])?,
             _ => return Err(format!("no command {command}").into()),
         }
@@ -230,6 +242,65 @@ impl Servers {
         }
         Ok(output)
     }
+}
+
+/// An operator asks a server for something.
+fn ask(world: &mut World, server: usize, command: Ask) {
+    world.with_server(server, |server, now, out| server.command(now, &command, out));
+}
+
+fn slot_command(
+    world: &mut World,
+    plan: &Plan,
+    server: usize,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let what = word(args)?;
+    let slot = plan.slot_name(word(args)?).ok_or("no such slot name")?;
+    let command = match what {
+        "create" => Ask::SlotCreate { slot, reserve: args.next_pos() == Some("reserve") },
+        "drop" => Ask::SlotDrop { slot },
+        _ => return Err("create or drop".into()),
+    };
+    ask(world, server, command);
+    Ok(())
+}
+
+fn reload(
+    world: &mut World,
+    server: usize,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut settings = world.servers[server].settings().clone();
+    while let Some((name, value)) = args.next_key() {
+        settings.set(name, value).map_err(|error| error.to_string())?;
+    }
+    ask(world, server, Ask::Reload(Box::new(settings)));
+    Ok(())
+}
+
+/// What `pg_replication_slots` shows.
+fn slots(output: &mut String, server: &Server) -> std::fmt::Result {
+    for row in views::replication_slots(server) {
+        let null = || "NULL".to_owned();
+        let active = row.active_pid.map_or("inactive".to_owned(), |pid| format!("active {pid}"));
+        write!(
+            output,
+            "{} {active} restart_lsn {} wal_status {} safe_wal_size {}",
+            row.slot_name,
+            row.restart_lsn.map_or_else(null, |lsn| lsn.to_string()),
+            row.wal_status.map_or("NULL", views::WalStatus::name),
+            row.safe_wal_size.map_or_else(null, |size| size.to_string()),
+        )?;
+        if let Some(since) = row.inactive_since {
+            write!(output, " inactive_since {}", since.map_or_else(null, moment))?;
+        }
+        if let Some(reason) = row.invalidation_reason {
+            write!(output, " invalidation_reason {}", reason.unwrap_or("NULL"))?;
+        }
+        writeln!(output)?;
+    }
+    Ok(())
 }
 
 fn commit(
@@ -284,6 +355,7 @@ fn empty_run(plan: &Plan) -> Run {
     let standbys: Vec<(String, String)> = plan.servers.iter().filter_map(upstream).collect();
     let duration = Duration::s(3600);
     Run {
+        actions: Vec::new(),
         scenario: String::new(),
         title: String::new(),
         question: String::new(),
@@ -318,6 +390,9 @@ fn in_postgresqls_words(run: &Run, fact: &Fact) -> Vec<String> {
             line.level.name(),
             text.join(" ")
         ));
+        let more = [("DETAIL", &line.detail), ("HINT", &line.hint)];
+        let more = more.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?)));
+        lines.extend(more.map(|(what, text)| format!("  {what}:  {text}")));
     }
     if lines.is_empty() {
         lines.push(words.plain(fact));

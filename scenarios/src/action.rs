@@ -6,7 +6,7 @@
 use models::postgres::command::StopMode;
 use models::units::{Bytes, Duration, Lsn};
 
-use crate::scenario::ServerIndex;
+use crate::scenario::{Scenario, ServerIndex};
 
 /// One `[action.X]`, resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,6 +198,39 @@ impl Deed {
             | Deed::Observe(server, _)
             | Deed::Wait(server, _) => Some(*server),
             Deed::Sleep(_) => None,
+        }
+    }
+}
+
+impl Scenario {
+    /// A deed in few words, such as `write 48MB`; the server it is done to goes without saying.
+    pub fn describe(&self, deed: &Deed) -> String {
+        let name = deed.name();
+        let slot = |slot: &usize| self.slots.get(*slot).map_or("", String::as_str);
+        match deed {
+            Deed::Checkpoint(_) | Deed::SwitchWal(_) | Deed::Start(_) => name.to_owned(),
+            Deed::Write(_, bytes) => format!("{name} {bytes}"),
+            Deed::WriteTo(_, lsn) => format!("{name} {lsn}"),
+            Deed::Set(_, changes) => {
+                let show = |(name, value): &(String, String)| format!("{name} = '{value}'");
+                format!("{name} {}", changes.iter().map(show).collect::<Vec<_>>().join(", "))
+            }
+            Deed::SlotCreate { slot: index, reserve: true, .. } => {
+                format!("{name} {}, reserving WAL", slot(index))
+            }
+            Deed::SlotCreate { slot: index, .. } | Deed::SlotDrop { slot: index, .. } => {
+                format!("{name} {}", slot(index))
+            }
+            Deed::Stop(_, StopMode::Immediate) | Deed::Restart(_, StopMode::Immediate) => {
+                format!("{name} -m immediate")
+            }
+            Deed::Stop(..) | Deed::Restart(..) => name.to_owned(),
+            Deed::Observe(_, views) => {
+                let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
+                format!("{name} {}", names.join(", "))
+            }
+            Deed::Wait(_, condition) => format!("{name} until {}", condition.name()),
+            Deed::Sleep(time) => format!("{name} {time}"),
         }
     }
 }

@@ -30,6 +30,8 @@ pub const MOST_FAULTS: usize = 1_000;
 pub const MOST_ACTIONS: usize = 1_000;
 /// Most actions that the steps of one variant come to, each as often as it is repeated.
 pub const MOST_DEEDS: u64 = 1_000_000;
+/// Most actions that the steps of a file name.
+pub const MOST_NAMED_DEEDS: usize = 10_000;
 /// Most clients of all closed loops together.
 pub const MOST_CLIENTS: u64 = 100_000;
 /// Shortest time from an answer to the next commit in a closed loop (service and think).

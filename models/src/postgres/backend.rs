@@ -124,6 +124,23 @@ impl Commits {
         self.queue(Some(mode)).release(now, synced, out);
     }
 
+    /// Nobody waits for standbys any more, only for the local flush.
+    pub fn wait_for_no_standby(
+        &mut self,
+        now: SimTime,
+        flushed: UsableBytes,
+        out: &mut Vec<Acknowledged>,
+    ) {
+        for queue in &mut self.remote {
+            queue.release(now, flushed, out);
+            self.local.waiting.extend(queue.live());
+            *queue = Queue::default();
+        }
+        self.local.waiting.drain(..self.local.released);
+        self.local.released = 0;
+        self.local.waiting.sort_by_key(|waiting| waiting.end);
+    }
+
     /// Whether any backend waits for standbys in `mode`.
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {

@@ -58,6 +58,8 @@ pub struct CheckpointConfig {
 struct Running {
     started: SimTime,
     ends: SimTime,
+    /// For a walsender to end.
+    waits: bool,
     previous_redo: Lsn,
 }
 
@@ -96,6 +98,18 @@ impl Checkpointer {
         Checkpointer { config, timeout_at, running: None, redo, idle_at: redo, estimate: 0 }
     }
 
+    /// Redo point of the last checkpoint started (`RedoRecPtr`).
+    pub fn redo(&self) -> Lsn {
+        self.redo
+    }
+
+    /// Its settings have changed.
+    pub fn reload(&mut self, config: CheckpointConfig) {
+        let started = self.timeout_at.0.saturating_sub(self.config.timeout.0);
+        self.timeout_at = SimTime(started) + config.timeout;
+        self.config = config;
+    }
+
     /// When the timeout or the end of a running checkpoint is due.
     pub fn next_deadline(&self) -> SimTime {
         self.running.map_or(self.timeout_at, |running| running.ends)
@@ -128,7 +142,7 @@ impl Checkpointer {
         let since_redo = segment.saturating_sub(self.redo.segment(files.size)) + 1;
         let trigger = self.segments(files);
         if let Some(running) = &mut self.running {
-            if since_redo * ONE >= trigger * self.config.target {
+            if since_redo * ONE >= trigger * self.config.target && !running.waits {
                 running.ends = running.ends.min(now);
             }
             return None;
@@ -140,9 +154,26 @@ impl Checkpointer {
     pub fn start(&mut self, now: SimTime, redo: Lsn) {
         let spread = self.config.timeout.0 / 1000 * self.config.target / (ONE / 1000);
         let previous_redo = self.redo;
-        self.running = Some(Running { started: now, ends: now + Duration(spread), previous_redo });
+        let ends = now + Duration(spread);
+        self.running = Some(Running { started: now, ends, waits: false, previous_redo });
         self.timeout_at = now + self.config.timeout;
         self.redo = redo;
+    }
+
+    /// A walsender has to let its slot go first.
+    pub fn wait(&mut self) {
+        if let Some(running) = &mut self.running {
+            (running.waits, running.ends) = (true, SimTime::NEVER);
+        }
+    }
+
+    /// A walsender has ended: a checkpoint that waits for one looks again at once.
+    pub fn sender_ended(&mut self, now: SimTime) {
+        if let Some(running) = &mut self.running
+            && std::mem::take(&mut running.waits)
+        {
+            running.ends = now;
+        }
     }
 
     /// Whether the running checkpoint is to end at `now`.

@@ -6,10 +6,12 @@
 //!
 //! **Source.** As in the files of the parts; `xlog.c:XLogFlush` for `commit_delay`.
 //!
-//! **Not modelled.** Reloads. `commit_siblings` counts the backends that wait, which are those
+//! **Not modelled.** `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
+mod reload;
 mod senders;
+mod slots;
 
 use super::PgVersion;
 use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
@@ -39,6 +41,8 @@ pub struct Primary {
     commit_delay: Duration,
     commit_siblings: usize,
     max_wal_senders: u32,
+    /// `idle_replication_slot_timeout`.
+    idle_slot_timeout: Option<Duration>,
     sender_timeout: Option<Duration>,
     /// Walsender slots, in array order; the lowest free one is taken.
     senders: Vec<Option<WalSender>>,
@@ -85,6 +89,7 @@ impl Primary {
             commit_delay: settings.commit_delay,
             commit_siblings: settings.commit_siblings as usize,
             max_wal_senders: settings.max_wal_senders,
+            idle_slot_timeout: settings.idle_replication_slot_timeout,
             sender_timeout: settings.wal_sender_timeout,
             senders: Vec::new(),
             standbys: Vec::new(),
@@ -106,6 +111,11 @@ impl Primary {
     /// The walsenders that are connected, with their places in the array.
     pub fn senders(&self) -> impl Iterator<Item = (usize, &WalSender)> {
         self.senders.iter().enumerate().filter_map(|(i, s)| s.as_ref().map(|s| (i, s)))
+    }
+
+    /// Redo point of the last checkpoint started (`RedoRecPtr`).
+    pub fn redo(&self) -> Lsn {
+        self.checkpointer.redo()
     }
 
     /// What syncrep.c reads of each walsender slot.
@@ -291,10 +301,16 @@ impl Primary {
     }
 
     fn end_checkpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let required = host.slots.required();
+        let keep = self.checkpointer.keep_segment(self.wal.insert_lsn(), required, &host.files);
+        let start = Lsn(keep * host.files.size.bytes());
+        if !self.invalidate_slots(now, start, host, out) {
+            self.checkpointer.wait();
+            return;
+        }
         let end = self.wal.insert(record::CHECKPOINT);
         self.wal.want(end);
         let record_end = self.wal.insert_lsn();
-        self.invalidate_slots(record_end, host);
         let ended = self.checkpointer.end(now, record_end, host.slots.required(), &mut host.files);
         if let Some(ended) = ended {
             self.wal.note_checkpoint(ended.redo);
@@ -305,7 +321,6 @@ impl Primary {
             out.fact(What::CheckpointDone { redo, end: record_end, distance, took });
         }
         self.flush_if_wanted(now, false, host);
-        self.end_senders_without_wal(host, out);
     }
 
     /// Every process dies. `survived` is the end of the WAL that is left.

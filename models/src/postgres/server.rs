@@ -14,6 +14,8 @@
 //! **Not modelled.** The time of a postmaster's start beside recovery. Where recovery ends is
 //! exact for what a flush wrote; WAL that only the walwriter wrote page by page ends at a page.
 
+mod operator;
+
 use std::collections::VecDeque;
 
 use super::command::{Command, Refused, SlotName};
@@ -80,6 +82,8 @@ pub struct ServerConfig {
 pub struct Server {
     id: ServerId,
     settings: Settings,
+    /// What the configuration files have, once they were changed.
+    next_settings: Option<Settings>,
     upstream: Option<ServerId>,
     replay: Rate,
     quiet: bool,
@@ -141,6 +145,7 @@ impl Server {
             unknown_commits: 0,
             earlier_checkpoints: 0,
             settings: config.settings,
+            next_settings: None,
             next: SimTime::NEVER,
         }
     }
@@ -336,7 +341,7 @@ impl Server {
             self.postponed.push_back(Postponed::Room { to, bytes });
         } else if let State::Primary(primary) = &mut self.state {
             out.at = now;
-            primary.room(now, to, bytes, &self.host, out);
+            primary.room(now, to, bytes, &mut self.host, out);
             self.next = primary.next_deadline();
         }
     }
@@ -417,6 +422,9 @@ impl Server {
         out.at = now;
         if !matches!(self.state, State::Down) {
             return;
+        }
+        if let Some(settings) = self.next_settings.take() {
+            self.settings = settings;
         }
         self.host.slots.set_max(self.settings.max_replication_slots);
         self.host.slots.restore(now);
@@ -499,15 +507,15 @@ impl Server {
     pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
         out.at = now;
         match command {
+            Command::Reload(settings) => self.reload(now, settings, out),
+            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
+            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
+            Command::ReplayPause => self.pause_replay(now, true, out),
+            Command::ReplayResume => self.pause_replay(now, false, out),
             Command::Checkpoint
             | Command::SwitchWal
             | Command::Write(_)
             | Command::WriteTo(_)
-            | Command::Reload(_)
-            | Command::SlotCreate { .. }
-            | Command::SlotDrop { .. }
-            | Command::ReplayPause
-            | Command::ReplayResume
             | Command::Stop(_) => out.fact(What::CommandRefused { why: Refused::NotRunning }),
         }
         self.schedule();
@@ -577,7 +585,8 @@ fn existing_slots(config: &ServerConfig) -> Slots {
     let mut slots = Slots::new(settings.version(), settings.max_replication_slots);
     for &slot in &config.slots {
         // Names are given once each, and how many there may be was checked with the settings.
-        let created = slots.create(SimTime::ZERO, slot, Some(config.files.redo));
+        let created =
+            slots.create(SimTime::ZERO, slot, Some(config.files.redo.min(config.files.flushed)));
         debug_assert_eq!(created, Ok(()), "{slot:?}");
     }
     slots

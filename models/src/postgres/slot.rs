@@ -134,11 +134,11 @@ impl Slots {
         Ok(())
     }
 
-    /// `pg_drop_replication_slot`. `pid` tells the process id of an owner.
-    pub fn drop(&mut self, name: SlotName, pid: impl Fn(usize) -> u32) -> Result<(), Refused> {
-        let slot = self.find(name).ok_or(Refused::NoSuchSlot { slot: name })?;
-        if let Some(owner) = slot.owner {
-            return Err(Refused::SlotActive { slot: name, pid: pid(owner) });
+    /// `pg_drop_replication_slot`; `active_pid` is the process id of its owner.
+    pub fn drop(&mut self, name: SlotName, active_pid: Option<u32>) -> Result<(), Refused> {
+        self.find(name).ok_or(Refused::NoSuchSlot { slot: name })?;
+        if let Some(pid) = active_pid {
+            return Err(Refused::SlotActive { slot: name, pid });
         }
         self.saved.retain(|saved| saved.name != name);
         self.array
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(slots.create(NOW, A, None), Err(Refused::SlotExists { slot: A }));
         assert_eq!(slots.create(NOW, B, None), Ok(()));
         assert_eq!(slots.create(NOW, C, None), Err(Refused::AllSlotsInUse));
-        assert_eq!(slots.drop(A, |_| 0), Ok(()));
+        assert_eq!(slots.drop(A, None), Ok(()));
         assert_eq!(slots.create(NOW, C, None), Ok(()));
         let order: Vec<SlotName> = slots.iter().map(|slot| slot.name).collect();
         assert_eq!(order, [C, B], "the first gap is taken");
@@ -289,10 +289,10 @@ mod tests {
         assert_eq!(slots.create(NOW, A, None), Ok(()));
         owned(&mut slots, A, 3);
         let active = Refused::SlotActive { slot: A, pid: 1003 };
-        assert_eq!(slots.drop(A, |owner| 1000 + owner as u32), Err(active));
+        assert_eq!(slots.drop(A, Some(1003)), Err(active));
         slots.release(NOW, 3);
-        assert_eq!(slots.drop(A, |_| 0), Ok(()));
-        assert_eq!(slots.drop(A, |_| 0), Err(Refused::NoSuchSlot { slot: A }));
+        assert_eq!(slots.drop(A, None), Ok(()));
+        assert_eq!(slots.drop(A, None), Err(Refused::NoSuchSlot { slot: A }));
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(slots.create(NOW, A, Some(Lsn(100))), Ok(()));
         assert_eq!(slots.create(NOW, B, Some(Lsn(100))), Ok(()));
         slots.invalidate(A, Invalidation::WalRemoved);
-        assert_eq!(slots.drop(B, |_| 0), Ok(()));
+        assert_eq!(slots.drop(B, None), Ok(()));
         slots.restore(NOW);
         assert_eq!(slots.iter().count(), 1);
         assert_eq!(restart(&slots, A), None);

@@ -21,7 +21,7 @@ use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
-use crate::units::{Lsn, Rate, SimTime};
+use crate::units::{Bytes, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
 /// The processes of a standby.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Standby {
     pub restartpoints: u64,
     /// What it needs next is gone from its upstream.
     pub lost: bool,
+    /// Where it last found no record in pg_wal (`lastComplaint`).
+    last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
 }
@@ -72,6 +74,7 @@ impl Standby {
             failed: false,
             restartpoints: 0,
             lost: false,
+            last_complaint: Lsn::INVALID,
             quiet: false,
         }
     }
@@ -86,6 +89,33 @@ impl Standby {
     pub fn streams_already(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
         self.receiver.start_streaming(now, connection, end);
         self.ready = true;
+    }
+
+    /// The settings are now these.
+    pub fn reload(&mut self, settings: &Settings) {
+        let (timeout, interval) =
+            (settings.wal_receiver_timeout, settings.wal_receiver_status_interval);
+        self.receiver.reload(timeout, interval);
+        self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
+    }
+
+    /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and
+    /// confirmed all the same.
+    pub fn pause_replay(&mut self, now: SimTime, pause: bool, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        if pause == self.startup.is_paused() {
+            return;
+        }
+        if pause {
+            self.startup.pause(now);
+            out.fact(What::ReplayPaused { at: self.startup.replayed() });
+        } else {
+            out.fact(What::ReplayResumed);
+            self.startup.resume(now);
+            if self.failed && self.startup.has_replayed_all() {
+                self.want_stream(now, host, out);
+            }
+        }
     }
 
     /// Whether it accepts read-only connections.
@@ -228,14 +258,26 @@ impl Standby {
         }
     }
 
-    /// Everything is replayed and there is no walreceiver.
+    /// Everything is replayed and there is no walreceiver: startup has looked for more in pg_wal.
     fn want_stream(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.complain(host, out);
         if std::mem::take(&mut self.failed) && self.startup.source_failed(now) == Retry::Later {
-            let at = self.startup.replayed();
+            let at = asked_for(self.startup.replayed(), host.files.size);
             out.fact(What::WaitingForWal { at });
         }
         if !self.startup.waits() {
             self.receiver.connect(now, host.next_connection(), out);
+        }
+    }
+
+    /// pg_wal holds no further record: said once for each position (`emode_for_corrupt_record`).
+    fn complain(&mut self, host: &Host, out: &mut Out) {
+        let size = host.files.size;
+        let at = UsableBytes::from_lsn(self.startup.replayed(), size).start_lsn(size);
+        // Without a file there is nothing to complain about.
+        if at != self.last_complaint && at.segment(size) <= host.files.newest {
+            self.last_complaint = at;
+            out.fact(What::EndOfWal { at });
         }
     }
 
@@ -274,7 +316,9 @@ impl Standby {
                 return;
             }
             Event::Failed(why) => {
-                self.lost = matches!(why, Refusal::SegmentRemoved { .. });
+                // Neither comes back by asking again.
+                self.lost =
+                    matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
                     out.send(upstream, self.receiver.connection(), Body::Close);
                 }
@@ -299,8 +343,33 @@ impl Standby {
         self.failed = true;
         // The walreceiver's last act is to fsync what it wrote (`WalRcvDie`).
         self.startup.offer(now, host.files.written);
-        if self.startup.has_replayed_all() {
+        if self.startup.has_replayed_all() && !self.startup.is_paused() {
             self.want_stream(now, host, out);
         }
+    }
+}
+
+/// The end of what startup asks for when it needs the record after `replayed`: that record's
+/// header; but whenever it looks at a segment anew, the segment's first page before anything else
+/// (`xlogreader.c:ReadPageInternal`).
+fn asked_for(replayed: Lsn, size: SegmentSize) -> Lsn {
+    let record = UsableBytes::from_lsn(replayed, size).start_lsn(size);
+    let first_page_end = record.segment_start(size) + Bytes(PAGE);
+    first_page_end.min(record + Bytes(RECORD_HEADER))
+}
+
+/// `SizeOfXLogRecord`.
+const RECORD_HEADER: u64 = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both recorded on 15.18, the first with segments of 16 MB, the second with 1 MB.
+    #[test]
+    fn startup_asks_for_a_record_or_for_the_first_page_of_its_segment() {
+        let small = SegmentSize::new(1 << 20).expect("a segment size");
+        assert_eq!(asked_for(Lsn(0x301_6078), SegmentSize::DEFAULT), Lsn(0x300_2000));
+        assert_eq!(asked_for(Lsn(0x80_00D8), small), Lsn(0x80_00F0));
     }
 }

@@ -7,11 +7,11 @@
 //!
 //! **Source.** `xlogrecovery.c:WaitForWALToBecomeAvailable` (13 and 14: `xlog.c`).
 //!
-//! **Not modelled.** Archives, replay delay and pause, hot standby conflicts. Everything flushed
+//! **Not modelled.** Archives, replay delay, hot standby conflicts. Everything flushed
 //! when replay looks is replayed as one piece: a `remote_apply` commit in its middle is reported
 //! with its end, later by at most the replay time of that piece.
 
-use crate::units::{Duration, Lsn, Rate, SimTime};
+use crate::units::{Bytes, Duration, Lsn, Rate, SimTime};
 
 /// The startup process of a running standby.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Startup {
     available: Lsn,
     last_failure: Option<SimTime>,
     retry_at: SimTime,
+    /// Somebody has paused replay.
+    paused: bool,
 }
 
 /// What came of a failed source.
@@ -49,6 +51,7 @@ impl Startup {
             available,
             last_failure: None,
             retry_at: SimTime::NEVER,
+            paused: false,
         }
     }
 
@@ -95,7 +98,7 @@ impl Startup {
     /// Begins with the next piece, unless it is busy.
     #[inline]
     pub fn go_on(&mut self, now: SimTime) {
-        if self.busy_until == SimTime::NEVER && self.available > self.replayed {
+        if self.busy_until == SimTime::NEVER && self.available > self.replayed && !self.paused {
             self.target = self.available;
             self.busy_until = now + self.rate.time_for(self.available.since(self.replayed));
         }
@@ -107,6 +110,40 @@ impl Startup {
         self.busy_until = SimTime::NEVER;
         self.replayed = self.target;
         self.go_on(now);
+    }
+
+    /// Somebody pauses replay: what is left of the piece in hand stays.
+    pub fn pause(&mut self, now: SimTime) {
+        self.paused = true;
+        if self.busy_until == SimTime::NEVER {
+            return;
+        }
+        // Replay stops between two records; their bounds are not known, so anywhere will do.
+        let mut left = self.target.since(self.replayed).0;
+        let (mut low, wanted) = (0, self.busy_until.since(now));
+        while low < left {
+            let half = low + (left - low) / 2;
+            let enough = self.rate.time_for(Bytes(half)) >= wanted;
+            (low, left) = if enough { (low, half) } else { (half + 1, left) };
+        }
+        self.replayed = self.replayed.max(Lsn((self.target.0 - left) & !7));
+        self.busy_until = SimTime::NEVER;
+    }
+
+    /// Replay goes on.
+    pub fn resume(&mut self, now: SimTime) {
+        self.paused = false;
+        self.go_on(now);
+    }
+
+    /// Whether somebody has paused replay.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// `wal_retrieve_retry_interval` has changed.
+    pub fn set_retry_interval(&mut self, interval: Duration) {
+        self.retry_interval = interval;
     }
 
     /// It did not run for a while: a piece that would have ended meanwhile ends now.

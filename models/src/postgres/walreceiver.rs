@@ -194,6 +194,14 @@ impl WalReceiver {
         (self.write, self.flush)
     }
 
+    /// Its settings have changed.
+    pub fn reload(&mut self, timeout: Option<Duration>, status_interval: Option<Duration>) {
+        (self.config.timeout, self.config.status_interval) = (timeout, status_interval);
+        if self.phase == Phase::Streaming {
+            self.timer = self.due();
+        }
+    }
+
     /// `pg_last_wal_receive_lsn()`; `None` before the first stream.
     pub fn received(&self) -> Option<Lsn> {
         let end = match self.flush > self.began_at {

@@ -45,6 +45,8 @@ pub struct WalSender {
     pub recheck_candidates: bool,
     /// Notes whether it has announced its standby as synchronous.
     pub announcer: Announcer,
+    /// It was told to end and cannot yet: its socket is full.
+    terminating: bool,
 }
 
 /// `pg_stat_replication.state`.
@@ -87,6 +89,7 @@ impl WalSender {
             columns: LagColumns::new(WhenIdle::of(version)),
             recheck_candidates: true,
             announcer: Announcer::default(),
+            terminating: false,
         };
         sender.heard(now);
         sender.timer = sender.due();
@@ -177,6 +180,19 @@ impl WalSender {
         self.blocked = false;
     }
 
+    /// Somebody wants it to end (SIGTERM): true if it can at once. If its socket is full it is
+    /// stuck until its last words fit, and minds nothing else.
+    pub fn terminate(&mut self) -> bool {
+        self.terminating = true;
+        self.timer = SimTime::NEVER;
+        !self.blocked
+    }
+
+    /// Whether it was told to end and could not yet.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating
+    }
+
     /// Its standby has opened another connection: whatever it still sends counts against no
     /// window, since nobody takes it.
     pub fn desert(&mut self) {
@@ -210,6 +226,14 @@ impl WalSender {
     #[inline]
     pub fn must_know_replies(&self) -> bool {
         self.lag.is_full()
+    }
+
+    /// `wal_sender_timeout` has changed.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+        if !self.terminating {
+            self.timer = self.due();
+        }
     }
 
     /// When the timeout is to be looked at.

@@ -47,6 +47,11 @@ impl WalWriter {
         WalWriter { delay, flush_after, next: now + delay, last_flush: now, useless_rounds: 0 }
     }
 
+    /// Its settings have changed.
+    pub fn reload(&mut self, delay: Duration, flush_after: Bytes) {
+        (self.delay, self.flush_after) = (delay, flush_after);
+    }
+
     /// When the next round is due.
     pub fn next_deadline(&self) -> SimTime {
         self.next

@@ -4,7 +4,7 @@
 //! [`Words::describe`] puts PostgreSQL's own message behind it, where there is one.
 
 use super::Run;
-use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, Scope, What};
+use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Refusal, Scope, What};
 use super::messages::{Level, Words};
 use crate::postgres::command::Refused;
 use crate::units::Bytes;
@@ -50,6 +50,13 @@ impl Words<'_> {
         match self.run().faults.get(usize::from(index)) {
             Some(fault) => format!("fault {} ({})", fault.name, fault.kind),
             None => format!("fault {index}"),
+        }
+    }
+
+    fn action(&self, index: u16) -> String {
+        match self.run().actions.get(usize::from(index)) {
+            Some(action) => format!("{} ({})", action.what, action.place),
+            None => format!("action {index}"),
         }
     }
 
@@ -115,6 +122,34 @@ impl Words<'_> {
                 seconds(took.0),
                 distance.0 / 1_024
             ),
+            What::SlotCreated { slot, restart } => {
+                let slot = self.slot_name(slot);
+                match restart {
+                    Some(restart) => format!("slot {slot} is created; it keeps WAL from {restart}"),
+                    None => format!("slot {slot} is created; it keeps nothing until it is used"),
+                }
+            }
+            What::SlotDropped { slot } => format!("slot {} is dropped", self.slot_name(slot)),
+            What::SlotOwnerTerminated { slot, standby, why: _ } => format!(
+                "a checkpoint ends the walsender of {}, whose slot {} is too far behind",
+                self.name(standby),
+                self.slot_name(slot)
+            ),
+            What::SlotInvalidated { slot, why } => {
+                format!("slot {} keeps nothing any more: {}", self.slot_name(slot), obsolete(why))
+            }
+            What::Reloaded => "reads its configuration again".to_owned(),
+            What::ParameterChanged { parameter, value } => {
+                format!("{parameter} is now '{}'", value.as_str())
+            }
+            What::ParameterNeedsRestart { parameter } => {
+                format!("{parameter} changes at the next start")
+            }
+            What::ReplayPaused { at } => format!("replay is paused at {at}"),
+            What::ReplayResumed => "replay goes on".to_owned(),
+            What::EndOfWal { at } => format!("finds no more WAL at {at}"),
+            What::ActionBegan { action } => self.action(action),
+            What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
@@ -162,6 +197,17 @@ fn crashed(scope: Scope, lost: Bytes) -> String {
         what.to_owned()
     } else {
         format!("{what}; {lost} of written WAL were not flushed and are gone")
+    }
+}
+
+fn obsolete(why: Obsolete) -> String {
+    match why {
+        Obsolete::WalRemoved { restart, excess } => {
+            format!("its restart_lsn {restart} is {excess} behind what may be kept")
+        }
+        Obsolete::IdleTimeout { idle, .. } => {
+            format!("nobody used it for {}", seconds(idle.0))
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 //! connections and checkpoints, never of commits: a run keeps at most [`Facts::LIMIT`] and counts
 //! the rest.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::postgres::command::{Refused, SlotName};
 use crate::postgres::slot::Invalidation;
@@ -108,6 +110,26 @@ pub enum CheckpointCause {
     Wal,
     /// Crash recovery ended.
     EndOfRecovery,
+}
+
+/// Why a slot is invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obsolete {
+    /// It is further behind than `max_slot_wal_keep_size` allows.
+    WalRemoved {
+        /// Its `restart_lsn`.
+        restart: Lsn,
+        /// How far that is below what is kept.
+        excess: Bytes,
+    },
+    /// Nobody used it for too long.
+    IdleTimeout {
+        /// For how long.
+        idle: Duration,
+        /// `idle_replication_slot_timeout`.
+        limit: Duration,
+    },
 }
 
 /// Everything that can happen.
@@ -215,7 +237,7 @@ pub enum What {
     },
     /// Startup waits before it asks its upstream again (15 and later log it).
     WaitingForWal {
-        /// The position it needs.
+        /// The end of what it asks for.
         at: Lsn,
     },
     /// A checkpoint began.
@@ -236,6 +258,70 @@ pub enum What {
         /// Time from start to end.
         took: Duration,
     },
+    /// A slot was created.
+    SlotCreated {
+        /// The slot.
+        slot: SlotName,
+        /// From where on it keeps WAL, if it does yet.
+        restart: Option<Lsn>,
+    },
+    /// A slot was dropped.
+    SlotDropped {
+        /// The slot.
+        slot: SlotName,
+    },
+    /// A checkpoint tells the walsender that owns a slot to end.
+    SlotOwnerTerminated {
+        /// The slot.
+        slot: SlotName,
+        /// The walsender's standby.
+        standby: ServerId,
+        /// Why the slot is to be invalidated.
+        why: Obsolete,
+    },
+    /// A checkpoint invalidated a slot: it keeps nothing any more.
+    SlotInvalidated {
+        /// The slot.
+        slot: SlotName,
+        /// Why.
+        why: Obsolete,
+    },
+    /// The postmaster was told to read its configuration files again.
+    Reloaded,
+    /// A reload changed a setting.
+    ParameterChanged {
+        /// Its name.
+        parameter: &'static str,
+        /// Its value.
+        value: Text,
+    },
+    /// A reload found a change that waits for a restart.
+    ParameterNeedsRestart {
+        /// The setting's name.
+        parameter: &'static str,
+    },
+    /// Replay of a standby is paused.
+    ReplayPaused {
+        /// What it has replayed.
+        at: Lsn,
+    },
+    /// Replay of a standby goes on.
+    ReplayResumed,
+    /// Replay looked for a record where none is (yet).
+    EndOfWal {
+        /// Where it should start.
+        at: Lsn,
+    },
+    /// An operator began to do something; an index into [`super::Run::actions`].
+    ActionBegan {
+        /// Index of the action.
+        action: u16,
+    },
+    /// It has ended.
+    ActionEnded {
+        /// Index of the action.
+        action: u16,
+    },
     /// A command of an operator could not be carried out.
     CommandRefused {
         /// Why not.
@@ -246,6 +332,42 @@ pub enum What {
         /// The bound.
         limit: u32,
     },
+}
+
+/// A few words in a fact: at most 31 bytes, the rest is cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    length: u8,
+    bytes: [u8; Text::ROOM],
+}
+
+impl Text {
+    const ROOM: usize = 31;
+
+    /// As much of `text` as there is room for.
+    pub fn new(text: &str) -> Text {
+        let length = text.floor_char_boundary(Text::ROOM);
+        let mut bytes = [0; Text::ROOM];
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Text { length: length as u8, bytes }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Facts in order, at most [`Facts::LIMIT`].

@@ -17,12 +17,14 @@
 //! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
+mod slots;
+
 use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
 use crate::postgres::command::SlotName;
-use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, UsableBytes};
+use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
 /// The severity of a message, in PostgreSQL's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub enum Process {
     WalReceiver,
     /// The walsender of a standby.
     WalSender(ServerId),
+    /// The session of an operator.
+    Backend,
 }
 
 impl Process {
@@ -70,6 +74,7 @@ impl Process {
             Process::Startup => "startup",
             Process::WalReceiver => "walreceiver",
             Process::WalSender(_) => "walsender",
+            Process::Backend => "client backend",
         }
     }
 
@@ -81,6 +86,7 @@ impl Process {
             Process::Checkpointer => first + 1,
             Process::Startup => first + 3,
             Process::WalReceiver => first + 4,
+            Process::Backend => first + 50,
             Process::WalSender(standby) => first + 100 + u32::from(standby.0),
         }
     }
@@ -284,8 +290,36 @@ impl Lines<'_, '_> {
             | What::Thawed
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
-            | What::CommandRefused { .. }
+            | What::SlotCreated { .. }
+            | What::SlotDropped { .. }
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
             | What::QueueFull { .. } => {}
+            What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
+                self.slot_obsolete(server, fact.what);
+            }
+            What::Reloaded => {
+                let text = "received SIGHUP, reloading configuration files";
+                self.log(server, Postmaster, text);
+            }
+            What::ParameterChanged { parameter, value } => {
+                let value = value.as_str();
+                let text = format!("parameter \"{parameter}\" changed to \"{value}\"");
+                self.log(server, Postmaster, text);
+            }
+            What::ParameterNeedsRestart { parameter } => {
+                let text = format!(
+                    "parameter \"{parameter}\" cannot be changed without restarting the server"
+                );
+                self.log(server, Postmaster, text);
+            }
+            What::ReplayPaused { .. } => {
+                self.log(server, Startup, "recovery has paused");
+                self.explain(None, Some("Execute pg_wal_replay_resume() to continue.".to_owned()));
+            }
+            What::ReplayResumed => {}
+            What::EndOfWal { at } => self.invalid_record(server, at),
+            What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
             What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
             What::RecoveryDone { end, took } => self.recovery_done(server, end, took),
@@ -325,9 +359,7 @@ impl Lines<'_, '_> {
             }
             What::WaitingForWal { at } => {
                 if major >= 15 {
-                    // It asks for the header of the next record.
-                    let wanted = next_record(at) + Bytes(24);
-                    let text = format!("waiting for WAL to become available at {wanted}");
+                    let text = format!("waiting for WAL to become available at {at}");
                     self.log(server, Startup, text);
                 }
             }
@@ -361,10 +393,7 @@ impl Lines<'_, '_> {
     }
 
     fn recovery_done(&mut self, server: ServerId, end: Lsn, took: Duration) {
-        let wanted = if self.major >= 16 { "expected at least" } else { "wanted" };
-        let next = next_record(end);
-        let text = format!("invalid record length at {next}: {wanted} 24, got 0");
-        self.log(server, Process::Startup, text);
+        self.invalid_record(server, next_record(end));
         let mut text = format!("redo done at {end}");
         if self.major >= 14 {
             let (s, hundredths) = (took.0 / 1_000_000_000, took.0 / 10_000_000 % 100);
@@ -373,6 +402,13 @@ impl Lines<'_, '_> {
                 " system usage: CPU: user: 0.00 s, system: 0.00 s, elapsed: {s}.{hundredths:02} s"
             );
         }
+        self.log(server, Process::Startup, text);
+    }
+
+    /// Where a record should start there is none.
+    fn invalid_record(&mut self, server: ServerId, at: Lsn) {
+        let wanted = if self.major >= 16 { "expected at least" } else { "wanted" };
+        let text = format!("invalid record length at {at}: {wanted} 24, got 0");
         self.log(server, Process::Startup, text);
     }
 
@@ -450,37 +486,6 @@ impl Lines<'_, '_> {
         };
         let text = format!("{receiver}could not connect to the primary server: {why}");
         self.add(server, Process::WalReceiver, Level::Fatal, text);
-    }
-
-    /// `START_REPLICATION` failed because of its slot.
-    fn slot_refused(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
-        let (text, detail) = match why {
-            Refusal::SlotActive { slot, pid } => {
-                let slot = self.words.slot_name(slot);
-                (format!("replication slot \"{slot}\" is active for PID {pid}"), None)
-            }
-            Refusal::NoSuchSlot { slot } => {
-                let slot = self.words.slot_name(slot);
-                (format!("replication slot \"{slot}\" does not exist"), None)
-            }
-            Refusal::SlotInvalid { slot, why } => {
-                let slot = self.words.slot_name(slot);
-                let why = why.name();
-                let detail =
-                    format!("This replication slot has been invalidated due to \"{why}\".");
-                (format!("can no longer access replication slot \"{slot}\""), Some(detail))
-            }
-            _ => return,
-        };
-        self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
-        let mut received = format!("could not start WAL streaming: ERROR:  {text}");
-        if let Some(detail) = &detail {
-            let _ = write!(received, "\nDETAIL:  {detail}");
-        }
-        if let Some(line) = self.lines.last_mut() {
-            line.detail = detail;
-        }
-        self.add(server, Process::WalReceiver, Level::Fatal, received);
     }
 
     fn checkpoint_started(&mut self, server: ServerId, at: SimTime, cause: CheckpointCause) {

@@ -22,7 +22,7 @@ pub mod summary;
 use crate::postgres::PgVersion;
 use crate::units::{Bytes, Duration, SimTime};
 
-use fact::Facts;
+use fact::{Facts, What};
 use histogram::Histogram;
 use observation::Observations;
 use sample::Samples;
@@ -55,6 +55,8 @@ pub struct Run {
     pub limits: Vec<WalLimits>,
     /// The faults' spans, in the order of the file: what plots shade.
     pub faults: Vec<FaultSpan>,
+    /// What an operator was to do: actions, then steps, in the order of the file.
+    pub actions: Vec<OperatorAction>,
     /// The numbers of `summary.json`.
     pub summary: Summary,
     /// Digest of every event.
@@ -69,6 +71,33 @@ pub struct Run {
     pub observations: Observations,
     /// How it went over time.
     pub samples: Samples,
+}
+
+/// One thing that an operator was to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorAction {
+    /// Where the file has it, such as `action tidy` or `step 2`.
+    pub place: String,
+    /// What it is, such as `write 48MB`.
+    pub what: String,
+    /// It only looks or waits.
+    pub idle: bool,
+}
+
+impl Run {
+    /// What an operator had begun and not ended when the run was over, and since when.
+    pub fn unfinished(&self) -> Vec<(&OperatorAction, SimTime)> {
+        let mut begun: Vec<(u16, SimTime)> = Vec::new();
+        for fact in self.facts.iter() {
+            match fact.what {
+                What::ActionBegan { action } => begun.push((action, fact.at)),
+                What::ActionEnded { action } => begun.retain(|(a, _)| *a != action),
+                _ => {}
+            }
+        }
+        let named = |(a, at): (u16, SimTime)| Some((self.actions.get(usize::from(a))?, at));
+        begun.into_iter().filter_map(named).collect()
+    }
 }
 
 /// How many times a run notes its digest, so that a replay can say where it first differs.

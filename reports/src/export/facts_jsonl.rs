@@ -45,6 +45,10 @@ fn line(words: &Words, fact: &Fact) -> Result<String, ReportError> {
                 let fault = usize::try_from(index).ok().and_then(|i| words.run().faults.get(i));
                 fault.map_or(value, |fault| json!(fault.name))
             }
+            ("action", Some(index)) => {
+                let action = usize::try_from(index).ok().and_then(|i| words.run().actions.get(i));
+                action.map_or(value, |action| json!(action.place))
+            }
             // Durations are nanoseconds, other plain numbers bytes or counts.
             ("took", Some(nanos)) => {
                 line.insert("took_seconds".to_owned(), json!(nanos as f64 / 1e9));

@@ -44,7 +44,7 @@ pub fn timeline(run: &Run, limit: usize) -> Timeline {
     // For every server (and for what is outside of all) the fact it said last, and its entry.
     let mut last: Vec<Option<(What, usize)>> = vec![None; run.servers.len() + 1];
     for fact in run.facts.iter() {
-        if !matters(&fact.what) {
+        if !matters(&fact.what) || is_idle(run, &fact.what) {
             timeline.minor += 1;
             continue;
         }
@@ -76,6 +76,12 @@ fn entry(words: &Words, fact: &Fact) -> Entry {
     }
 }
 
+/// Whether it is an operator's look or wait, which only `facts.jsonl` has.
+fn is_idle(run: &Run, what: &What) -> bool {
+    let What::ActionBegan { action } = what else { return false };
+    run.actions.get(usize::from(*action)).is_some_and(|action| action.idle)
+}
+
 /// Whether the timeline says it.
 fn matters(what: &What) -> bool {
     match what {
@@ -93,13 +99,25 @@ fn matters(what: &What) -> bool {
         | What::ReceiverEnded { .. }
         | What::SenderEnded { .. }
         | What::SyncStandby { .. }
+        | What::SlotCreated { .. }
+        | What::SlotDropped { .. }
+        | What::SlotOwnerTerminated { .. }
+        | What::SlotInvalidated { .. }
+        | What::ParameterChanged { .. }
+        | What::ParameterNeedsRestart { .. }
+        | What::ReplayPaused { .. }
+        | What::ReplayResumed
+        | What::ActionBegan { .. }
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
         | What::StandbyMode { .. }
+        | What::ActionEnded { .. }
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
+        | What::EndOfWal { .. }
+        | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointDone { .. } => false,
     }

@@ -36,6 +36,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
     let servers = ["pg1", "pg2", "pg3"].map(str::to_owned).to_vec();
     let standbys = ["pg2", "pg3"].map(|name| (name.to_owned(), "pg1".to_owned()));
     let mut run = Run {
+        actions: Vec::new(),
         scenario: "sync/ocean".to_owned(),
         title: "One standby two rooms away, one across the ocean".to_owned(),
         question: "What does an ocean between the standbys cost, and what does it save?".to_owned(),

@@ -114,6 +114,10 @@ impl<'a> Reader<'a, '_> {
                 steps.push(step);
             }
         }
+        if steps.iter().map(|s: &Step| s.deeds.len()).sum::<usize>() > limits::MOST_NAMED_DEEDS {
+            let finding = Finding::new(entry.key_span, "the steps name too many actions");
+            self.cx.report(finding.help("at most 10,000: use `repeat`"));
+        }
         if deeds > limits::MOST_DEEDS {
             let message = format!("the steps come to {deeds} actions");
             let help = "at most 1,000,000, each counted as often as it is repeated";

@@ -4,7 +4,8 @@
 //! meant, and the numbers alone do not say why they are what they are.
 
 use models::postgres::syncrep::StandbyNames;
-use models::trace::Run;
+use models::trace::{OperatorAction, Run};
+use models::units::SimTime;
 use scenarios::scenario::Scenario;
 
 /// The remarks on what was played, each once, with the variants it is about unless that is all.
@@ -12,7 +13,8 @@ pub fn remarks(scenarios: &[Scenario], runs: &[Run]) -> Vec<String> {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     let names = reports::variant_names(runs);
     for ((scenario, run), name) in scenarios.iter().zip(runs).zip(&names) {
-        for remark in nobody_named(scenario).into_iter().chain(nothing_answered(run)) {
+        let whole = nobody_named(scenario).into_iter().chain(nothing_answered(run));
+        for remark in whole.chain(unfinished(run)) {
             match all.iter_mut().find(|(known, _)| *known == remark) {
                 Some((_, variants)) => variants.push(name.clone()),
                 None => all.push((remark, vec![name.clone()])),
@@ -53,6 +55,14 @@ fn nobody_named(scenario: &Scenario) -> Option<String> {
     }
     let nobody = format!("{of} names {}: no standby is called that", unknown.join(", "));
     Some(if listed < need { format!("{nobody}, and {blocked}") } else { nobody })
+}
+
+/// What the operator had not ended when the run was over: a wait that never came true, mostly.
+fn unfinished(run: &Run) -> Vec<String> {
+    let told = |(action, since): (&OperatorAction, SimTime)| {
+        format!("the run ended in {} ({}), which began at {since}", action.place, action.what)
+    };
+    run.unfinished().into_iter().map(told).collect()
 }
 
 fn nothing_answered(run: &Run) -> Option<String> {

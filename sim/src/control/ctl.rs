@@ -20,6 +20,7 @@ use madsim::runtime::Handle;
 use madsim::time::TimeHandle;
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
+use scenarios::action::View;
 
 use super::book::{Book, Watchers};
 use super::replay::{Logged, Touch};
@@ -162,6 +163,11 @@ pub fn with<R>(look: impl FnOnce(&World) -> R) -> R {
 /// Does something to the world, now.
 pub fn apply(action: Action) {
     ctl().touch(Touch::Action(action));
+}
+
+/// Writes down what a view of a server shows.
+pub fn observe(server: ServerId, view: View) {
+    ctl().touch(Touch::Look(server, view));
 }
 
 /// Leaves a fact that only the control plane knows.

@@ -169,6 +169,11 @@ impl Hosts {
         host.condition.set(Condition::Sound);
     }
 
+    /// From now on every boot of the host starts its server.
+    pub fn enable(&self, server: ServerId) {
+        self.of(server).service.enabled.set(true);
+    }
+
     /// Starts a server, whatever it was before, and from now on with every boot of its host.
     pub fn start(&self, server: ServerId) {
         let host = self.of(server);

@@ -38,6 +38,7 @@ mod book;
 mod ctl;
 mod faults;
 mod host;
+mod operator;
 mod replay;
 mod task;
 mod trouble;
@@ -53,7 +54,7 @@ use scenarios::scenario::Scenario;
 pub use book::{
     Inbox, Post, Sleep, WaitFor, after, mailbox, sleep, sleep_until, timeout, wait_for,
 };
-pub use ctl::{apply, fact, now, with};
+pub use ctl::{apply, fact, now, observe, with};
 pub use host::{Condition, Hosts};
 pub use replay::{Logged, Touch, replay};
 pub use task::{Join, Node, is_up, kill, node, pause, restart, resume, spawn, spawn_on};
@@ -87,8 +88,8 @@ enum End {
     Stopped(SimTime),
 }
 
-/// Plays a scenario on a thread of its own: the hosts, their postmasters, the fault schedule, and
-/// what `cast` adds to them. Then `epilogue` makes of it, on that same thread, what is wanted.
+/// Plays a scenario on a thread of its own: the hosts, their postmasters, the fault schedule, the
+/// operator, and what `cast` adds to them. Then `epilogue` makes of it, on that same thread, what is wanted.
 pub fn play<T: Send>(
     scenario: &Scenario,
     options: Options,
@@ -143,6 +144,7 @@ fn play_here(
             node("the stage", std::future::pending::<()>);
             let hosts = Hosts::new(scenario);
             spawn(faults::inject(Rc::clone(&hosts), scenario.faults.clone()));
+            operator::operate(&hosts, scenario);
             cast(&hosts);
         });
         let end = match set {

@@ -9,6 +9,7 @@
 
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
+use scenarios::action::View;
 
 use crate::world::{Action, World};
 
@@ -19,6 +20,8 @@ pub enum Touch {
     Action(Action),
     /// Something was noted in it.
     Fact(Option<ServerId>, What),
+    /// Somebody looked at a view.
+    Look(ServerId, View),
 }
 
 impl Touch {
@@ -26,6 +29,7 @@ impl Touch {
         match self {
             Touch::Action(action) => world.apply(action),
             Touch::Fact(server, what) => world.fact(server, what),
+            Touch::Look(server, view) => world.observe(server, view),
         }
     }
 }

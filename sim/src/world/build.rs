@@ -23,7 +23,7 @@ use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
 use super::streams::Stream;
-use super::{Workload, World};
+use super::{Checkpoints, Workload, World};
 use models::postgres::effect::Out;
 
 impl World {
@@ -71,6 +71,7 @@ impl World {
             readers,
             quiet_workloads,
             quiet: false,
+            checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,

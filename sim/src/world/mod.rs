@@ -19,6 +19,7 @@ mod routes;
 mod sessions;
 mod streams;
 pub mod summary;
+mod watch;
 
 use models::clients::{Arrival, Clients};
 use models::network::{Delivery, Link};
@@ -27,15 +28,19 @@ use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
-use models::postgres::server::{Server, State};
+use models::postgres::server::Server;
+use models::postgres::views::{self, Rows};
 use models::trace::fact::{Fact, Scope, ServerId, What};
+use models::trace::observation::Observation;
 use models::units::{Lsn, SimTime};
+use scenarios::action::View;
 
 use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
 use routes::fingerprint_of;
 use streams::Stream;
+pub use watch::{Checkpoints, Watch};
 
 /// Where [`World::run_until`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +49,6 @@ pub enum Reached {
     Until,
     /// At the close of the first moment at which a watch held.
     Saw,
-}
-
-/// Something that control code waits for; it holds or it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// The server accepts connections.
-    Ready(ServerId),
-    /// WAL is durable there up to the position.
-    Flushed(ServerId, Lsn),
-    /// No postmaster runs.
-    Down(ServerId),
 }
 
 /// What the control plane does to the world.
@@ -175,6 +169,8 @@ pub struct World {
     held: Option<(usize, Arrival)>,
     /// Sessions went on at this moment at the earliest: the last start or thaw of the primary.
     sessions_since: SimTime,
+    /// Every server's checkpoints.
+    checkpoints: Vec<Checkpoints>,
     /// Something happened that a watch may wait for.
     touched: bool,
     /// No workload waits for a standby's write or replay.
@@ -214,7 +210,7 @@ impl World {
     /// Plays all data events up to and including `until`, or stops at the close of the first
     /// moment at which one of `watches` holds.
     pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
-        let positions = watches.iter().any(|watch| matches!(watch, Watch::Flushed(..)));
+        let positions = watches.iter().any(|watch| watch.is_of_positions());
         self.touched = true;
         loop {
             let (source, at) = self.agenda.first();
@@ -222,6 +218,12 @@ impl World {
                 // The moment closes.
                 if self.touched || positions {
                     self.touched = false;
+                    if positions {
+                        self.read_all_quiet(self.now);
+                        if self.agenda.first() != (source, at) {
+                            continue;
+                        }
+                    }
                     if watches.iter().any(|&watch| self.holds(watch)) {
                         return Reached::Saw;
                     }
@@ -231,6 +233,9 @@ impl World {
                         self.look_around(until);
                     }
                     self.now = self.now.max(until);
+                    if positions {
+                        self.read_all_quiet(self.now);
+                    }
                     return Reached::Until;
                 }
                 if at > self.next_look {
@@ -239,17 +244,6 @@ impl World {
                 self.now = at;
             }
             self.step(source, until);
-        }
-    }
-
-    /// Whether what a watch waits for is so.
-    pub fn holds(&self, watch: Watch) -> bool {
-        match watch {
-            Watch::Ready(server) => self.servers[server.index()].is_ready(),
-            Watch::Flushed(server, lsn) => self.servers[server.index()].flushed() >= lsn,
-            Watch::Down(server) => {
-                matches!(self.servers[server.index()].state(), State::Down)
-            }
         }
     }
 
@@ -303,9 +297,29 @@ impl World {
 
     /// Something happened outside of all servers, or the control plane did it.
     pub fn fact(&mut self, server: Option<ServerId>, what: What) {
+        // What control code finds next is the same whether or not somebody looked before.
+        self.read_all_quiet(self.now);
         if let Some(recorder) = &mut self.recorder {
             recorder.fact(Fact { at: self.now, server, what });
         }
+    }
+
+    /// Somebody looks at a view. Leaves no trace but what it showed.
+    pub fn observe(&mut self, server: ServerId, view: View) {
+        self.look_around(self.now);
+        self.read_all_quiet(self.now);
+        let Some(recorder) = &mut self.recorder else { return };
+        let looked_at = &self.servers[server.index()];
+        let rows = match view {
+            View::ReplicationSlots => Rows::ReplicationSlots(views::replication_slots(looked_at)),
+            View::LsWaldir => Rows::LsWaldir(views::ls_waldir(looked_at)),
+            View::StatReplication => Rows::StatReplication(views::stat_replication(looked_at)),
+            View::WalLsn => Rows::WalLsn(views::wal_lsn(looked_at, self.now).into_iter().collect()),
+            View::ControlCheckpoint => {
+                Rows::ControlCheckpoint(vec![views::control_checkpoint(looked_at)])
+            }
+        };
+        recorder.observations.push(Observation { at: self.now, server, rows });
     }
 
     /// One event of the source that comes next. A thawed server's deadlines may lie in the past:
@@ -423,6 +437,7 @@ impl World {
 
     fn happened(&mut self, server: usize, what: What) {
         self.touched = true;
+        self.checkpoints[server].happened(&what);
         if server == self.primary && matches!(what, What::Crashed { .. }) {
             self.disconnect_held();
         }

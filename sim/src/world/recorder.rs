@@ -10,6 +10,7 @@ use models::postgres::backend::Acknowledged;
 use models::postgres::command::SlotName;
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
+use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::units::{Bytes, Duration, SimTime};
 
@@ -18,6 +19,8 @@ use models::units::{Bytes, Duration, SimTime};
 pub struct Recorder {
     /// Facts in order.
     pub facts: Facts,
+    /// What an operator looked at.
+    pub observations: Observations,
     /// Latencies of all commits.
     pub latency: Histogram,
     /// Series over time.
@@ -81,6 +84,7 @@ impl Recorder {
         let end = SimTime::ZERO + samples.commits.period();
         Recorder {
             facts: Facts::default(),
+            observations: Observations::default(),
             latency: Histogram::default(),
             samples,
             servers: vec![ServerRecord::default(); servers.len()],

@@ -10,13 +10,13 @@ use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
-use models::trace::observation::Observations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run, WalLimits};
+use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
+use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
 
 use super::World;
@@ -178,12 +178,13 @@ impl World {
             slots: scenario.slots.clone(),
             limits,
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
+            actions: actions(scenario),
             summary,
             digest,
             moments,
             latency: recorder.latency,
             facts: recorder.facts,
-            observations: Observations::default(),
+            observations: recorder.observations,
             samples: recorder.samples,
         }
     }
@@ -351,6 +352,21 @@ impl Row<'_> {
             }
         }
     }
+}
+
+/// What the operator was to do, in the order in which facts number it.
+fn actions(scenario: &Scenario) -> Vec<OperatorAction> {
+    let label = |place: String, deed: &Deed| OperatorAction {
+        place,
+        what: scenario.describe(deed),
+        idle: matches!(deed, Deed::Observe(..) | Deed::Wait(..) | Deed::Sleep(_)),
+    };
+    let single = scenario.actions.iter();
+    let single = single.map(|action| label(format!("action {}", action.name), &action.deed));
+    let steps = scenario.steps.iter().enumerate().flat_map(|(index, step)| {
+        step.deeds.iter().map(move |deed| label(format!("step {}", index + 1), deed))
+    });
+    single.chain(steps).collect()
 }
 
 fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {

@@ -10,10 +10,10 @@
 //! (`XLOGChooseNumBuffers`, `check_wal_buffers`, `ReadControlFile`), `postmaster.c`
 //! (`PostmasterMain`), `initdb.c`.
 //!
-//! **Not modelled.** Contexts and sources: a change applies at once, as if the server had just
-//! started with it.
+//! **Not modelled.** Sources of settings. [`Settings::set`] applies at once, as if the server had
+//! just started with it; [`Settings::reloaded`] minds what needs a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use super::values::{Value, Values};
@@ -246,6 +246,32 @@ impl Settings {
         set.collect()
     }
 
+    /// What differs in `files` from these, in the order of the table.
+    pub fn changes(&self, files: &Settings) -> Vec<Change> {
+        let rows = self.values.set.keys().chain(files.values.set.keys());
+        let rows: BTreeSet<usize> = rows.copied().collect();
+        let changes = rows.into_iter().filter_map(|row| {
+            let guc = table::TABLE.get(row)?;
+            let value = files.values.value(guc);
+            (value != self.values.value(guc)).then(|| Change {
+                name: guc.name,
+                value: value.show(guc),
+                needs_restart: needs_restart(guc.context),
+            })
+        });
+        changes.collect()
+    }
+
+    /// What a running server with these settings has after it reads `files`: theirs, except for
+    /// what needs a restart.
+    pub fn reloaded(&self, files: &Settings) -> Settings {
+        let mut values = files.values.clone();
+        values.set.retain(|row, _| !row_needs_restart(*row));
+        let kept = self.values.set.iter().filter(|(row, _)| row_needs_restart(**row));
+        values.set.extend(kept.map(|(row, value)| (*row, value.clone())));
+        Settings { modelled: Modelled::read(&values), values }
+    }
+
     /// Settings of extensions, which are kept and mean nothing here.
     pub fn custom(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.custom.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -307,6 +333,25 @@ impl Settings {
         (sum >= i64::from(all))
             .then(|| format!("{reserved} must be less than {} ({all})", quote("max_connections")))
     }
+}
+
+/// A setting that configuration files have anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, as it could be set.
+    pub value: String,
+    /// Whether it only counts from the next start on.
+    pub needs_restart: bool,
+}
+
+fn needs_restart(context: Context) -> bool {
+    matches!(context, Context::Postmaster | Context::Internal)
+}
+
+fn row_needs_restart(row: usize) -> bool {
+    table::TABLE.get(row).is_some_and(|guc| needs_restart(guc.context))
 }
 
 /// What initdb decides and a server cannot change, but a scenario can.

@@ -14,7 +14,6 @@ use crate::postgres::command::SlotName;
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::Host;
 use crate::postgres::protocol::{Body, Message, Update};
-use crate::postgres::slot::{Invalidation, Slot};
 use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
 use crate::postgres::walsender::{Phase, WalSender};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
@@ -22,34 +21,21 @@ use crate::trace::messages::Process;
 use crate::units::{Bytes, Lsn, SimTime};
 
 impl Primary {
-    /// Slots that nobody uses and that are further behind than they may be are lost from now on
-    /// (`InvalidateObsoleteReplicationSlots`).
-    pub(super) fn invalidate_slots(&mut self, record_end: Lsn, host: &mut Host) {
-        let keep = self.checkpointer.keep_segment(record_end, host.slots.required(), &host.files);
-        let size = host.files.size;
-        let behind = |slot: &&Slot| {
-            slot.owner.is_none() && slot.restart.is_some_and(|at| at.segment(size) < keep)
-        };
-        let lost: Vec<SlotName> = host.slots.iter().filter(behind).map(|s| s.name).collect();
-        for name in lost {
-            host.slots.invalidate(name, Invalidation::WalRemoved);
-            host.slots.require_again();
+    /// A walsender that has room again reads on: it fails if that segment was removed meanwhile.
+    /// Others have sent everything, or are about to end themselves.
+    fn read_removed(&mut self, index: usize, host: &mut Host, out: &mut Out) -> bool {
+        let Some(sender) = &self.senders[index] else { return false };
+        let segment = sender.sent().segment(host.files.size);
+        // PostgreSQL looks after it has read, by number: a file that is still open does not help,
+        // since it may be another segment by now (`CheckXLogRemoved`).
+        let removed = sender.sent() < host.files.flushed && segment < host.files.oldest;
+        if removed {
+            let (to, connection) = (sender.standby(), sender.connection());
+            let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
+            out.send(to, connection, Body::Refused(why));
+            self.end_sender(index, None, host, out);
         }
-    }
-
-    /// A walsender whose next segment is gone fails when it reads it.
-    pub(super) fn end_senders_without_wal(&mut self, host: &mut Host, out: &mut Out) {
-        for index in 0..self.senders.len() {
-            let Some(sender) = &self.senders[index] else { continue };
-            let segment = sender.sent().segment(host.files.size);
-            let reads = sender.phase() != Phase::Startup && sender.sent() < host.files.flushed;
-            if reads && segment < host.files.oldest {
-                let (to, connection) = (sender.standby(), sender.connection());
-                let why = Refusal::SegmentRemoved { segment: host.segment(segment) };
-                out.send(to, connection, Body::Refused(why));
-                self.end_sender(index, None, host, out);
-            }
-        }
+        removed
     }
 
     pub(super) fn check_senders(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
@@ -63,12 +49,12 @@ impl Primary {
         self.find_senders_due();
     }
 
-    fn find_senders_due(&mut self) {
+    pub(super) fn find_senders_due(&mut self) {
         let due = self.senders.iter().flatten().map(WalSender::next_deadline);
         self.senders_due = due.min().unwrap_or(SimTime::NEVER);
     }
 
-    fn end_sender(
+    pub(super) fn end_sender(
         &mut self,
         index: usize,
         why: Option<ConnectionEnd>,
@@ -79,9 +65,12 @@ impl Primary {
             self.standbys[index] = Standby::default();
             self.candidates_changed(out);
             host.slots.release(out.at, index);
+            self.checkpointer.sender_ended(out.at);
             // A client that leaves before it streams is no news.
+            // Nor is what breaks a connection whose walsender has said why it ends.
             if let Some(why) = why
                 && sender.phase() != Phase::Startup
+                && !sender.is_terminating()
             {
                 out.fact(What::SenderEnded { standby: sender.standby(), why });
             }
@@ -133,14 +122,29 @@ impl Primary {
     }
 
     /// The socket to a standby has room again.
-    pub fn room(&mut self, now: SimTime, to: ServerId, bytes: Bytes, host: &Host, out: &mut Out) {
-        let of_standby = self.senders.iter_mut().flatten().filter(|s| s.standby() == to);
-        let streams = of_standby.filter(|s| s.phase() != Phase::Startup);
+    pub fn room(
+        &mut self,
+        now: SimTime,
+        to: ServerId,
+        bytes: Bytes,
+        host: &mut Host,
+        out: &mut Out,
+    ) {
         // Connections before the newest are dead at the standby's end.
-        if let Some(sender) = streams.max_by_key(|s| s.connection()) {
-            sender.room(bytes);
-            sender.send(now, host.files.flushed, &self.wal, out);
+        let newest = self.senders().filter(|(_, s)| s.standby() == to);
+        let newest = newest.filter(|(_, s)| s.phase() != Phase::Startup);
+        let Some(index) = newest.max_by_key(|(_, s)| s.connection()).map(|(index, _)| index) else {
+            return;
+        };
+        if self.senders[index].as_ref().is_some_and(WalSender::is_terminating) {
+            return self.end_terminated(index, host, out);
         }
+        if self.read_removed(index, host, out) {
+            return;
+        }
+        let Some(sender) = &mut self.senders[index] else { return };
+        sender.room(bytes);
+        sender.send(now, host.files.flushed, &self.wal, out);
     }
 
     #[inline]
@@ -172,9 +176,7 @@ impl Primary {
         }
         self.release(now, index, positions, out);
         if flush.is_valid() {
-            if flush.is_valid() {
-                host.slots.confirm(index, flush);
-            }
+            host.slots.confirm(index, flush);
         }
     }
 
@@ -264,7 +266,7 @@ impl Primary {
     }
 
     /// Every walsender has to look again at its next reply.
-    fn candidates_changed(&mut self, out: &mut Out) {
+    pub(super) fn candidates_changed(&mut self, out: &mut Out) {
         out.effect(Effect::CandidatesChanged);
         for sender in self.senders.iter_mut().flatten() {
             sender.recheck_candidates = true;
