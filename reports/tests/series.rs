@@ -93,10 +93,11 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
         let what = What::ConnectFailed { upstream: ServerId(0), why };
         run.facts.push(Fact { at: at(moment), server: Some(ServerId(2)), what });
     }
-    let drawn = |run: &Run| match wal_retained::chart(&[run.clone()], &["base".to_owned()]) {
-        Chart::OverTime(chart) => chart.panels[0].clone(),
-        Chart::Percentiles(_) => panic!("over time"),
-    };
+    let drawn =
+        |run: &Run| match wal_retained::chart(std::slice::from_ref(run), &["base".to_owned()]) {
+            Chart::OverTime(chart) => chart.panels[0].clone(),
+            Chart::Percentiles(_) => panic!("over time"),
+        };
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;
     let panel = drawn(&run);
