@@ -85,13 +85,6 @@ impl Host {
         self.connections += 1;
         ConnectionId(self.connections)
     }
-
-    /// A restartpoint: files below its redo point go.
-    pub fn remove_below_redo(&mut self) {
-        let files = &mut self.files;
-        files.oldest = files.oldest.max(files.redo.segment(files.size));
-        files.newest = files.newest.max(files.oldest);
-    }
 }
 
 /// Where the checkpoint record that ends at `end` starts: it takes 114 bytes, aligned to 120.

@@ -10,10 +10,12 @@
 //!
 //! **Source.** `xlogrecovery.c`, `walreceiver.c`, `walreceiverfuncs.c`.
 //!
-//! **Not modelled.** Cascading: it serves no standbys of its own. A restartpoint is made as soon
-//! as a checkpoint record is replayed, at no cost, where PostgreSQL spreads it like a checkpoint.
+//! **Not modelled.** Cascading: it serves no standbys of its own.
+
+mod restartpoint;
 
 use super::ConnectionId;
+use super::checkpointer::Checkpointer;
 use super::effect::Out;
 use super::guc::Settings;
 use super::host::Host;
@@ -37,6 +39,11 @@ pub struct Standby {
     failed: bool,
     /// Restartpoints made.
     pub restartpoints: u64,
+    checkpointer: Checkpointer,
+    /// Redo point of the newest checkpoint record replayed.
+    checkpoint: Lsn,
+    /// The segment that replay is in.
+    segment: u64,
     /// What it needs next is gone from its upstream.
     pub lost: bool,
     /// Where it last found no record in pg_wal (`lastComplaint`).
@@ -73,6 +80,9 @@ impl Standby {
             ready: false,
             failed: false,
             restartpoints: 0,
+            checkpointer: Checkpointer::for_restartpoints(now, settings.into(), redo),
+            checkpoint: redo,
+            segment: redo.segment(host.files.size),
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
@@ -96,6 +106,7 @@ impl Standby {
         let (timeout, interval) =
             (settings.wal_receiver_timeout, settings.wal_receiver_status_interval);
         self.receiver.reload(timeout, interval);
+        self.checkpointer.reload(settings.into());
         self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
     }
 
@@ -130,7 +141,7 @@ impl Standby {
             true => self.receiver.next_loud_deadline(),
             false => self.receiver.next_deadline().min(self.startup.piece_done()),
         };
-        next.min(self.startup.retry_at())
+        next.min(self.startup.retry_at()).min(self.checkpointer.next_deadline())
     }
 
     #[inline]
@@ -216,6 +227,9 @@ impl Standby {
         if self.startup.retry_due(now) {
             self.receiver.connect(now, host.next_connection(), out);
         }
+        if self.checkpointer.next_deadline() <= now {
+            self.restartpoint_due(now, host, out);
+        }
     }
 
     #[inline(always)]
@@ -226,6 +240,19 @@ impl Standby {
         if let Some(event) = self.receiver.deadline(now, replayed, files, disk, out) {
             self.react(now, event, streaming, host, out);
         }
+    }
+
+    /// The server shuts down in order: a restartpoint, if there is something to make it of.
+    pub fn shut_down(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        if !self.receiver.is_off() {
+            let upstream = self.receiver.upstream();
+            self.receiver.terminate(now, &mut host.files, &mut host.disk);
+            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
+        }
+        out.fact(What::ShuttingDown);
+        self.shutdown_restartpoint(now, host, out);
     }
 
     /// It has just started: if nothing is to be replayed it is ready and wants a stream.
@@ -243,10 +270,9 @@ impl Standby {
             self.ready = true;
             out.fact(What::ReadyReadOnly { at: replayed });
         }
-        if let Some(redo) = self.receiver.replayed_checkpoint(replayed) {
-            self.restartpoints += 1;
-            host.files.redo = host.files.redo.max(redo);
-            host.remove_below_redo();
+        self.note_checkpoint();
+        if !self.receiver.is_streaming() {
+            self.look_at_segments(now, host, out);
         }
         if !self.startup.has_replayed_all() {
             return;
@@ -291,7 +317,12 @@ impl Standby {
         out: &mut Out,
     ) {
         match event {
-            Event::Flushed(upto) => self.startup.offer(now, upto),
+            Event::Flushed(upto) => {
+                self.startup.offer(now, upto);
+                if self.startup.replayed().segment(host.files.size) > self.segment {
+                    self.look_at_segments(now, host, out);
+                }
+            }
             event => self.stream_changed(now, event, streaming, host, out),
         }
     }
@@ -329,6 +360,10 @@ impl Standby {
                 if streaming {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
+            }
+            Event::EndOfWal(at) => {
+                out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
+                out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::TimedOut => {
                 out.send(upstream, self.receiver.connection(), Body::Close);
