@@ -143,7 +143,7 @@ fn table_markup(table: &Table, caption: &str) -> Markup {
                                     th scope="row" { (cell.text) }
                                 } @else {
                                     td.alarming[cell.alarming] {
-                                        @if cell.alarming { "! " }
+                                        @if cell.alarming { "!\u{a0}" }
                                         (cell.text)
                                         @if let Some(note) = &cell.note { span.note { (note) } }
                                     }
@@ -196,7 +196,7 @@ fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
         // The picture has its title in it; this one is for who navigates by headings.
         h3.hidden { (chart.title()) }
         figure {
-            (PreEscaped(svg))
+            div.wide { (PreEscaped(svg)) }
             figcaption { (chart.reading()) }
         }
         @if !table.rows.is_empty() {

@@ -4,10 +4,15 @@ mod common;
 
 use std::fmt::Write;
 
-use common::{empty_run, example_run, example_runs, golden};
+use common::{at, empty_run, example_run, example_runs, golden};
+use models::trace::Run;
+use models::trace::fact::{Fact, Refusal, ServerId, What};
+use models::units::{SegmentSize, TimelineId, WalSegment};
 use reports::export::facts_jsonl::facts_jsonl;
 use reports::export::samples_csv::samples_csv;
-use reports::plots::{PLOTS, commit_latency, lag, over_time::Label, throughput, wal_retained};
+use reports::plots::marks::Moment;
+use reports::plots::over_time::Label;
+use reports::plots::{Chart, PLOTS, commit_latency, lag, throughput, wal_retained};
 use reports::tables::{comparison, timeline};
 use reports::variant_names;
 
@@ -76,6 +81,33 @@ fn without_slots_the_needs_of_the_standbys_stand_beside_the_files() {
     let named = |name: &str| Label::Server(name.to_owned());
     let wanted = ["needed by pg2", "needed by pg3", "files on pg1 reach back"].map(named);
     assert_eq!(labels, wanted);
+}
+
+#[test]
+fn a_lost_standby_is_marked_where_it_was_first_refused() {
+    let mut run = example_run("base", 100);
+    run.samples.slots.clear();
+    let segment = WalSegment { timeline: TimelineId(1), number: 3, size: SegmentSize::DEFAULT };
+    for moment in [60_000, 65_000] {
+        let why = Refusal::SegmentRemoved { segment };
+        let what = What::ConnectFailed { upstream: ServerId(0), why };
+        run.facts.push(Fact { at: at(moment), server: Some(ServerId(2)), what });
+    }
+    let drawn =
+        |run: &Run| match wal_retained::chart(std::slice::from_ref(run), &["base".to_owned()]) {
+            Chart::OverTime(chart) => chart.panels[0].clone(),
+            Chart::Percentiles(_) => panic!("over time"),
+        };
+    assert_eq!(drawn(&run).moments, [], "it streams again in the end");
+    run.summary.standbys[1].lost = true;
+    let panel = drawn(&run);
+    assert_eq!(panel.moments, [Moment { label: "pg3 lost".to_owned(), at: at(60_000) }]);
+    let last = |line: usize| {
+        let points = panel.lines[line].points.iter().rev();
+        points.copied().find(|point| point.1.is_some()).map(|point| point.0)
+    };
+    assert_eq!(last(1), Some(at(60_000)), "what it needs is of no use from then on");
+    assert!(last(0) > Some(at(119_000)));
 }
 
 #[test]

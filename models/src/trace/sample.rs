@@ -146,3 +146,20 @@ impl Samples {
         &mut self.slots[index]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::views::WalStatus;
+
+    #[test]
+    fn a_status_and_its_code_have_one_name() {
+        let all =
+            [WalStatus::Reserved, WalStatus::Extended, WalStatus::Unreserved, WalStatus::Lost];
+        assert_eq!(all.len(), WAL_STATUSES.len());
+        for (code, status) in (0..).zip(all) {
+            assert_eq!(status as u64, code);
+            assert_eq!(status_name(code), status.name());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use models::trace::series::{Merge, Series};
 use models::trace::{FaultSpan, Run};
 use models::units::{Duration, SimTime};
 
-use super::marks::{self, Limit};
+use super::marks::{self, Limit, Moment};
 use super::percentiles::no_data;
 use super::scale::{Scale, Unit};
 use super::{LEFT, RIGHT, along, draw_legend, legend_height};
@@ -18,8 +18,11 @@ use crate::theme::{self, Ink};
 
 /// How many points a line has at most.
 const POINTS: usize = 500;
-/// How many lines share a panel at most.
+/// How many lines share a panel at most, where every variant has one.
 const SHARED: usize = 6;
+/// The same, where lines are those of servers, standbys or slots: the variants' often lie on top
+/// of one another.
+const SHARED_OF_SERVERS: usize = 4;
 /// How many lines of fault names stand above the panels at most.
 const FAULT_LINES: usize = 4;
 const FAULT_LINE: i32 = 38;
@@ -73,6 +76,8 @@ pub struct Panel {
     pub faults: Vec<FaultSpan>,
     /// Levels to compare with.
     pub limits: Vec<Limit>,
+    /// Moments worth a name.
+    pub moments: Vec<Moment>,
 }
 
 /// One line.
@@ -127,8 +132,18 @@ pub fn panels(
 ) -> Vec<Panel> {
     let all: Vec<_> = runs.iter().map(series).collect();
     let lines: usize = all.iter().map(Vec::len).sum();
-    if lines > SHARED && runs.len() > 1 {
-        let line = |(style, (label, points))| {
+    let of_variants = all.iter().flatten().all(|(label, _)| *label == Label::Variant);
+    let shared = if of_variants { SHARED } else { SHARED_OF_SERVERS };
+    if lines > shared && runs.len() > 1 {
+        // What has the same name looks the same in every panel.
+        let mut known: Vec<Label> = Vec::new();
+        for (label, _) in all.iter().flatten() {
+            if !known.contains(label) {
+                known.push(label.clone());
+            }
+        }
+        let line = |(label, points)| {
+            let style = known.iter().position(|other| *other == label).unwrap_or(0);
             let label = match label {
                 Label::Variant => String::new(),
                 Label::Server(server) => server,
@@ -137,9 +152,10 @@ pub fn panels(
         };
         let panel = |((run, name), lines): ((&Run, &String), Vec<(Label, Points)>)| Panel {
             name: Some(shortened(name, 60)),
-            lines: (0..).zip(lines).map(line).collect(),
+            lines: lines.into_iter().map(line).collect(),
             faults: run.faults.clone(),
             limits: Vec::new(),
+            moments: Vec::new(),
         };
         return runs.iter().zip(names).zip(all).map(panel).collect();
     }
@@ -161,7 +177,8 @@ pub fn panels(
             Line { label: full(name, label), style, points, statuses: Vec::new() }
         })
     });
-    vec![Panel { name: None, lines: lines.collect(), faults, limits: Vec::new() }]
+    let lines = lines.collect();
+    vec![Panel { name: None, lines, faults, limits: Vec::new(), moments: Vec::new() }]
 }
 
 /// Gives every panel the limits of its runs, each once. A limit of 0 is none; one that not every
@@ -185,6 +202,25 @@ pub fn add_limits(
                     panel.limits.push(limit);
                 }
             }
+        }
+    }
+}
+
+/// Gives every panel the moments of its runs.
+pub fn add_moments(
+    panels: &mut [Panel],
+    runs: &[Run],
+    names: &[String],
+    moments: fn(&Run) -> Vec<Moment>,
+) {
+    let single = panels.len() == 1;
+    for (i, (run, name)) in runs.iter().zip(names).enumerate() {
+        let Some(panel) = panels.get_mut(if single { 0 } else { i }) else { continue };
+        for mut moment in moments(run) {
+            if single && runs.len() > 1 {
+                moment.label = format!("{} · {}", shortened(name, 32), moment.label);
+            }
+            panel.moments.push(moment);
         }
     }
 }
@@ -313,7 +349,8 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
             add(stretch.iter().copied().flatten().collect(), theme::LINE_WIDTH);
         }
     }
-    marks::draw_limits(picture, &panel.limits, y_scale.end(), top, y);
+    let frame = (top, bottom, y_scale.end());
+    marks::draw_limits_and_moments(picture, panel, &all, frame, (x, y));
     marks::draw_strips(picture, panel, bottom, x);
 }
 
@@ -332,9 +369,15 @@ fn covered(line: &[Option<Place>], later: &[Vec<Option<Place>>]) -> Vec<(u32, Ve
     let points: Vec<_> = points.map(|point| point.filter(|(over, _)| *over > 0)).collect();
     let mut stretches = Vec::new();
     for stretch in points.split(Option::is_none).filter(|stretch| stretch.len() >= LONG) {
-        let inside = || stretch.iter().copied().flatten();
-        let most = inside().map(|(over, _)| over).max().unwrap_or(0);
-        stretches.push((theme::LINE_WIDTH + 6 * most, inside().map(|(_, at)| at).collect()));
+        let stretch: Vec<(u32, Place)> = stretch.iter().copied().flatten().collect();
+        let mut begun: Option<Place> = None;
+        for part in stretch.chunk_by(|a, b| a.0 == b.0) {
+            // Short parts all have one width, so that the edge does not tremble.
+            let over = if part.len() < LONG { 1 } else { part[0].0 };
+            let places = begun.into_iter().chain(part.iter().map(|&(_, at)| at));
+            stretches.push((theme::LINE_WIDTH + 6 * over, places.collect()));
+            begun = part.last().map(|&(_, at)| at);
+        }
     }
     stretches
 }

@@ -20,7 +20,7 @@ pub fn series(run: &Run) -> Vec<(Label, Points)> {
 fn limits(run: &Run) -> Vec<Limit> {
     let limit = |label: &str, value| Limit { label: label.to_owned(), value };
     let of = |server: &models::trace::WalLimits| {
-        let asked = limit("max_wal_size, not a limit:", server.max_wal_size.0);
+        let asked = limit("max_wal_size (no limit)", server.max_wal_size.0);
         [asked, limit("disk capacity", server.capacity.map_or(0, |b| b.0))]
     };
     run.limits.iter().flat_map(of).collect()

@@ -1,17 +1,18 @@
 //! WAL kept for standbys over time: by slots with their `wal_status`, or without one only needed.
 
 use models::trace::Run;
+use models::trace::fact::{Refusal, What};
 use models::trace::sample::{SlotSamples, StandbySamples};
 use models::trace::series::{Merge, Series};
 use models::units::SimTime;
 
 use super::Chart;
-use super::marks::Limit;
-use super::over_time::{Label, OverTime, Points, add_limits, panels, thinned};
+use super::marks::{Limit, Moment};
+use super::over_time::{Label, OverTime, Points, add_limits, add_moments, panels, thinned};
 use super::scale::Unit;
 
 /// For each slot the WAL that it keeps. In a run without slots, for each standby the WAL that it
-/// still needs, and for each upstream how far back its files reach: above that the standby is lost.
+/// still needs, until it is refused for good, and for each upstream how far back its files reach.
 pub fn series(run: &Run) -> Vec<(Label, Points)> {
     let samples = &run.samples;
     if samples.slots.is_empty() {
@@ -60,7 +61,11 @@ fn without_slots(run: &Run) -> Vec<(Label, Points)> {
     };
     let need = |standby: &StandbySamples| {
         let own = server(&standby.name)?;
-        Some((Label::of(&format!("needed by {}", standby.name)), behind(&own.flush_lsn)))
+        let mut points = behind(&own.flush_lsn);
+        if let Some(lost) = lost_at(run, &standby.name) {
+            points.iter_mut().filter(|point| point.0 > lost).for_each(|point| point.1 = None);
+        }
+        Some((Label::of(&format!("needed by {}", standby.name)), points))
     };
     let mut upstreams: Vec<&str> = Vec::new();
     for standby in &samples.standbys {
@@ -73,6 +78,26 @@ fn without_slots(run: &Run) -> Vec<(Label, Points)> {
         Some((Label::of(&format!("files on {name} reach back")), behind(&own.oldest_lsn)))
     };
     samples.standbys.iter().filter_map(need).chain(upstreams.iter().filter_map(files)).collect()
+}
+
+/// When a standby that is lost at the end was first told that the WAL it needs is gone.
+fn lost_at(run: &Run, standby: &str) -> Option<SimTime> {
+    run.summary.standbys.iter().find(|own| own.name == standby && own.lost)?;
+    let refused = |what: &What| {
+        matches!(what, What::ConnectFailed { why: Refusal::SegmentRemoved { .. }, .. })
+    };
+    let of = |id: models::trace::fact::ServerId| run.servers.get(id.index());
+    let mut facts = run.facts.iter().filter(|fact| refused(&fact.what));
+    facts.find(|fact| fact.server.and_then(of).is_some_and(|name| name == standby)).map(|f| f.at)
+}
+
+/// The moments at which standbys turned out to be lost.
+fn moments(run: &Run) -> Vec<Moment> {
+    let moment = |standby: &StandbySamples| {
+        let at = lost_at(run, &standby.name)?;
+        Some(Moment { label: format!("{} lost", standby.name), at })
+    };
+    run.samples.standbys.iter().filter_map(moment).collect()
 }
 
 /// The settings that bound what is kept, those of all servers.
@@ -94,9 +119,9 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
     let mut chart = OverTime {
         title: "WAL kept for standbys",
         reading: "For a slot: the primary's insert position less restart_lsn, and beneath it \
-                  wal_status, higher and darker the worse it is; a lost slot keeps nothing. \
-                  Without slots: the WAL that each standby still needs, and how far back the files \
-                  reach; a standby that needs more than there is has to be rebuilt.",
+                  wal_status, stronger the worse it is; a lost slot keeps nothing. Without \
+                  slots: the WAL that each standby still needs, and how far back the files reach. \
+                  A dotted upright line: a standby asked for WAL that is gone, and has to be rebuilt.",
         y_title: "WAL up to the primary's insert position, bytes",
         unit: Unit::Bytes,
         log: false,
@@ -109,5 +134,6 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         line.statuses = strip;
     }
     add_limits(&mut chart.panels, runs, names, limits);
+    add_moments(&mut chart.panels, runs, names, moments);
     Chart::OverTime(chart)
 }
