@@ -56,6 +56,11 @@ impl Disk {
         done
     }
 
+    /// Time that the device needs for so many bytes, if nothing else is under way.
+    pub fn transfer(&self, bytes: Bytes) -> Duration {
+        self.write.time_for(bytes)
+    }
+
     /// The host died: what was queued is forgotten.
     pub fn power_cut(&mut self) {
         self.busy_until = SimTime::ZERO;

@@ -192,6 +192,22 @@ impl UsableBytes {
         })
     }
 
+    /// The first position whose record end is at `lsn` or behind it.
+    pub fn reaching(lsn: Lsn, size: SegmentSize) -> UsableBytes {
+        let at = UsableBytes((UsableBytes::from_lsn(lsn, size).0 + 7) & !7);
+        if at.end_lsn(size) < lsn { at.after(Bytes(8)) } else { at }
+    }
+
+    /// Whether a record that ends here ends with its segment.
+    pub fn is_segment_start(self, size: SegmentSize) -> bool {
+        self.0.is_multiple_of(size.usable())
+    }
+
+    /// The first segment end behind this position.
+    pub fn segment_end(self, size: SegmentSize) -> UsableBytes {
+        UsableBytes((self.0 / size.usable() + 1) * size.usable())
+    }
+
     /// The position after a record of `length` bytes, aligned to 8 (`MAXALIGN64`).
     #[inline]
     pub fn after(self, length: Bytes) -> UsableBytes {
@@ -500,6 +516,20 @@ mod tests {
         ] {
             assert_eq!(insert(start, length), (end.to_owned(), next.to_owned()), "{start}");
         }
+    }
+
+    #[test]
+    fn a_position_is_reached_exactly_where_a_record_can_end() {
+        let reaching = |lsn: &str| {
+            let lsn = lsn.parse().expect("an LSN");
+            UsableBytes::reaching(lsn, S).end_lsn(S).to_string()
+        };
+        for lsn in ["0/3000050", "0/4000000", "0/3002000"] {
+            assert_eq!(reaching(lsn), lsn);
+        }
+        assert_eq!(reaching("0/3000051"), "0/3000058");
+        assert_eq!(reaching("0/3002008"), "0/3002020");
+        assert_eq!(reaching("0/4000010"), "0/4000030");
     }
 
     #[test]

@@ -18,14 +18,14 @@ use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use models::clients::{self, ArrivalKind, Clients, ClientsConfig, PageSet};
 use models::latency::Quantiles;
 use models::postgres::PgVersion;
-use models::postgres::command::Command as Ask;
+use models::postgres::command::{Command as Ask, StopMode};
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
 use models::postgres::views;
 
 use models::trace::Run;
-use models::trace::fact::{Fact, Facts, Scope, ServerId};
+use models::trace::fact::{Fact, Facts, Scope, ServerId, What};
 use models::trace::histogram::Histogram;
 use models::trace::messages::Words;
 use models::trace::observation::Observations;
@@ -65,6 +65,7 @@ fn clients() {
 /// * `wal BYTES [in=0s]`: so much WAL in steps of at most 1 MB that are flushed like commits,
 ///   though nobody waits.
 /// * `run DURATION`, `step [N]`: what happens until then, or the next N things.
+/// * `checkpoint A`, `switch_wal A`, `write A BYTES`, `write_to A LSN`, `stop A fast|immediate`.
 /// * `crash A processes|host`, `start A`, `freeze A processes|host`, `thaw A`.
 /// * `cut A B`, `heal A B`, `hold A B`, `release A B`: the link between two servers.
 /// * `slot A create|drop NAME [reserve]`, `reload A NAME=VALUE ...`, `pause A`, `resume A`: what
@@ -181,6 +182,11 @@ impl Servers {
             "step" => (0..args.next_pos().map_or(Ok(1), number)?).for_each(|_| world.step()),
             "crash" => world.crash(find(word(args)?)?, scope(word(args)?)?),
             "start" => world.start(find(word(args)?)?),
+            "checkpoint" | "switch_wal" | "write" | "write_to" | "stop" => {
+                let server = find(word(args)?)?;
+                let order = order(command, args)?;
+                world.with_server(server, |server, now, out| server.command(now, &order, out));
+            }
             "freeze" => world.freeze(find(word(args)?)?, scope(word(args)?)?),
             "thaw" => world.thaw(find(word(args)?)?),
             "cut" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.cut(0)),
@@ -231,7 +237,10 @@ impl Servers {
                 Seen::Fact(server, what) => {
                     let fact = Fact { at, server: Some(server), what };
                     run.facts.push(fact);
-                    ("facts", in_postgresqls_words(run, &fact))
+                    // PostgreSQL prints it with the end of its checkpoint.
+                    let silent = matches!(what, What::CheckpointFiles { .. });
+                    let words = if silent { Vec::new() } else { in_postgresqls_words(run, &fact) };
+                    ("facts", words)
                 }
             };
             if !self.hidden.contains(kind) {
@@ -340,6 +349,24 @@ fn level(text: &str) -> Result<SynchronousCommit, Box<dyn std::error::Error>> {
     })
 }
 
+/// What an operator asks of a server.
+fn order(
+    command: &str,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<Ask, Box<dyn std::error::Error>> {
+    Ok(match command {
+        "checkpoint" => Ask::Checkpoint,
+        "switch_wal" => Ask::SwitchWal,
+        "write" => Ask::Write(bytes(word(args)?)?),
+        "write_to" => Ask::WriteTo(word(args)?.parse()?),
+        _ => Ask::Stop(match word(args)? {
+            "fast" => StopMode::Fast,
+            "immediate" => StopMode::Immediate,
+            _ => return Err("fast or immediate".into()),
+        }),
+    })
+}
+
 fn scope(text: &str) -> Result<Scope, Box<dyn std::error::Error>> {
     match text {
         "processes" => Ok(Scope::Processes),
@@ -420,6 +447,7 @@ fn say(message: &Message) -> String {
         Body::CopyBoth => "CopyBothResponse".to_owned(),
         Body::Connect => "connect".to_owned(),
         Body::Accepted => "accepted".to_owned(),
+        Body::CopyDone => "end of WAL".to_owned(),
         Body::Close => "close".to_owned(),
     }
 }

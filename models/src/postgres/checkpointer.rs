@@ -1,32 +1,45 @@
 //! The checkpointer: when a checkpoint starts, when it ends, and which WAL files stay.
 //!
-//! A checkpoint starts when `checkpoint_timeout` has passed since the last one started, or when
-//! WAL has reached its share of `max_wal_size`. Its *redo point* is the insert position at that
-//! moment: from there on every page pays a full-page image again. It spreads its writes over
-//! `checkpoint_completion_target` of whichever would come first, the timeout or the WAL. Files
-//! are removed or recycled only at its end: those below the oldest that redo, `wal_keep_size` or a
-//! slot still needs.
+//! A checkpoint starts when `checkpoint_timeout` has passed since the last one started, when
+//! WAL has reached its share of `max_wal_size`, or when somebody asks for one; a request that
+//! comes while one runs makes another right after it. Its *redo point* is the insert position at
+//! that moment: from there on every page pays a full-page image again.
 //!
-//! **Source.** `checkpointer.c:CheckpointerMain`, `IsCheckpointOnSchedule`; `xlog.c:
-//! CreateCheckPoint`, `KeepLogSeg`, `XLOGfileslop`, `XLogCheckpointNeeded`,
-//! `CalculateCheckpointSegments`.
+//! It writes the dirty buffers one after the other, and naps for 100 ms after each as long as it
+//! is ahead of its schedule: `checkpoint_completion_target` of whichever would come first, the
+//! timeout or the WAL. So few buffers are written soon, many take their whole share, and if
+//! somebody waits for it nobody naps. No buffer is an event: [`Writing`] knows when the
+//! last is written if the schedule does not press, and looks again as often as WAL may press it.
 //!
-//! **Not modelled.** The number of dirty buffers: a checkpoint always takes its whole share of
-//! the time, where PostgreSQL ends early with little to write. The end of a walsender whose slot is
-//! too far behind; restart of a requested checkpoint right after a running one; preallocation.
+//! Then its record is inserted and flushed, slots that are too far behind are invalidated, and
+//! the files below the oldest that its redo point, `wal_keep_size` or a slot still needs are
+//! recycled or removed: only here, never between two checkpoints.
+//!
+//! **Source.** `checkpointer.c:CheckpointerMain`, `IsCheckpointOnSchedule`, `RequestCheckpoint`;
+//! `xlog.c:CreateCheckPoint`, `KeepLogSeg`, `RemoveOldXlogFiles`, `XLOGfileslop`,
+//! `PreallocXlogFiles`, `XLogCheckpointNeeded`, `CalculateCheckpointSegments`.
+//!
+//! **Not modelled.** Which buffers are dirty: see [`dirty_buffers`]. The moment of each buffer's
+//! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
+//! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
 
 use super::guc::Settings;
+use super::slot::Limits;
 use super::wal::WalFiles;
 use crate::trace::fact::CheckpointCause;
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
 
-/// The checkpointer of a running primary.
+/// The checkpointer of a running server.
 #[derive(Clone, Debug)]
 pub struct Checkpointer {
     config: CheckpointConfig,
     /// When `checkpoint_timeout` has passed since the last one started.
     timeout_at: SimTime,
+    /// When the last one started, skipped ones included.
+    last_start: SimTime,
     running: Option<Running>,
+    /// What was asked for while one ran.
+    pending: Option<CheckpointCause>,
     /// Redo point of the last checkpoint started (`RedoRecPtr`).
     redo: Lsn,
     /// Insert position right after the last checkpoint's own record: nothing since, nothing to do.
@@ -42,6 +55,10 @@ pub struct CheckpointConfig {
     pub timeout: Duration,
     /// `checkpoint_completion_target`, in millionths.
     pub target: u64,
+    /// `checkpoint_warning`; `None`: never.
+    pub warning: Option<Duration>,
+    /// `shared_buffers`, as a number of buffers.
+    pub buffers: u64,
     /// `max_wal_size`.
     pub max_wal_size: Bytes,
     /// `min_wal_size`.
@@ -54,13 +71,72 @@ pub struct CheckpointConfig {
     pub recycle: bool,
 }
 
+/// A checkpoint in progress.
 #[derive(Clone, Copy, Debug)]
 struct Running {
+    cause: CheckpointCause,
     started: SimTime,
-    ends: SimTime,
-    /// For a walsender to end.
-    waits: bool,
     previous_redo: Lsn,
+    buffers: u64,
+    step: Step,
+    /// How long its writes took.
+    wrote: Duration,
+}
+
+/// How far a checkpoint is.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Writing(Writing),
+    /// Its record, which ends here, is inserted and not yet durable.
+    Recording {
+        end: Lsn,
+    },
+    /// Slots are being invalidated; when to ask again whether all are.
+    Invalidating {
+        end: Lsn,
+        ask_at: SimTime,
+    },
+}
+
+/// The writing of dirty buffers.
+///
+/// A buffer a nap from here on: the last is written at `ends`. Where the schedule has got ahead of
+/// that, all that is behind is written at once, and `ends` comes earlier by so many naps.
+#[derive(Clone, Copy, Debug)]
+struct Writing {
+    /// Insert position when it started.
+    from: Lsn,
+    ends: SimTime,
+    /// When to look at the schedule again.
+    look_at: SimTime,
+    /// Time of the fsyncs behind the last write.
+    sync: Duration,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing.
+    Nothing,
+    /// A checkpoint is to start.
+    Start(CheckpointCause),
+    /// Everything is written: its record is to be inserted.
+    Record,
+    /// Slots are to be invalidated, and then files to be removed, with the record's end here.
+    Removal(Lsn),
+}
+
+/// What [`Checkpointer::start`] has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Why.
+    pub cause: CheckpointCause,
+    /// Its redo point.
+    pub redo: Lsn,
+    /// Dirty buffers.
+    pub buffers: u64,
+    /// Time to fsync what it writes, if it writes all at once.
+    pub transfer: Duration,
 }
 
 /// A checkpoint that has ended.
@@ -70,8 +146,27 @@ pub struct Ended {
     pub redo: Lsn,
     /// WAL since the previous redo point.
     pub distance: Bytes,
+    /// `CheckPointDistanceEstimate` after it.
+    pub estimate: Bytes,
     /// How long it took.
     pub took: Duration,
+    /// How long its writes took.
+    pub wrote: Duration,
+    /// Buffers written.
+    pub buffers: u64,
+    /// What became of files.
+    pub files: FileCounts,
+}
+
+/// What the end of a checkpoint did to the files of pg_wal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCounts {
+    /// Created ahead (`PreallocXlogFiles`).
+    pub added: u64,
+    /// Deleted.
+    pub removed: u64,
+    /// Renamed to be written again.
+    pub recycled: u64,
 }
 
 impl From<&Settings> for CheckpointConfig {
@@ -79,6 +174,8 @@ impl From<&Settings> for CheckpointConfig {
         CheckpointConfig {
             timeout: settings.checkpoint_timeout,
             target: u64::from(settings.checkpoint_completion_target),
+            warning: settings.checkpoint_warning,
+            buffers: settings.shared_buffers.0 / PAGE,
             max_wal_size: settings.max_wal_size,
             min_wal_size: settings.min_wal_size,
             wal_keep_size: settings.wal_keep_size,
@@ -90,17 +187,72 @@ impl From<&Settings> for CheckpointConfig {
 
 /// One, in the fixed point of `checkpoint_completion_target`.
 const ONE: u64 = 1_000_000;
+/// The nap after a buffer that was written ahead of the schedule (`CheckpointWriteDelay`).
+const NAP: Duration = Duration::ms(100);
+/// Assumption: fsyncs of a checkpoint's files, as on the recorded servers; what an immediate
+/// checkpoint of a small database takes.
+pub const SYNC: Duration = Duration::ms(1);
+/// A restartpoint that found no new checkpoint record is tried again after so long.
+const RETRY_RESTARTPOINT: Duration = Duration::s(15);
+
+/// How many buffers are dirty after so many bytes of WAL, of which `plain` came from loads that
+/// write nothing but WAL.
+///
+/// Assumption: transactions dirty a buffer with every 8 kB of their WAL, be it images of pages or
+/// rows that fill new ones; and two are dirty in any case. Few buffers make a checkpoint short;
+/// from `10 * checkpoint_timeout * checkpoint_completion_target` on their number does not matter.
+/// The recorded servers, which wrote nothing but WAL, had 1 to 5.
+pub fn dirty_buffers(config: &CheckpointConfig, wal: Bytes, plain: Bytes) -> u64 {
+    (wal.0.saturating_sub(plain.0) / PAGE + 2).min(config.buffers)
+}
+
+impl Writing {
+    /// Takes note of the schedule: `progress` millionths of all must be written by `now`.
+    fn press(&mut self, now: SimTime, buffers: u64, progress: u64) {
+        let left = u128::from(buffers * NAP.0) * u128::from(ONE - progress.min(ONE));
+        let naps = Duration((left / u128::from(ONE)) as u64);
+        self.ends = self.ends.min(now + Duration(naps.0 + self.sync.0));
+    }
+}
 
 impl Checkpointer {
     /// A checkpointer that starts at `now`, after a checkpoint with its redo point at `redo`.
     pub fn new(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
-        let timeout_at = now + config.timeout;
-        Checkpointer { config, timeout_at, running: None, redo, idle_at: redo, estimate: 0 }
+        Checkpointer {
+            config,
+            timeout_at: now + config.timeout,
+            last_start: now,
+            running: None,
+            pending: None,
+            redo,
+            idle_at: redo,
+            estimate: 0,
+        }
+    }
+
+    /// The same on a standby: what was replayed is always something to do.
+    pub fn for_restartpoints(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
+        Checkpointer { idle_at: Lsn::INVALID, ..Checkpointer::new(now, config, redo) }
+    }
+
+    /// The last checkpoint has its redo point here, and there is WAL behind it.
+    pub fn recovered_from(&mut self, redo: Lsn) {
+        (self.redo, self.idle_at) = (redo, redo.min(self.idle_at));
+    }
+
+    /// The settings it follows.
+    pub fn config(&self) -> &CheckpointConfig {
+        &self.config
     }
 
     /// Redo point of the last checkpoint started (`RedoRecPtr`).
     pub fn redo(&self) -> Lsn {
         self.redo
+    }
+
+    /// Whether a checkpoint runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Its settings have changed.
@@ -110,9 +262,17 @@ impl Checkpointer {
         self.config = config;
     }
 
-    /// When the timeout or the end of a running checkpoint is due.
+    /// When it has something to do by itself.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
-        self.running.map_or(self.timeout_at, |running| running.ends)
+        match &self.running {
+            None => self.timeout_at,
+            Some(running) => match running.step {
+                Step::Writing(writing) => writing.ends.min(writing.look_at),
+                Step::Recording { .. } => SimTime::NEVER,
+                Step::Invalidating { ask_at, .. } => ask_at,
+            },
+        }
     }
 
     /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
@@ -121,68 +281,171 @@ impl Checkpointer {
         (all * ONE / (ONE + self.config.target)).max(1)
     }
 
-    /// Whether a checkpoint is to start because of the time, with `insert` the insert position.
-    /// Restarts the timer in any case.
-    pub fn timeout(&mut self, now: SimTime, insert: Lsn) -> Option<CheckpointCause> {
-        if self.running.is_some() || now < self.timeout_at {
-            return None;
+    /// What is due at `now`, with `insert` the insert position (replayed on a standby). The timer
+    /// starts anew even if nothing was written since the last checkpoint.
+    pub fn due(&mut self, now: SimTime, insert: Lsn, files: &WalFiles) -> Due {
+        let Some(running) = &self.running else {
+            return if now >= self.timeout_at { self.timeout(now, insert) } else { Due::Nothing };
+        };
+        match running.step {
+            Step::Writing(writing) if writing.ends <= now => Due::Record,
+            Step::Writing(_) => {
+                self.look_at_schedule(now, insert, files);
+                let ended = self.next_deadline() <= now;
+                if ended { Due::Record } else { Due::Nothing }
+            }
+            Step::Invalidating { end, ask_at } if ask_at <= now => Due::Removal(end),
+            Step::Recording { .. } | Step::Invalidating { .. } => Due::Nothing,
         }
-        self.timeout_at = now + self.config.timeout;
-        (insert > self.idle_at).then_some(CheckpointCause::Time)
     }
 
-    /// Whether completing `segment` starts a checkpoint (`XLogCheckpointNeeded`), or, while one
-    /// runs, hurries it.
+    fn timeout(&mut self, now: SimTime, insert: Lsn) -> Due {
+        (self.timeout_at, self.last_start) = (now + self.config.timeout, now);
+        match insert > self.idle_at {
+            true => Due::Start(CheckpointCause::TIME),
+            false => Due::Nothing,
+        }
+    }
+
+    /// Somebody asks for a checkpoint: true if it is to start now. If one runs, another follows
+    /// it, and an immediate request makes the running one stop to nap.
+    pub fn request(&mut self, now: SimTime, cause: CheckpointCause) -> bool {
+        let Some(running) = &mut self.running else { return true };
+        self.pending = Some(self.pending.map_or(cause, |pending| pending.and(cause)));
+        if let (Step::Writing(writing), true) = (&mut running.step, cause.is_immediate()) {
+            writing.ends = writing.ends.min(now + writing.sync);
+        }
+        false
+    }
+
+    /// What was asked for while the last checkpoint ran, now that it is over; the timeout, if it
+    /// has passed meanwhile, joins in.
+    pub fn next_request(&mut self, now: SimTime) -> Option<CheckpointCause> {
+        let pending = self.pending.take()?;
+        let late = now >= self.timeout_at;
+        Some(if late { pending.and(CheckpointCause::TIME) } else { pending })
+    }
+
+    /// Whether completing `segment` asks for a checkpoint (`XLogCheckpointNeeded`). While one
+    /// runs it presses that one on.
     pub fn completed(
         &mut self,
         now: SimTime,
         segment: u64,
+        insert: Lsn,
         files: &WalFiles,
     ) -> Option<CheckpointCause> {
+        self.look_at_schedule(now, insert, files);
         let since_redo = segment.saturating_sub(self.redo.segment(files.size)) + 1;
-        let trigger = self.segments(files);
-        if let Some(running) = &mut self.running {
-            if since_redo * ONE >= trigger * self.config.target && !running.waits {
-                running.ends = running.ends.min(now);
-            }
-            return None;
-        }
-        (since_redo >= trigger).then_some(CheckpointCause::Wal)
+        let needed = since_redo >= self.segments(files);
+        (needed && self.request(now, CheckpointCause::WAL)).then_some(CheckpointCause::WAL)
     }
 
-    /// A checkpoint starts with its redo point at `redo`.
-    pub fn start(&mut self, now: SimTime, redo: Lsn) {
-        let spread = self.config.timeout.0 / 1000 * self.config.target / (ONE / 1000);
-        let previous_redo = self.redo;
-        let ends = now + Duration(spread);
-        self.running = Some(Running { started: now, ends, waits: false, previous_redo });
-        self.timeout_at = now + self.config.timeout;
-        self.redo = redo;
+    /// How many seconds after the last one a checkpoint starts because of WAL, if that is less
+    /// than `checkpoint_warning`.
+    pub fn too_frequent(&self, now: SimTime, cause: CheckpointCause) -> Option<u64> {
+        let second = |at: SimTime| at.0 / Duration::s(1).0;
+        let apart = second(now) - second(self.last_start);
+        let warns = self.config.warning.is_some_and(|limit| Duration::s(apart) < limit);
+        (warns && cause.is_wal()).then_some(apart)
+    }
+
+    /// Whether a checkpoint for `cause` has nothing to do, with `insert` the insert position.
+    pub fn skips(&self, cause: CheckpointCause, insert: Lsn) -> bool {
+        !cause.is_forced() && insert <= self.idle_at
+    }
+
+    /// A checkpoint starts, with `insert` the insert position.
+    pub fn start(&mut self, now: SimTime, start: Start, insert: Lsn, files: &WalFiles) {
+        let naps = Duration(start.buffers * NAP.0);
+        let share = Duration(self.config.timeout.0 / 1000 * self.config.target / (ONE / 1000));
+        let sync = if start.buffers == 0 { Duration::ZERO } else { SYNC };
+        let mut writing = Writing { from: insert, ends: now + sync, look_at: SimTime::NEVER, sync };
+        if start.cause.is_immediate() {
+            writing.sync = sync.max(start.transfer);
+            writing.ends = now + writing.sync;
+        } else {
+            writing.ends = now + Duration(naps.0.min(share.0) + sync.0);
+        }
+        self.running = Some(Running {
+            cause: start.cause,
+            started: now,
+            previous_redo: self.redo,
+            buffers: start.buffers,
+            step: Step::Writing(writing),
+            wrote: Duration::ZERO,
+        });
+        (self.timeout_at, self.last_start) = (now + self.config.timeout, now);
+        self.redo = start.redo;
+        self.look_at_schedule(now, insert, files);
+    }
+
+    /// `IsCheckpointOnSchedule`, for WAL: is more of it used up than buffers are written? Looks
+    /// again when half of what is left may be used up at the pace so far, or with the next
+    /// segment.
+    fn look_at_schedule(&mut self, now: SimTime, insert: Lsn, files: &WalFiles) {
+        let share = u128::from(self.segments(files) * files.size.bytes());
+        let target = self.config.target;
+        let Some(Running { step: Step::Writing(writing), buffers, started, .. }) =
+            &mut self.running
+        else {
+            return;
+        };
+        let used = insert.0.saturating_sub(writing.from.0);
+        let due = share * u128::from(target) / u128::from(ONE);
+        let progress = (u128::from(used) * u128::from(ONE)).checked_div(due);
+        writing.press(now, *buffers, progress.map_or(ONE, |progress| progress as u64));
+        let left = due.saturating_sub(u128::from(used));
+        let elapsed = now.since(*started).0;
+        let half = (u128::from(elapsed) * left / 2).checked_div(u128::from(used));
+        writing.look_at = now + Duration(half.map_or(elapsed, |wait| wait as u64).max(NAP.0));
+    }
+
+    /// Everything is written, and the record is inserted: it ends at `end`.
+    pub fn record(&mut self, now: SimTime, end: Lsn) {
+        let Some(running) = &mut self.running else { return };
+        if let Step::Writing(writing) = running.step {
+            running.wrote = Duration(now.since(running.started).0.saturating_sub(writing.sync.0));
+        }
+        running.step = Step::Recording { end };
+        self.idle_at = end;
+    }
+
+    /// Whether the record waits to be durable; its end.
+    #[inline]
+    pub fn recording(&self) -> Option<Lsn> {
+        match &self.running {
+            Some(Running { step: Step::Recording { end }, .. }) => Some(*end),
+            _ => None,
+        }
+    }
+
+    /// The record is durable, and everything up to it is a checkpoint: pg_control says so.
+    pub fn recorded(&mut self, now: SimTime, files: &mut WalFiles) {
+        let Some(running) = &mut self.running else { return };
+        if let Step::Recording { end } = running.step {
+            running.step = Step::Invalidating { end, ask_at: now };
+            files.redo = self.redo;
+            self.estimate = estimate(self.estimate, self.redo.since(running.previous_redo).0);
+        }
     }
 
     /// A walsender has to let its slot go first.
     pub fn wait(&mut self) {
-        if let Some(running) = &mut self.running {
-            (running.waits, running.ends) = (true, SimTime::NEVER);
+        if let Some(Running { step: Step::Invalidating { ask_at, .. }, .. }) = &mut self.running {
+            *ask_at = SimTime::NEVER;
         }
     }
 
     /// A walsender has ended: a checkpoint that waits for one looks again at once.
     pub fn sender_ended(&mut self, now: SimTime) {
-        if let Some(running) = &mut self.running
-            && std::mem::take(&mut running.waits)
-        {
-            running.ends = now;
+        if let Some(Running { step: Step::Invalidating { ask_at, .. }, .. }) = &mut self.running {
+            *ask_at = now;
         }
     }
 
-    /// Whether the running checkpoint is to end at `now`.
-    pub fn ends(&self, now: SimTime) -> bool {
-        self.running.is_some_and(|running| running.ends <= now)
-    }
-
-    /// The running checkpoint ends, with its record up to `record_end` inserted: files below what
-    /// is still needed are removed or recycled. `slots` is the oldest position that a slot keeps.
+    /// The running checkpoint ends, with its record up to `record_end`: files below what is still
+    /// needed are removed or recycled. `slots` is the oldest position that a slot keeps.
     pub fn end(
         &mut self,
         now: SimTime,
@@ -191,44 +454,54 @@ impl Checkpointer {
         files: &mut WalFiles,
     ) -> Option<Ended> {
         let running = self.running.take()?;
-        let distance = self.redo.since(running.previous_redo);
-        self.estimate = match distance.0 > self.estimate {
-            true => distance.0,
-            false => (self.estimate * 9 + distance.0) / 10,
-        };
-        files.redo = self.redo;
-        self.idle_at = record_end;
         let keep = self.keep_segment(record_end, slots, files);
-        self.remove_below(keep, record_end, files);
-        Some(Ended { redo: self.redo, distance, took: now.since(running.started) })
+        Some(Ended {
+            redo: self.redo,
+            distance: self.redo.since(running.previous_redo),
+            estimate: Bytes(self.estimate),
+            took: now.since(running.started),
+            wrote: running.wrote,
+            buffers: running.buffers,
+            files: self.remove_below(keep, record_end, files),
+        })
+    }
+
+    /// Why the running checkpoint was started.
+    pub fn cause(&self) -> Option<CheckpointCause> {
+        self.running.map(|running| running.cause)
+    }
+
+    /// There was no new checkpoint record to make a restartpoint of: again in 15 s.
+    pub fn no_restartpoint(&mut self, now: SimTime) {
+        self.timeout_at = now + RETRY_RESTARTPOINT;
     }
 
     /// The oldest segment to keep (`KeepLogSeg`), at most the one of the redo point.
     pub fn keep_segment(&self, record_end: Lsn, slots: Option<Lsn>, files: &WalFiles) -> u64 {
-        let current = record_end.segment(files.size);
-        let mut keep = current;
-        if let Some(oldest) = slots.filter(|&oldest| oldest < record_end) {
-            keep = oldest.segment(files.size);
-            if let Some(cap) = self.config.max_slot_wal_keep_size {
-                keep = keep.max(current.saturating_sub(files.size.segments_in(cap)));
-            }
-        }
-        let wal_keep = files.size.segments_in(self.config.wal_keep_size);
-        if current - keep < wal_keep {
-            keep = current.saturating_sub(wal_keep).max(1);
-        }
-        keep.min(self.redo.segment(files.size))
+        let limits = Limits {
+            size: files.size,
+            max_slot_wal_keep_size: self.config.max_slot_wal_keep_size,
+            wal_keep_size: self.config.wal_keep_size,
+            max_wal_size: self.config.max_wal_size,
+            idle: None,
+        };
+        limits.keep_segment(record_end, slots).min(self.redo.segment(files.size))
     }
 
     /// Removes or recycles the files below `keep` (`RemoveOldXlogFiles`).
-    fn remove_below(&self, keep: u64, record_end: Lsn, files: &mut WalFiles) {
-        let removable = keep.saturating_sub(files.oldest);
-        files.oldest = files.oldest.max(keep);
-        files.newest = files.newest.max(record_end.segment(files.size));
+    fn remove_below(&self, keep: u64, record_end: Lsn, files: &mut WalFiles) -> FileCounts {
+        let mut old = keep.min(files.newest + 1).saturating_sub(files.oldest);
+        files.oldest += old;
+        let mut counts = FileCounts::default();
         if self.config.recycle {
-            let upto = self.recycle_segment(files);
-            files.newest += removable.min(upto.saturating_sub(files.newest));
+            // The first number without a file from that of the record's end on.
+            let next = (files.newest + 1).max(record_end.segment(files.size));
+            counts.recycled = old.min((self.recycle_segment(files) + 1).saturating_sub(next));
+            files.newest += counts.recycled;
+            old -= counts.recycled;
         }
+        counts.removed = old;
+        counts
     }
 
     /// The last segment worth a recycled file (`XLOGfileslop`).
@@ -236,12 +509,26 @@ impl Checkpointer {
         let first = self.redo.segment(files.size);
         let least = first + files.size.segments_in(self.config.min_wal_size) - 1;
         let most = first + files.size.segments_in(self.config.max_wal_size) - 1;
+        let unit = u128::from(10 * ONE);
         let expected = u128::from(self.estimate) * u128::from(ONE + self.config.target) * 11;
-        let end = u128::from(self.redo.0) + expected / u128::from(10 * ONE);
-        let segment = end.div_ceil(u128::from(files.size.bytes())) as u64;
+        let end = u128::from(self.redo.0) * unit + expected;
+        let segment = end.div_ceil(u128::from(files.size.bytes()) * unit) as u64;
         // min_wal_size may be the larger of the two; then max_wal_size counts.
         segment.max(least).min(most)
     }
+}
+
+/// `UpdateCheckPointDistanceEstimate`: up at once, down by a tenth of the way.
+fn estimate(before: u64, distance: u64) -> u64 {
+    if distance > before { distance } else { (before * 9 + distance) / 10 }
+}
+
+/// Whether `PreallocXlogFiles` creates the next file when a checkpoint's record ends at `end`: if
+/// three quarters of the segment are used and the next is missing.
+pub fn next_is_missing(end: Lsn, files: &WalFiles) -> bool {
+    let segment = end.previous_segment(files.size);
+    let last_byte = end.0 - 1 - segment * files.size.bytes();
+    last_byte >= files.size.bytes() / 4 * 3 && files.newest <= segment
 }
 
 #[cfg(test)]
@@ -271,6 +558,8 @@ mod tests {
         CheckpointConfig {
             timeout: Duration::s(300),
             target,
+            warning: None,
+            buffers: 16_384,
             max_wal_size: Bytes::mb(max_wal_size),
             min_wal_size: Bytes::mb(80),
             wal_keep_size: Bytes(0),
@@ -350,22 +639,102 @@ mod tests {
     fn the_segment_that_fills_the_share_starts_it() {
         let redo = Lsn(3 * S + 40);
         let mut checkpointer = Checkpointer::new(SimTime::ZERO, config(256, 900_000), redo);
-        let now = SimTime::ZERO;
-        assert_eq!(checkpointer.completed(now, 9, &files()), None);
-        assert_eq!(checkpointer.completed(now, 10, &files()), Some(CheckpointCause::Wal));
+        let mut completed = |n| checkpointer.completed(SimTime::ZERO, n, Lsn(n * S), &files());
+        assert_eq!(completed(9), None);
+        assert_eq!(completed(10), Some(CheckpointCause::WAL));
     }
 
     #[test]
     fn the_distance_estimate_rises_at_once_and_falls_by_tenths() {
         let mut files = files();
-        let mut checkpointer = Checkpointer::new(SimTime::ZERO, config(1024, 900_000), Lsn(0));
+        let now = SimTime::ZERO;
+        let mut checkpointer = Checkpointer::new(now, config(1024, 900_000), Lsn(0));
         let mut redo = Lsn(0);
         for (distance, estimate) in [(100, 100), (50, 95), (200, 200), (0, 180)] {
             redo = redo + Bytes::mb(distance);
-            checkpointer.start(SimTime::ZERO, redo);
-            let ended = checkpointer.end(SimTime::ZERO, redo, None, &mut files);
-            assert_eq!(ended.map(|ended| ended.distance), Some(Bytes::mb(distance)));
-            assert_eq!(checkpointer.estimate, estimate * MB);
+            checkpointer.start(now, start(CheckpointCause::WAL, redo, 2), redo, &files);
+            checkpointer.record(now, redo);
+            checkpointer.recorded(now, &mut files);
+            let ended = checkpointer.end(now, redo, None, &mut files).expect("it runs");
+            assert_eq!(
+                (ended.distance, ended.estimate),
+                (Bytes::mb(distance), Bytes::mb(estimate))
+            );
         }
+    }
+
+    fn start(cause: CheckpointCause, redo: Lsn, buffers: u64) -> Start {
+        Start { cause, redo, buffers, transfer: Duration::ZERO }
+    }
+
+    /// How long a checkpoint of so many buffers takes with so many bytes of WAL a second.
+    fn took(buffers: u64, rate: u64, max_wal_size: u64) -> Duration {
+        let redo = Lsn(3 * S + 40);
+        let mut checkpointer =
+            Checkpointer::new(SimTime::ZERO, config(max_wal_size, 900_000), redo);
+        let start = start(CheckpointCause::WAL, redo, buffers);
+        checkpointer.start(SimTime::ZERO, start, redo, &files());
+        let at = |now: SimTime| redo + Bytes(now.0 / 1_000 * rate / 1_000_000);
+        let mut now = SimTime::ZERO;
+        for step in 1.. {
+            assert!(step < 50, "few looks are enough");
+            now = checkpointer.next_deadline();
+            if checkpointer.due(now, at(now), &files()) == Due::Record {
+                break;
+            }
+        }
+        now.since(SimTime::ZERO)
+    }
+
+    #[test]
+    fn few_buffers_take_a_nap_each() {
+        assert_eq!(took(2, 1_000_000, 1024), Duration::ms(201));
+        assert_eq!(took(26, 1_000_000, 1024), Duration::ms(2_601));
+        // Many take their share of checkpoint_timeout: 0.9 * 300 s.
+        assert_eq!(took(10_000, 0, 1024), Duration::ms(270_001));
+    }
+
+    #[test]
+    fn wal_presses_a_checkpoint_on() {
+        // Two segments are its share: 0.9 of them, 30.2 MB, pass in 1.51 s.
+        let took = took(10_000, 20_000_000, 64);
+        assert!((1_500..1_620).contains(&(took.0 / 1_000_000)), "{took:?}");
+    }
+
+    #[test]
+    fn an_immediate_request_hurries_the_running_one_and_follows_it() {
+        let (now, redo) = (SimTime::ZERO, Lsn(3 * S + 40));
+        let mut checkpointer = Checkpointer::new(now, config(1024, 900_000), redo);
+        checkpointer.start(now, start(CheckpointCause::TIME, redo, 10_000), redo, &files());
+        let later = now + Duration::s(10);
+        assert_eq!(checkpointer.due(later, redo, &files()), Due::Nothing);
+        assert!(!checkpointer.request(later, CheckpointCause::WAL));
+        assert!(!checkpointer.request(later, CheckpointCause::REQUESTED));
+        assert_eq!(checkpointer.next_deadline(), later + SYNC);
+        let next = checkpointer.next_request(later).expect("two were asked for");
+        assert_eq!(next.flags(), "immediate force wait wal");
+    }
+
+    #[test]
+    fn files_are_recycled_first_and_removed_beyond() {
+        let mut files = files();
+        (files.oldest, files.newest) = (1, 20);
+        // 80 MB from segment 20 on are worth a file: 20 to 24, of which 20 is there.
+        let checkpointer =
+            Checkpointer::new(SimTime::ZERO, config(1024, 900_000), Lsn(20 * S + 40));
+        let counts = checkpointer.remove_below(20, Lsn(20 * S + 1000), &mut files);
+        assert_eq!(counts, FileCounts { added: 0, removed: 15, recycled: 4 });
+        assert_eq!((files.oldest, files.newest), (20, 24));
+    }
+
+    #[test]
+    fn the_next_file_is_created_ahead_from_three_quarters_on() {
+        let mut files = files();
+        (files.oldest, files.newest) = (3, 5);
+        let missing = |offset, files: &WalFiles| next_is_missing(Lsn(5 * S + offset), files);
+        assert!(!missing(12 * MB, &files) && missing(12 * MB + 1, &files));
+        assert!(missing(16 * MB, &files));
+        files.newest = 6;
+        assert!(!missing(15 * MB, &files));
     }
 }

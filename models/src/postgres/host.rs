@@ -85,16 +85,6 @@ impl Host {
         self.connections += 1;
         ConnectionId(self.connections)
     }
-
-    /// A restartpoint: files below this segment go.
-    pub fn remove_below(&mut self, keep: u64) {
-        let files = &mut self.files;
-        if keep > files.oldest {
-            files.oldest = keep;
-            self.slots.note_removed(keep - 1);
-        }
-        files.newest = files.newest.max(files.oldest);
-    }
 }
 
 /// Where the checkpoint record that ends at `end` starts: it takes 114 bytes, aligned to 120.

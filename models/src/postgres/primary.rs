@@ -9,23 +9,32 @@
 //! **Not modelled.** `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
+mod checkpoints;
+mod commands;
 mod reload;
 mod senders;
+mod shutdown;
 mod slots;
+
+pub use commands::Job;
+
+use std::collections::VecDeque;
+
+use shutdown::Shutdown;
 
 use super::PgVersion;
 use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
-use super::host::{Host, checkpoint_record_start};
+use super::host::Host;
 use super::syncrep::{Method, Standby, StandbyNames, SyncRep, WaitMode};
 use super::wal::{Wal, record};
 use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
-use crate::trace::fact::{CheckpointCause, What};
-use crate::units::{Duration, Lsn, SimTime};
+
+use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
 /// The shared memory and the processes of a primary.
 #[derive(Clone, Debug)]
@@ -52,6 +61,18 @@ pub struct Primary {
     senders_due: SimTime,
     /// Checkpoints completed.
     pub checkpoints: u64,
+    /// Where the record of the last checkpoint starts.
+    checkpoint_record: Lsn,
+    /// WAL since the redo point that dirtied no buffers.
+    plain_wal: Bytes,
+    /// Somebody besides commits and walsenders waits for a flush to end.
+    busy: bool,
+    /// WAL that operators want written, in order.
+    jobs: VecDeque<Job>,
+    /// How far it is with shutting down, if it does.
+    shutdown: Option<Shutdown>,
+    /// End of the last commit of an operator.
+    written: UsableBytes,
 }
 
 /// Transactions of one workload that are to be inserted together.
@@ -95,6 +116,12 @@ impl Primary {
             standbys: Vec::new(),
             senders_due: SimTime::NEVER,
             checkpoints: 0,
+            checkpoint_record: Lsn::INVALID,
+            plain_wal: Bytes(0),
+            busy: false,
+            jobs: VecDeque::new(),
+            shutdown: None,
+            written: UsableBytes(0),
         }
     }
 
@@ -184,10 +211,12 @@ impl Primary {
         }
         match arrival.kind {
             ArrivalKind::Records => {
+                self.plain_wal.0 += arrival.wal.0;
                 self.wal.insert(arrival.wal);
                 return true;
             }
             ArrivalKind::Step => {
+                self.plain_wal.0 += arrival.wal.0;
                 self.wal.insert(arrival.wal);
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
@@ -257,11 +286,7 @@ impl Primary {
             }
         }
         if self.checkpointer.next_deadline() <= now {
-            if self.checkpointer.ends(now) {
-                self.end_checkpoint(now, host, out);
-            } else if let Some(cause) = self.checkpointer.timeout(now, self.wal.insert_lsn()) {
-                self.start_checkpoint(now, cause, host, out);
-            }
+            self.checkpoint_due(now, host, out);
         }
         if self.senders_due <= now {
             self.check_senders(now, host, out);
@@ -277,50 +302,27 @@ impl Primary {
         for sender in self.senders.iter_mut().flatten() {
             sender.send(now, done.flushed, &self.wal, out);
         }
-        let due = |segment| self.checkpointer.completed(now, segment, &host.files);
-        if let Some(cause) = done.completed.and_then(due) {
+        if let Some(segment) = done.completed {
+            self.segment_completed(now, segment, host, out);
+        }
+        if self.busy {
+            self.flushed_for_others(now, host, out);
+        }
+    }
+
+    fn segment_completed(&mut self, now: SimTime, segment: u64, host: &mut Host, out: &mut Out) {
+        let insert = self.wal.insert_lsn();
+        if let Some(cause) = self.checkpointer.completed(now, segment, insert, &host.files) {
             self.start_checkpoint(now, cause, host, out);
         }
     }
 
-    fn start_checkpoint(
-        &mut self,
-        now: SimTime,
-        cause: CheckpointCause,
-        host: &mut Host,
-        out: &mut Out,
-    ) {
-        let redo = self.wal.next_record();
-        if let Some(size) = record::checkpoint_redo(self.version) {
-            self.wal.insert(size);
-        }
-        self.checkpointer.start(now, redo);
-        host.slots.begin_checkpoint();
-        out.fact(What::CheckpointStarted { cause, redo });
-        out.effect(Effect::RedoMoved);
-    }
-
-    fn end_checkpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        let required = host.slots.required();
-        let keep = self.checkpointer.keep_segment(self.wal.insert_lsn(), required, &host.files);
-        let start = Lsn(keep * host.files.size.bytes());
-        if !self.invalidate_slots(now, start, host, out) {
-            self.checkpointer.wait();
-            return;
-        }
-        let end = self.wal.insert(record::CHECKPOINT);
-        self.wal.want(end);
-        let record_end = self.wal.insert_lsn();
-        let ended = self.checkpointer.end(now, record_end, host.slots.required(), &mut host.files);
-        if let Some(ended) = ended {
-            self.wal.note_checkpoint(ended.redo);
-            self.checkpoints += 1;
-            host.checkpoint = checkpoint_record_start(record_end, host.files.size);
-            host.slots.note_removed(host.files.oldest - 1);
-            let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
-            out.fact(What::CheckpointDone { redo, end: record_end, distance, took });
-        }
-        self.flush_if_wanted(now, false, host);
+    /// WAL has become durable that the checkpointer may wait for.
+    fn flushed_for_others(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.busy = false;
+        self.checkpoint_flushed(now, host, out);
+        self.go_on_writing(now, host);
+        self.busy |= self.checkpointer.recording().is_some();
     }
 
     /// Every process dies. `survived` is the end of the WAL that is left.

@@ -78,6 +78,8 @@ pub enum Body {
         /// Whether an answer is wanted at once.
         reply_requested: bool,
     },
+    /// The upstream has sent all of its WAL and shuts down: CommandComplete, then end of file.
+    CopyDone,
     /// End of file: the peer's kernel closed the connection.
     Close,
 }
@@ -130,6 +132,7 @@ impl Message {
             | Body::System { .. }
             | Body::StartReplication { .. }
             | Body::CopyBoth
+            | Body::CopyDone
             | Body::Close => START_MESSAGE,
         })
     }

@@ -18,23 +18,23 @@ mod operator;
 
 use std::collections::VecDeque;
 
-use super::command::{Command, Refused, SlotName};
-use super::effect::{Effect, Out};
+use super::command::{Command, Refused, SlotName, StopMode};
+use super::effect::Out;
 use super::guc::Settings;
 use super::host::{Host, Names};
-use super::primary::Primary;
+use super::primary::{Job, Primary};
 use super::protocol::{Body, Message, Update};
 use super::slot::Slots;
 use super::standby::Standby;
-use super::wal::{WalFiles, record};
+use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
 use crate::network::Coming;
-use crate::trace::fact::{ConnectionEnd, Refusal, Scope, ServerId, What};
-use crate::units::{Bytes, Duration, Lsn, Rate, SimTime, TimelineId};
+use crate::trace::fact::{CheckpointCause, ConnectionEnd, Refusal, Scope, ServerId, What};
+use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
 /// What the kernel keeps for a frozen server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Postponed {
     /// A message has arrived.
     Message {
@@ -50,6 +50,28 @@ enum Postponed {
         /// Bytes it takes without blocking.
         bytes: Bytes,
     },
+    /// An operator has asked for something.
+    Command(Command),
+}
+
+/// Whether a primary takes sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    /// It does.
+    Open,
+    /// Not yet: the checkpoint at the end of crash recovery is under way.
+    Opening,
+    /// Not any more: it shuts down.
+    Closing,
+}
+
+/// What pg_control says of the last life (`DBState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Control {
+    /// It ended with a shutdown checkpoint, or as a standby in order.
+    ShutDown { at: SimTime },
+    /// It ended in the middle.
+    Interrupted,
 }
 
 /// What a server is built from.
@@ -90,6 +112,9 @@ pub struct Server {
     /// What survives a crash.
     pub host: Host,
     state: State,
+    gate: Gate,
+    /// What pg_control says while no server runs.
+    control: Control,
     host_down: bool,
     frozen: Option<Scope>,
     /// What the kernel keeps for a frozen server.
@@ -101,6 +126,8 @@ pub struct Server {
     unknown_commits: u64,
     /// Checkpoints or restartpoints made before the last start.
     earlier_checkpoints: u64,
+    /// How many are made when the last that was asked for is.
+    requested: u64,
     next: SimTime,
 }
 
@@ -137,6 +164,8 @@ impl Server {
             quiet: false,
             host,
             state: State::Down,
+            gate: Gate::Open,
+            control: Control::ShutDown { at: SimTime::ZERO },
             host_down: false,
             frozen: None,
             postponed: VecDeque::new(),
@@ -144,6 +173,7 @@ impl Server {
             lost_commits: 0,
             unknown_commits: 0,
             earlier_checkpoints: 0,
+            requested: 0,
             settings: config.settings,
             next_settings: None,
             next: SimTime::NEVER,
@@ -184,7 +214,7 @@ impl Server {
     pub fn is_ready(&self) -> bool {
         self.frozen.is_none()
             && match &self.state {
-                State::Primary(_) => true,
+                State::Primary(_) => self.gate == Gate::Open,
                 State::Standby(standby) => standby.is_ready(),
                 State::Down | State::Recovering { .. } => false,
             }
@@ -246,6 +276,9 @@ impl Server {
             State::Primary(primary) => {
                 primary.deadline(now, &mut self.host, out);
                 self.next = primary.next_deadline();
+                if self.gate != Gate::Open {
+                    self.behind_the_gate(now, out);
+                }
             }
             State::Standby(standby) => {
                 standby.deadline(now, &mut self.host, out);
@@ -320,6 +353,9 @@ impl Server {
             return;
         }
         out.at = now;
+        if self.gate != Gate::Open {
+            return self.receive_behind_the_gate(now, from, message, out);
+        }
         match &mut self.state {
             State::Primary(primary) => {
                 primary.message(now, from, message, &mut self.host, out);
@@ -354,7 +390,7 @@ impl Server {
         insert: impl FnOnce(&mut Primary, &mut Host) -> R,
     ) -> Option<R> {
         let State::Primary(primary) = &mut self.state else { return None };
-        if self.frozen.is_some() {
+        if self.frozen.is_some() || self.gate != Gate::Open {
             return None;
         }
         let result = insert(primary, &mut self.host);
@@ -366,7 +402,9 @@ impl Server {
     #[inline]
     pub fn flushing(&self) -> Option<bool> {
         match &self.state {
-            State::Primary(primary) if self.frozen.is_none() => Some(primary.wal.flushing()),
+            State::Primary(primary) if self.frozen.is_none() && self.gate == Gate::Open => {
+                Some(primary.wal.flushing())
+            }
             _ => None,
         }
     }
@@ -374,13 +412,24 @@ impl Server {
     /// The processes, or the whole host, die.
     pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
         out.at = now;
+        let lost = self.die(now, scope, out);
+        out.fact(What::Crashed { scope, lost });
+        self.schedule();
+    }
+
+    /// The same without a word. How much of the written WAL is lost.
+    fn die(&mut self, now: SimTime, scope: Scope, out: &mut Out) -> Bytes {
         let written = self.host.files.written;
         let survived = match scope {
             Scope::Processes => self.host.files.written.max(self.host.files.flushed),
             Scope::Host => self.host.files.flushed,
         };
         self.earlier_checkpoints = self.checkpoints();
+        self.gate = Gate::Open;
         let state = std::mem::replace(&mut self.state, State::Down);
+        if !matches!(state, State::Down) {
+            self.control = Control::Interrupted;
+        }
         match state {
             State::Primary(mut primary) => {
                 let toll = primary.crash(survived, out);
@@ -412,8 +461,7 @@ impl Server {
             self.host.disk.power_cut();
             self.host.files.power_cut();
         }
-        out.fact(What::Crashed { scope, lost: written.since(survived) });
-        self.schedule();
+        written.since(survived)
     }
 
     /// The host is up and the postmaster starts. Nothing happens if it runs.
@@ -434,14 +482,21 @@ impl Server {
         // After a crash PostgreSQL first fsyncs the whole data directory (`SyncDataDirectory`).
         (files.written, files.flushed) = (end, end);
         match self.upstream {
+            None if self.control != Control::Interrupted => {
+                let Control::ShutDown { at } = self.control else { return };
+                out.fact(What::WasShutDown { at, in_recovery: false });
+                self.state = State::Recovering { until: now, since: now };
+            }
             None => {
                 out.fact(What::RecoveryStarted { redo: files.redo });
                 let took = self.replay.time_for(end.since(files.redo));
                 self.state = State::Recovering { until: now + took, since: now };
             }
             Some(upstream) => {
-                // A crash is followed by an fsync of everything (`SyncDataDirectory`).
-                (files.written, files.flushed) = (end, end);
+                out.fact(match self.control {
+                    Control::ShutDown { at } => What::WasShutDown { at, in_recovery: true },
+                    Control::Interrupted => What::InterruptedInRecovery,
+                });
                 let (at, replay) = (self.consistent_at.min(end), self.replay);
                 let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
                 let mut standby = Box::new(standby);
@@ -505,20 +560,150 @@ impl Server {
 
     /// An operator asks for something.
     pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(Postponed::Command(command.clone()));
+            return;
+        }
         out.at = now;
         match command {
+            Command::Stop(mode) => self.stop(now, *mode, out),
+            Command::Checkpoint => self.checkpoint(now, out),
+            Command::SwitchWal => {
+                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
+            }
+            Command::Write(bytes) => {
+                let job = Job::Write(*bytes);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
+            Command::WriteTo(lsn) => {
+                let job = Job::WriteTo(*lsn);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
             Command::Reload(settings) => self.reload(now, settings, out),
             Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
             Command::SlotDrop { slot } => self.drop_slot(*slot, out),
             Command::ReplayPause => self.pause_replay(now, true, out),
             Command::ReplayResume => self.pause_replay(now, false, out),
-            Command::Checkpoint
-            | Command::SwitchWal
-            | Command::Write(_)
-            | Command::WriteTo(_)
-            | Command::Stop(_) => out.fact(What::CommandRefused { why: Refused::NotRunning }),
         }
         self.schedule();
+    }
+
+    /// A command that writes WAL.
+    fn on_primary(&mut self, out: &mut Out, act: impl FnOnce(&mut Primary, &mut Host, &mut Out)) {
+        let why = match &mut self.state {
+            State::Primary(primary) if self.gate == Gate::Open => {
+                return act(primary, &mut self.host, out);
+            }
+            State::Standby(standby) if standby.is_ready() => Refused::RecoveryInProgress,
+            _ => Refused::NotRunning,
+        };
+        out.fact(What::CommandRefused { why });
+    }
+
+    /// `CHECKPOINT`.
+    fn checkpoint(&mut self, now: SimTime, out: &mut Out) {
+        let earlier = self.earlier_checkpoints;
+        if let State::Standby(standby) = &mut self.state
+            && standby.is_ready()
+        {
+            standby.catch_up(now, &mut self.host, out);
+            let completed = standby.request_restartpoint(now, &mut self.host, out);
+            self.requested = earlier + completed;
+            return;
+        }
+        let mut completed = None;
+        self.on_primary(out, |primary, host, out| {
+            let cause = CheckpointCause::REQUESTED;
+            completed = Some(primary.request_checkpoint(now, cause, host, out));
+        });
+        if let Some(completed) = completed {
+            self.requested = earlier + completed;
+        }
+    }
+
+    /// The last `CHECKPOINT` is done when [`Server::checkpoints`] has come to this.
+    pub fn checkpoint_requested(&self) -> u64 {
+        self.requested
+    }
+
+    /// Whether an operator's session still writes, or waits for its commit.
+    pub fn is_writing(&self) -> bool {
+        matches!(&self.state, State::Primary(primary) if primary.is_writing())
+    }
+
+    /// The postmaster is told to shut down.
+    fn stop(&mut self, now: SimTime, mode: StopMode, out: &mut Out) {
+        if matches!(self.state, State::Down) || self.gate == Gate::Closing {
+            return out.fact(What::CommandRefused { why: Refused::NotRunning });
+        }
+        out.fact(What::StopRequested { mode });
+        match (&mut self.state, mode) {
+            (State::Primary(primary), StopMode::Fast) if self.gate == Gate::Open => {
+                let toll = primary.shut_down(now, &mut self.host, out);
+                self.unknown_commits += toll.unknown;
+                self.gate = Gate::Closing;
+            }
+            (State::Standby(standby), StopMode::Fast) => {
+                standby.shut_down(now, &mut self.host, out);
+                self.consistent_at = standby.replayed_at(now);
+                self.down_in_order(now, out);
+            }
+            (_, _) => {
+                self.die(now, Scope::Processes, out);
+                out.fact(What::ShutDown);
+            }
+        }
+    }
+
+    /// The last process has ended in order.
+    fn down_in_order(&mut self, now: SimTime, out: &mut Out) {
+        self.earlier_checkpoints = self.checkpoints();
+        self.state = State::Down;
+        self.gate = Gate::Open;
+        self.control = Control::ShutDown { at: now };
+        self.host.slots.save_all();
+        self.host.slots.restore(now);
+        out.fact(What::ShutDown);
+    }
+
+    /// A primary that takes no sessions has done something: is it far enough?
+    fn behind_the_gate(&mut self, now: SimTime, out: &mut Out) {
+        if let State::Primary(primary) = &mut self.state {
+            match self.gate {
+                Gate::Opening if !primary.is_checkpointing() => {
+                    self.gate = Gate::Open;
+                    out.fact(What::Ready);
+                }
+                Gate::Closing => {
+                    primary.go_on_shutting_down(&mut self.host, out);
+                    if primary.is_shut_down() {
+                        self.down_in_order(now, out);
+                    }
+                }
+                Gate::Opening | Gate::Open => {}
+            }
+        }
+        self.schedule();
+    }
+
+    fn receive_behind_the_gate(
+        &mut self,
+        now: SimTime,
+        from: ServerId,
+        message: &Message,
+        out: &mut Out,
+    ) {
+        let State::Primary(primary) = &mut self.state else { return };
+        if message.body == Body::Connect || !primary.serves(from, message.connection) {
+            let why = match self.gate {
+                Gate::Closing => Refusal::ShuttingDown,
+                Gate::Opening | Gate::Open => Refusal::StartingUp,
+            };
+            turn_away(from, message, why, out);
+        } else {
+            primary.message(now, from, message, &mut self.host, out);
+        }
+        self.behind_the_gate(now, out);
     }
 
     /// pg_wal's volume takes no new file from now on, or does again.
@@ -542,30 +727,32 @@ impl Server {
             match postponed {
                 Postponed::Message { from, message } => self.receive(now, from, &message, out),
                 Postponed::Room { to, bytes } => self.room(now, to, bytes, out),
+                Postponed::Command(command) => self.command(now, &command, out),
             }
         }
         self.schedule();
     }
 
-    /// Crash recovery is over: the server writes its checkpoint and accepts connections.
+    /// Redo is over: the server makes a checkpoint, and then accepts connections.
     fn recovered(&mut self, now: SimTime, out: &mut Out) {
         let State::Recovering { since, .. } = self.state else { return };
         let files = &mut self.host.files;
         let end = files.written.max(files.flushed);
-        let took: Duration = now.since(since);
-        out.fact(What::RecoveryDone { end, took });
         (files.written, files.flushed) = (end, end);
+        if let Control::ShutDown { .. } = self.control {
+            let version = self.settings.version();
+            let primary = Primary::new(now, version, &self.settings, end);
+            self.state = State::Primary(Box::new(primary));
+            return out.fact(What::Ready);
+        }
+        out.fact(What::RecoveryDone { end, took: now.since(since) });
         let version = self.settings.version();
         let mut primary = Primary::new(now, version, &self.settings, end);
-        let redo = primary.wal.next_record();
-        let record_end = primary.wal.insert(record::CHECKPOINT_SHUTDOWN);
-        primary.wal.want(record_end);
-        primary.wal.note_checkpoint(redo);
-        primary.wal.begin_flush(now, files, &mut self.host.disk);
-        files.redo = redo;
+        primary.recovered_from(self.host.files.redo);
+        let cause = CheckpointCause::END_OF_RECOVERY;
+        primary.request_checkpoint(now, cause, &mut self.host, out);
         self.state = State::Primary(Box::new(primary));
-        out.effect(Effect::RedoMoved);
-        out.fact(What::Ready);
+        self.gate = Gate::Opening;
     }
 
     fn schedule(&mut self) {

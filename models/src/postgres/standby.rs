@@ -10,19 +10,20 @@
 //!
 //! **Source.** `xlogrecovery.c`, `walreceiver.c`, `walreceiverfuncs.c`.
 //!
-//! **Not modelled.** Cascading: it serves no standbys of its own. A restartpoint is made as soon
-//! as a checkpoint record is replayed, at no cost, where PostgreSQL spreads it like a checkpoint.
+//! **Not modelled.** Cascading: it serves no standbys of its own.
+
+mod restartpoint;
 
 use super::ConnectionId;
+use super::checkpointer::Checkpointer;
 use super::effect::Out;
 use super::guc::Settings;
 use super::host::Host;
 use super::protocol::{Body, Message};
-use super::slot::Limits;
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
-use crate::units::{Bytes, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
+use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
 /// The processes of a standby.
 #[derive(Clone, Debug)]
@@ -38,14 +39,19 @@ pub struct Standby {
     failed: bool,
     /// Restartpoints made.
     pub restartpoints: u64,
+    checkpointer: Checkpointer,
+    /// Redo point of the newest checkpoint record replayed.
+    checkpoint: Lsn,
+    /// The segment that replay is in.
+    segment: u64,
     /// What it needs next is gone from its upstream, or its slot is (18).
     pub lost: bool,
     /// Where it last found no record in pg_wal (`lastComplaint`).
     last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
-    /// What slots here may keep.
-    limits: Limits,
+    /// `idle_replication_slot_timeout`.
+    idle_slot_timeout: Option<Duration>,
 }
 
 impl Standby {
@@ -76,10 +82,13 @@ impl Standby {
             ready: false,
             failed: false,
             restartpoints: 0,
+            checkpointer: Checkpointer::for_restartpoints(now, settings.into(), redo),
+            checkpoint: redo,
+            segment: redo.segment(host.files.size),
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
-            limits: Limits::new(settings),
+            idle_slot_timeout: settings.idle_replication_slot_timeout,
         }
     }
 
@@ -100,8 +109,9 @@ impl Standby {
         let (timeout, interval) =
             (settings.wal_receiver_timeout, settings.wal_receiver_status_interval);
         self.receiver.reload(timeout, interval);
+        self.checkpointer.reload(settings.into());
         self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
-        self.limits = Limits::new(settings);
+        self.idle_slot_timeout = settings.idle_replication_slot_timeout;
     }
 
     /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and
@@ -135,7 +145,7 @@ impl Standby {
             true => self.receiver.next_loud_deadline(),
             false => self.receiver.next_deadline().min(self.startup.piece_done()),
         };
-        next.min(self.startup.retry_at())
+        next.min(self.startup.retry_at()).min(self.checkpointer.next_deadline())
     }
 
     #[inline]
@@ -221,6 +231,12 @@ impl Standby {
         if self.startup.retry_due(now) {
             self.receiver.connect(now, host.next_connection(), out);
         }
+        if self.checkpointer.next_deadline() <= now {
+            self.restartpoint_due(now, host, out);
+        }
+        if !self.receiver.is_streaming() {
+            self.look_at_segments(now, host, out);
+        }
     }
 
     #[inline(always)]
@@ -231,6 +247,19 @@ impl Standby {
         if let Some(event) = self.receiver.deadline(now, replayed, files, disk, out) {
             self.react(now, event, streaming, host, out);
         }
+    }
+
+    /// The server shuts down in order: a restartpoint, if there is something to make it of.
+    pub fn shut_down(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        if !self.receiver.is_off() {
+            let upstream = self.receiver.upstream();
+            self.receiver.terminate(now, &mut host.files, &mut host.disk);
+            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
+        }
+        out.fact(What::ShuttingDown);
+        self.shutdown_restartpoint(now, host, out);
     }
 
     /// It has just started: if nothing is to be replayed it is ready and wants a stream.
@@ -248,9 +277,7 @@ impl Standby {
             self.ready = true;
             out.fact(What::ReadyReadOnly { at: replayed });
         }
-        if let Some(redo) = self.receiver.replayed_checkpoint(replayed) {
-            self.restartpoint(now, redo, host, out);
-        }
+        self.note_checkpoint();
         if !self.startup.has_replayed_all() {
             return;
         }
@@ -259,22 +286,6 @@ impl Standby {
         } else {
             self.receiver.replayed_all(now, replayed, out);
         }
-    }
-
-    /// A checkpoint record is replayed (`CreateRestartPoint`): slots and `wal_keep_size` hold WAL
-    /// back here as they do on a primary.
-    fn restartpoint(&mut self, now: SimTime, redo: Lsn, host: &mut Host, out: &mut Out) {
-        self.restartpoints += 1;
-        host.slots.begin_checkpoint();
-        host.files.redo = host.files.redo.max(redo);
-        let (size, redo) = (host.files.size, host.files.redo.segment(host.files.size));
-        let end = host.files.flushed.max(self.startup.replayed());
-        let keep = |host: &Host| self.limits.keep_segment(end, host.slots.required()).min(redo);
-        let start = Lsn(keep(host) * size.bytes());
-        if host.slots.invalidate_free(now, start, self.limits.idle, out) {
-            host.slots.require_again();
-        }
-        host.remove_below(keep(host));
     }
 
     /// Everything is replayed and there is no walreceiver: startup has looked for more in pg_wal.
@@ -310,7 +321,12 @@ impl Standby {
         out: &mut Out,
     ) {
         match event {
-            Event::Flushed(upto) => self.startup.offer(now, upto),
+            Event::Flushed(upto) => {
+                self.startup.offer(now, upto);
+                if self.startup.replayed().segment(host.files.size) > self.segment {
+                    self.look_at_segments(now, host, out);
+                }
+            }
             event => self.stream_changed(now, event, streaming, host, out),
         }
     }
@@ -348,6 +364,10 @@ impl Standby {
                 if streaming {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
+            }
+            Event::EndOfWal(at) => {
+                out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
+                out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::TimedOut => {
                 out.send(upstream, self.receiver.connection(), Body::Close);

@@ -121,10 +121,12 @@ pub mod record {
         (version.major() >= 17).then_some(Bytes(30))
     }
 
-    /// RUNNING_XACTS and CHECKPOINT_ONLINE, aligned.
-    pub const CHECKPOINT: Bytes = Bytes(56 + 120);
-    /// END_OF_RECOVERY's checkpoint: CHECKPOINT_SHUTDOWN.
-    pub const CHECKPOINT_SHUTDOWN: Bytes = Bytes(114);
+    /// RUNNING_XACTS, when no transaction is open.
+    pub const RUNNING_XACTS: Bytes = Bytes(50);
+    /// SWITCH.
+    pub const SWITCH: Bytes = Bytes(24);
+    /// CHECKPOINT_ONLINE and CHECKPOINT_SHUTDOWN.
+    pub const CHECKPOINT: Bytes = Bytes(114);
 }
 
 impl Wal {
@@ -182,6 +184,30 @@ impl Wal {
     /// Beyond this insert position wal_buffers may have no room for `bytes` more.
     pub fn full_for(&self, bytes: Bytes) -> UsableBytes {
         UsableBytes((self.written.0 + self.buffers.0).saturating_sub(bytes.0))
+    }
+
+    /// A switch record, unless a segment begins here: the rest of the segment is used up
+    /// (`ReserveXLogSwitch`). Whether there was anything to do.
+    pub fn switch(&mut self) -> bool {
+        if self.insert.is_segment_start(self.size) {
+            return false;
+        }
+        let end = self.insert.after(record::SWITCH);
+        self.insert =
+            if end.is_segment_start(self.size) { end } else { end.segment_end(self.size) };
+        true
+    }
+
+    /// Writes pages out, without an fsync, until wal_buffers hold all that is not written. Never
+    /// beyond the segment of what is written: finishing that takes an fsync.
+    pub fn make_room(&mut self, files: &mut WalFiles) {
+        let target = UsableBytes(self.insert.0.saturating_sub(self.buffers.0));
+        let target = target.min(self.written.segment_end(self.size));
+        if target > self.written {
+            let target = target.end_lsn(self.size).page_start();
+            files.written = files.written.max(target);
+            self.written = self.usable(files.written);
+        }
     }
 
     /// Records were inserted that end here.

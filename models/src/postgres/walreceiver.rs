@@ -134,6 +134,8 @@ pub enum Event {
     Failed(Refusal),
     /// The peer closed the connection.
     PeerClosed,
+    /// The upstream shuts down; everything up to here is flushed.
+    EndOfWal(Lsn),
     /// Nothing was heard for `wal_receiver_timeout`.
     TimedOut,
 }
@@ -267,6 +269,12 @@ impl WalReceiver {
         self.begin_stream(now, end, end);
     }
 
+    /// The process is told to end: first it fsyncs what it has read.
+    pub fn terminate(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
+        self.flush_before_end(now, files, disk);
+        self.stop();
+    }
+
     /// The process ends; what it had under way is forgotten.
     pub fn stop(&mut self) {
         self.phase = Phase::Off;
@@ -319,6 +327,10 @@ impl WalReceiver {
                 self.flush_before_end(now, files, disk);
                 self.stop();
                 Some(Event::Failed(why))
+            }
+            (Phase::Streaming, Body::CopyDone) => {
+                self.terminate(now, files, disk);
+                Some(Event::EndOfWal(files.written))
             }
             (_, Body::Close) => {
                 self.flush_before_end(now, files, disk);

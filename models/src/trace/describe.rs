@@ -6,7 +6,7 @@
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Refusal, Scope, What};
 use super::messages::{Level, Words};
-use crate::postgres::command::Refused;
+use crate::postgres::command::{Refused, StopMode};
 use crate::units::Bytes;
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
@@ -76,6 +76,15 @@ impl Words<'_> {
             What::RecoveryStarted { redo } => {
                 format!("crash recovery replays WAL from {redo}")
             }
+            What::WasShutDown { .. } => "it was shut down in order".to_owned(),
+            What::InterruptedInRecovery => "it was interrupted in recovery".to_owned(),
+            What::StopRequested { mode: StopMode::Fast } => "shuts down".to_owned(),
+            What::StopRequested { mode: StopMode::Immediate } => "stops at once".to_owned(),
+            What::ShuttingDown => "all sessions are gone".to_owned(),
+            What::ShutDown => "is shut down".to_owned(),
+            What::StreamTerminated { upstream, at, .. } => {
+                format!("{} has no more WAL after {at}", self.name(upstream))
+            }
             What::RecoveryDone { end, took } => {
                 format!("crash recovery ended at {end} after {}", seconds(took.0))
             }
@@ -110,11 +119,8 @@ impl Words<'_> {
                 format!("waits before it asks its upstream again for WAL at {at}")
             }
             What::CheckpointStarted { cause, redo } => {
-                format!(
-                    "a {} starts ({}); redo at {redo}",
-                    self.checkpoint_kind(fact),
-                    because(cause)
-                )
+                let kind = self.checkpoint_kind(fact);
+                format!("a {kind} starts ({}); redo at {redo}", because(cause))
             }
             What::CheckpointDone { distance, took, .. } => format!(
                 "a {} completed after {}; {} kB of WAL since the one before",
@@ -122,6 +128,12 @@ impl Words<'_> {
                 seconds(took.0),
                 distance.0 / 1_024
             ),
+            What::CheckpointFiles { added, removed, recycled, .. } => format!(
+                "of its WAL files {recycled} are recycled and {removed} removed, {added} added"
+            ),
+            What::CheckpointsTooFrequent { seconds } => {
+                format!("checkpoints because of WAL are only {seconds} s apart")
+            }
             What::SlotCreated { slot, restart } => {
                 let slot = self.slot_name(slot);
                 match restart {
@@ -167,6 +179,7 @@ impl Words<'_> {
             Refusal::ConnectionRefused => "nothing listens there".to_owned(),
             Refusal::ConnectTimeout => "no answer".to_owned(),
             Refusal::StartingUp => "it is still starting up".to_owned(),
+            Refusal::ShuttingDown => "it is shutting down".to_owned(),
             Refusal::TooManySenders { max } => {
                 format!("all {max} of its max_wal_senders are taken")
             }
@@ -225,9 +238,11 @@ fn refused(why: Refused) -> String {
 
 fn because(cause: CheckpointCause) -> &'static str {
     match cause {
-        CheckpointCause::Time => "checkpoint_timeout elapsed",
-        CheckpointCause::Wal => "max_wal_size approaches",
-        CheckpointCause::EndOfRecovery => "recovery ended",
+        CheckpointCause::TIME => "checkpoint_timeout elapsed",
+        CheckpointCause::WAL => "max_wal_size approaches",
+        CheckpointCause::END_OF_RECOVERY => "recovery ended",
+        CheckpointCause::SHUTDOWN => "the server shuts down",
+        _ => "somebody asked for it",
     }
 }
 
@@ -236,6 +251,7 @@ fn ended(why: ConnectionEnd) -> &'static str {
         ConnectionEnd::PeerClosed => "the other side closed the connection",
         ConnectionEnd::Timeout => "nothing was heard for too long",
         ConnectionEnd::Shutdown => "this server went down",
+        ConnectionEnd::Terminated => "its upstream shut down",
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::postgres::command::{Refused, SlotName};
+use crate::postgres::command::{Refused, SlotName, StopMode};
 use crate::postgres::slot::Invalidation;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
@@ -55,6 +55,8 @@ pub enum ConnectionEnd {
     Timeout,
     /// This side's server went down.
     Shutdown,
+    /// The upstream had sent all of its WAL and shut down.
+    Terminated,
 }
 
 /// Why a connection attempt failed.
@@ -67,6 +69,8 @@ pub enum Refusal {
     ConnectTimeout,
     /// The upstream is starting up or recovering (`the database system is starting up`).
     StartingUp,
+    /// The upstream shuts down (`the database system is shutting down`).
+    ShuttingDown,
     /// `max_wal_senders` are connected.
     TooManySenders {
         /// The upstream's `max_wal_senders`.
@@ -100,16 +104,65 @@ pub enum Refusal {
     },
 }
 
-/// Why a checkpoint started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckpointCause {
+/// Why a checkpoint started: flags, as `checkpoint starting:` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointCause(u8);
+
+impl CheckpointCause {
     /// `checkpoint_timeout` elapsed.
-    Time,
+    pub const TIME: CheckpointCause = CheckpointCause(1 << 6);
     /// WAL since the last one reached its share of `max_wal_size`.
-    Wal,
+    pub const WAL: CheckpointCause = CheckpointCause(1 << 5);
+    /// `CHECKPOINT`.
+    pub const REQUESTED: CheckpointCause = CheckpointCause(IMMEDIATE | FORCE | 1 << 4);
     /// Crash recovery ended.
-    EndOfRecovery,
+    pub const END_OF_RECOVERY: CheckpointCause = CheckpointCause(1 << 1 | IMMEDIATE | 1 << 4);
+    /// The server shuts down.
+    pub const SHUTDOWN: CheckpointCause = CheckpointCause(1 | IMMEDIATE);
+
+    /// Both: the flags of requests that are served by one checkpoint.
+    pub fn and(self, other: CheckpointCause) -> CheckpointCause {
+        CheckpointCause(self.0 | other.0)
+    }
+
+    /// Whether it writes without naps.
+    pub fn is_immediate(self) -> bool {
+        self.0 & IMMEDIATE != 0
+    }
+
+    /// Whether it is made even if nothing was written since the last one.
+    pub fn is_forced(self) -> bool {
+        self.0 & (FORCE | 1 | 1 << 1) != 0
+    }
+
+    /// Whether WAL asked for it.
+    pub fn is_wal(self) -> bool {
+        self.0 & CheckpointCause::WAL.0 != 0
+    }
+
+    /// Whether its record is the only WAL since its redo point: nobody else can write.
+    pub fn is_alone(self) -> bool {
+        self.0 & (1 | 1 << 1) != 0
+    }
+
+    /// The flags in PostgreSQL's order (`LogCheckpointStart`).
+    pub fn flags(self) -> String {
+        let names = FLAGS.iter().enumerate();
+        let set = names.filter(|&(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| *name);
+        set.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// By bit, in the order in which they are printed.
+const FLAGS: [&str; 7] =
+    ["shutdown", "end-of-recovery", "immediate", "force", "wait", "wal", "time"];
+const IMMEDIATE: u8 = 1 << 2;
+const FORCE: u8 = 1 << 3;
+
+impl Serialize for CheckpointCause {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.flags())
+    }
 }
 
 /// Why a slot is invalidated.
@@ -166,6 +219,33 @@ pub enum What {
     RecoveryStarted {
         /// Redo point of the last completed checkpoint.
         redo: Lsn,
+    },
+    /// Startup found that the last shutdown was in order.
+    WasShutDown {
+        /// When that was.
+        at: SimTime,
+        /// Whether the server was a standby.
+        in_recovery: bool,
+    },
+    /// A standby starts again after a crash.
+    InterruptedInRecovery,
+    /// The postmaster was told to shut down.
+    StopRequested {
+        /// How.
+        mode: StopMode,
+    },
+    /// Sessions are gone: what is left is a last checkpoint.
+    ShuttingDown,
+    /// The postmaster has ended.
+    ShutDown,
+    /// A walreceiver was told that there is no more WAL: its upstream shuts down.
+    StreamTerminated {
+        /// The server it streamed from.
+        upstream: ServerId,
+        /// The timeline it streamed.
+        timeline: TimelineId,
+        /// End of what it received.
+        at: Lsn,
     },
     /// Crash recovery applied all that was left of the WAL.
     RecoveryDone {
@@ -257,6 +337,28 @@ pub enum What {
         distance: Bytes,
         /// Time from start to end.
         took: Duration,
+    },
+    /// What the checkpoint that now completes did to buffers and files.
+    CheckpointFiles {
+        /// Buffers written.
+        buffers: u32,
+        /// `shared_buffers`, as a number of buffers.
+        shared_buffers: u32,
+        /// Time of the writes.
+        write: Duration,
+        /// WAL expected until the next redo point (`CheckPointDistanceEstimate`).
+        estimate: Bytes,
+        /// Files created ahead.
+        added: u32,
+        /// Files deleted.
+        removed: u32,
+        /// Files renamed to be written again.
+        recycled: u32,
+    },
+    /// Checkpoints start because of WAL, less than `checkpoint_warning` apart.
+    CheckpointsTooFrequent {
+        /// Seconds since the last one started.
+        seconds: u32,
     },
     /// A slot was created.
     SlotCreated {

@@ -11,8 +11,8 @@
 //! `slot.c`, libpq's `fe-connect.c`, versions 13 to 18; checkpoint lines from
 //! `xlog.c:LogCheckpointStart` and `LogCheckpointEnd`.
 //!
-//! **Not modelled.** Buffers, SLRU buffers, files added, and the phases of a checkpoint: their
-//! fields are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
+//! **Not modelled.** SLRU buffers and the number of files that a checkpoint fsyncs: their fields
+//! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
 //! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
 //! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
@@ -23,8 +23,8 @@ use std::fmt::Write;
 
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Refusal, ServerId, What};
-use crate::postgres::command::SlotName;
-use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
+use crate::postgres::command::{SlotName, StopMode};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
 /// The severity of a message, in PostgreSQL's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +115,15 @@ pub struct Words<'a> {
     run: &'a Run,
     /// For each server: from when on it was a standby (or was not).
     standby: Vec<Vec<(SimTime, bool)>>,
-    /// For each server: when a checkpoint completed, and the estimate that its line prints.
-    checkpoints: Vec<Vec<(SimTime, u64)>>,
+    /// For each server: when a checkpoint completed, and what its line prints of files.
+    checkpoints: Vec<Vec<(SimTime, Option<What>)>>,
 }
 
 impl<'a> Words<'a> {
     /// Reads the facts of `run` once.
     pub fn new(run: &'a Run) -> Words<'a> {
         let is_standby = |name| run.samples.standbys.iter().any(|s| &s.name == name);
+        let mut files = vec![None; run.servers.len()];
         let mut words = Words {
             run,
             standby: run.servers.iter().map(|s| vec![(SimTime::ZERO, is_standby(s))]).collect(),
@@ -135,10 +136,10 @@ impl<'a> Words<'a> {
                 roles.push((fact.at, false));
             } else if let What::StandbyMode { .. } = fact.what {
                 roles.push((fact.at, true));
-            } else if let What::CheckpointDone { distance, .. } = fact.what {
-                let past = &mut words.checkpoints[server];
-                let before = past.last().map_or(0, |&(_, estimate)| estimate);
-                past.push((fact.at, estimate(before, distance.0)));
+            } else if let What::CheckpointFiles { .. } = fact.what {
+                files[server] = Some(fact.what);
+            } else if let What::CheckpointDone { .. } = fact.what {
+                words.checkpoints[server].push((fact.at, files[server].take()));
             }
         }
         words
@@ -168,10 +169,11 @@ impl<'a> Words<'a> {
         if after == 0 { SimTime::ZERO } else { past[after - 1].0 }
     }
 
-    fn estimate_at(&self, server: ServerId, at: SimTime) -> u64 {
+    /// What the checkpoint that completed at `at` did to files.
+    fn files_at(&self, server: ServerId, at: SimTime) -> Option<What> {
         let past = self.checkpoints.get(server.index()).map_or(&[][..], Vec::as_slice);
         let here = past.partition_point(|&(end, _)| end < at);
-        past.get(here).map_or(0, |&(_, estimate)| estimate)
+        past.get(here).and_then(|&(_, files)| files)
     }
 
     /// A slot's name.
@@ -186,15 +188,6 @@ impl<'a> Words<'a> {
             log.fact(server, fact);
         }
         log.lines
-    }
-}
-
-/// `UpdateCheckPointDistanceEstimate`: up at once, down by a tenth of the way.
-fn estimate(before: u64, distance: u64) -> u64 {
-    if distance >= before {
-        distance
-    } else {
-        (before / 10) * 9 + (before % 10) * 9 / 10 + distance / 10
     }
 }
 
@@ -290,6 +283,7 @@ impl Lines<'_, '_> {
             | What::Thawed
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
+            | What::CheckpointFiles { .. }
             | What::SlotCreated { .. }
             | What::SlotDropped { .. }
             | What::ActionBegan { .. }
@@ -322,6 +316,22 @@ impl Lines<'_, '_> {
             What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
             What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
+            What::WasShutDown { at, in_recovery } => {
+                let how = if in_recovery { "shut down in recovery" } else { "shut down" };
+                let at = timestamp(at, false);
+                self.log(server, Startup, format!("database system was {how} at {at}"));
+            }
+            What::InterruptedInRecovery => self.interrupted_in_recovery(server, fact.at),
+            What::StopRequested { mode } => self.stop_requested(server, mode),
+            What::ShuttingDown => self.log(server, Process::Checkpointer, "shutting down"),
+            What::ShutDown => self.log(server, Postmaster, "database system is shut down"),
+            What::StreamTerminated { upstream: _, timeline, at } => {
+                self.log(server, WalReceiver, "replication terminated by primary server");
+                if let Some(line) = self.lines.last_mut() {
+                    let detail = format!("End of WAL reached on timeline {timeline} at {at}.");
+                    line.detail = Some(detail);
+                }
+            }
             What::RecoveryDone { end, took } => self.recovery_done(server, end, took),
             What::Ready => {
                 self.log(server, Postmaster, "database system is ready to accept connections");
@@ -352,7 +362,7 @@ impl Lines<'_, '_> {
                     self.log(server, WalSender(standby), text);
                 }
                 // A walsender that is told to stop says nothing.
-                ConnectionEnd::Shutdown => {}
+                ConnectionEnd::Shutdown | ConnectionEnd::Terminated => {}
             },
             What::SyncStandby { standby, priority } => {
                 self.sync_standby(server, standby, priority);
@@ -367,6 +377,7 @@ impl Lines<'_, '_> {
                 self.checkpoint_started(server, fact.at, cause);
             }
             What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
+            What::CheckpointsTooFrequent { seconds } => self.too_frequent(server, seconds),
         }
     }
 
@@ -390,6 +401,30 @@ impl Lines<'_, '_> {
         let text = "database system was not properly shut down; automatic recovery in progress";
         self.log(server, Process::Startup, text);
         self.log(server, Process::Startup, format!("redo starts at {redo}"));
+    }
+
+    /// A standby's redo point has a log time where PostgreSQL has its checkpoint's.
+    fn interrupted_in_recovery(&mut self, server: ServerId, at: SimTime) {
+        let time = timestamp(self.words.last_checkpoint(server, at), false);
+        let text = format!("database system was interrupted while in recovery at log time {time}");
+        self.log(server, Process::Startup, text);
+        if let Some(line) = self.lines.last_mut() {
+            let hint = "If this has occurred more than once some data might be corrupted and you \
+                        might need to choose an earlier recovery target.";
+            line.hint = Some(hint.to_owned());
+        }
+    }
+
+    fn stop_requested(&mut self, server: ServerId, mode: StopMode) {
+        match mode {
+            StopMode::Fast => {
+                self.log(server, Process::Postmaster, "received fast shutdown request");
+                self.log(server, Process::Postmaster, "aborting any active transactions");
+            }
+            StopMode::Immediate => {
+                self.log(server, Process::Postmaster, "received immediate shutdown request");
+            }
+        }
     }
 
     fn recovery_done(&mut self, server: ServerId, end: Lsn, took: Duration) {
@@ -420,6 +455,11 @@ impl Lines<'_, '_> {
                  while processing the request."
             }
             ConnectionEnd::Timeout => "terminating walreceiver due to timeout",
+            ConnectionEnd::Terminated => {
+                "could not send end-of-streaming message to primary: server closed the connection \
+                 unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
+                 while processing the request.\nno COPY in progress"
+            }
             ConnectionEnd::Shutdown => {
                 "terminating walreceiver process due to administrator command"
             }
@@ -451,9 +491,10 @@ impl Lines<'_, '_> {
         let why = match why {
             Refusal::ConnectionRefused => unheard("Connection refused"),
             Refusal::ConnectTimeout => unheard("Connection timed out"),
-            Refusal::StartingUp => {
-                let text = "the database system is starting up";
-                self.add(upstream, Process::WalSender(server), Level::Fatal, text.to_owned());
+            Refusal::StartingUp | Refusal::ShuttingDown => {
+                let does = if why == Refusal::StartingUp { "starting up" } else { "shutting down" };
+                let text = format!("the database system is {does}");
+                self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
                 format!("{tried}FATAL:  {text}")
             }
             Refusal::TooManySenders { max } => {
@@ -492,17 +533,22 @@ impl Lines<'_, '_> {
         if self.major < 15 {
             return;
         }
-        let flags = match cause {
-            CheckpointCause::Time => "time",
-            CheckpointCause::Wal => "wal",
-            CheckpointCause::EndOfRecovery => "end-of-recovery immediate wait",
-        };
         let kind = self.checkpoint_kind(server, at);
-        self.log(server, Process::Checkpointer, format!("{kind} starting: {flags}"));
+        self.log(server, Process::Checkpointer, format!("{kind} starting: {}", cause.flags()));
     }
 
     fn checkpoint_kind(&self, server: ServerId, at: SimTime) -> &'static str {
         if self.words.is_standby(server, at) { "restartpoint" } else { "checkpoint" }
+    }
+
+    fn too_frequent(&mut self, server: ServerId, seconds: u32) {
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        let text = format!("checkpoints are occurring too frequently ({seconds} {unit} apart)");
+        self.log(server, Process::Checkpointer, text);
+        if let Some(line) = self.lines.last_mut() {
+            let hint = "Consider increasing the configuration parameter \"max_wal_size\".";
+            line.hint = Some(hint.to_owned());
+        }
     }
 
     fn checkpoint_done(&mut self, server: ServerId, fact: &Fact) {
@@ -511,21 +557,54 @@ impl Lines<'_, '_> {
             return;
         }
         let kind = self.checkpoint_kind(server, fact.at);
-        let slru = if self.major >= 18 { ", wrote 0 SLRU buffers" } else { "" };
-        let total = format!("{}.{:03}", took.0 / 1_000_000_000, took.0 / 1_000_000 % 1_000);
-        let mut text = format!(
-            "{kind} complete: wrote 0 buffers (0.0%){slru}; 0 WAL file(s) added, 0 removed, \
-             0 recycled; write=0.000 s, sync=0.000 s, total={total} s; sync files=0, \
-             longest=0.000 s, average=0.000 s; distance={} kB, estimate={} kB",
+        let seconds = |d: Duration| format!("{}.{:03}", d.0 / NANOS, d.0 / 1_000_000 % 1_000);
+        let mut text = format!("{kind} complete: ");
+        let (mut write, mut estimate) = (Duration::ZERO, Bytes(0));
+        if let Some(What::CheckpointFiles {
+            buffers,
+            shared_buffers,
+            write: wrote,
+            estimate: expected,
+            added,
+            removed,
+            recycled,
+        }) = self.words.files_at(server, fact.at)
+        {
+            let tenths =
+                (u64::from(buffers) * 2_000 / u64::from(shared_buffers.max(1))).div_ceil(2);
+            let slru = if self.major >= 18 { ", wrote 0 SLRU buffers" } else { "" };
+            let _ = write!(
+                text,
+                "wrote {buffers} buffers ({}.{}%){slru}; {added} WAL file(s) added, {removed} \
+                 removed, {recycled} recycled; ",
+                tenths / 10,
+                tenths % 10
+            );
+            (write, estimate) = (wrote, expected);
+        }
+        let _ = write!(
+            text,
+            "write={} s, sync={} s, total={} s; sync files=0, longest=0.000 s, average=0.000 s; \
+             distance={} kB, estimate={} kB",
+            seconds(write),
+            seconds(Duration(took.0.min(write.0 + NANOS / 1_000) - write.0.min(took.0))),
+            seconds(took),
             distance.0 / 1_024,
-            self.words.estimate_at(server, fact.at) / 1_024,
+            estimate.0 / 1_024,
         );
         if self.major >= 16 {
             let _ = write!(text, "; lsn={}, redo lsn={redo}", record_start(end));
         }
         self.log(server, Process::Checkpointer, text);
+        if kind == "restartpoint" {
+            let text = format!("recovery restart point at {redo}");
+            self.log(server, Process::Checkpointer, text);
+        }
     }
 }
+
+/// Nanoseconds of a second.
+const NANOS: u64 = 1_000_000_000;
 
 /// Where the record after one that ends at `end` starts: behind a page's header.
 fn next_record(end: Lsn) -> Lsn {
@@ -553,13 +632,6 @@ mod tests {
         assert_eq!(at(366), "2001-01-01 01:02:03 UTC");
         assert_eq!(at(36_525), "2100-01-01 01:02:03 UTC");
         assert_eq!(at(36_525 + 59), "2100-03-01 01:02:03 UTC");
-    }
-
-    #[test]
-    fn the_estimate_rises_at_once_and_falls_slowly() {
-        assert_eq!(estimate(0, 1_000), 1_000);
-        assert_eq!(estimate(1_000, 0), 900);
-        assert_eq!(estimate(1_000, 500), 950);
     }
 
     #[test]

@@ -92,6 +92,8 @@ fn matters(what: &What) -> bool {
         | What::Thawed
         | What::RecoveryStarted { .. }
         | What::RecoveryDone { .. }
+        | What::StopRequested { .. }
+        | What::ShutDown
         | What::Ready
         | What::ReadyReadOnly { .. }
         | What::StreamingStarted { .. }
@@ -111,14 +113,20 @@ fn matters(what: &What) -> bool {
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
+        | What::WasShutDown { .. }
+        | What::InterruptedInRecovery
+        | What::ShuttingDown
+        | What::EndOfWal { .. }
         | What::StandbyMode { .. }
         | What::ActionEnded { .. }
         | What::SenderStarted { .. }
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
-        | What::EndOfWal { .. }
+        | What::StreamTerminated { .. }
         | What::Reloaded
         | What::CheckpointStarted { .. }
+        | What::CheckpointFiles { .. }
+        | What::CheckpointsTooFrequent { .. }
         | What::CheckpointDone { .. } => false,
     }
 }

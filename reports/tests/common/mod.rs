@@ -169,7 +169,7 @@ fn before_the_crash() -> Vec<Fact> {
     add(
         20_000,
         Some(PG1),
-        What::CheckpointStarted { cause: CheckpointCause::Wal, redo: Lsn(0x500_0028) },
+        What::CheckpointStarted { cause: CheckpointCause::WAL, redo: Lsn(0x500_0028) },
     );
     add(
         26_500,
@@ -217,7 +217,7 @@ fn after_the_crash() -> Vec<Fact> {
     add(
         93_421,
         Some(PG1),
-        What::CheckpointStarted { cause: CheckpointCause::EndOfRecovery, redo: Lsn(0x6AB_CD28) },
+        What::CheckpointStarted { cause: CheckpointCause::END_OF_RECOVERY, redo: Lsn(0x6AB_CD28) },
     );
     add(
         93_900,
@@ -241,7 +241,7 @@ fn after_the_crash() -> Vec<Fact> {
     add(
         99_000,
         Some(PG2),
-        What::CheckpointStarted { cause: CheckpointCause::Time, redo: Lsn(0x6AB_CD28) },
+        What::CheckpointStarted { cause: CheckpointCause::TIME, redo: Lsn(0x6AB_CD28) },
     );
     add(99_500, Some(PG2), ended(ConnectionEnd::Shutdown));
     add(99_600, Some(PG1), What::SenderEnded { standby: PG2, why: ConnectionEnd::Shutdown });

@@ -17,10 +17,8 @@
 //! **Not modelled.** The time that a session takes to connect.
 
 use std::cell::RefCell;
-use std::pin::pin;
 use std::rc::Rc;
 
-use futures_util::{FutureExt, select_biased};
 use models::postgres::command::{Command, Refused, SlotName, StopMode};
 use models::postgres::guc::Settings;
 use models::trace::fact::{Scope, ServerId, What};
@@ -169,16 +167,10 @@ async fn checkpoint(server: ServerId) {
     wait_for(Watch::Checkpoints(server, wanted)).await;
 }
 
-/// Ends when all that was written is flushed.
+/// Ends when all is written and its commit, if it has one, is durable.
 async fn write(server: ServerId, what: Command) {
     command(server, what);
-    let end = with(|world| world.servers()[server.index()].replayed(world.now()));
-    let mut flushed = pin!(wait_for(Watch::Flushed(server, end)).fuse());
-    let mut dead = pin!(wait_for(Watch::Down(server)).fuse());
-    select_biased! {
-        () = flushed => {}
-        () = dead => {}
-    }
+    wait_for(Watch::Written(server)).await;
 }
 
 /// Writes down what views show.

@@ -84,6 +84,7 @@ pub(super) fn fingerprint_of(message: &Message) -> u64 {
         | Body::System { .. }
         | Body::StartReplication { .. }
         | Body::CopyBoth
+        | Body::CopyDone
         | Body::Keepalive { .. }
         | Body::StatusUpdate { .. }
         | Body::Close => u64::from(message.connection.0),

@@ -21,6 +21,8 @@ pub enum Watch {
     Ready(ServerId),
     /// WAL is durable there up to the position.
     Flushed(ServerId, Lsn),
+    /// No operator's session writes there or waits for its commit.
+    Written(ServerId),
     /// No postmaster runs.
     Down(ServerId),
     /// It is not frozen.
@@ -41,7 +43,7 @@ impl Watch {
     /// Whether it may come true without a fact.
     pub(super) fn is_of_positions(self) -> bool {
         match self {
-            Watch::Flushed(..) | Watch::CaughtUp(_) => true,
+            Watch::Flushed(..) | Watch::Written(_) | Watch::CaughtUp(_) => true,
             Watch::Ready(_)
             | Watch::Down(_)
             | Watch::Thawed(_)
@@ -84,6 +86,7 @@ impl World {
         match watch {
             Watch::Ready(server) => of(server).is_ready(),
             Watch::Flushed(server, lsn) => of(server).flushed() >= lsn,
+            Watch::Written(server) => !of(server).is_writing(),
             Watch::Down(server) => matches!(of(server).state(), State::Down),
             Watch::Thawed(server) => of(server).frozen().is_none(),
             Watch::Checkpoints(server, wanted) => {

@@ -114,6 +114,7 @@ impl Primary {
             | Body::Refused(_)
             | Body::System { .. }
             | Body::CopyBoth
+            | Body::CopyDone
             | Body::XLogData { .. }
             | Body::Keepalive { .. } => {
                 unreachable!("a standby does not send {:?}", message.body)

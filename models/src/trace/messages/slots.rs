@@ -31,6 +31,7 @@ impl Lines<'_, '_> {
             Refusal::ConnectionRefused
             | Refusal::ConnectTimeout
             | Refusal::StartingUp
+            | Refusal::ShuttingDown
             | Refusal::TooManySenders { .. }
             | Refusal::SegmentRemoved { .. }
             | Refusal::Terminated => return,
