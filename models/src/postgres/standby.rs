@@ -234,9 +234,6 @@ impl Standby {
         if self.checkpointer.next_deadline() <= now {
             self.restartpoint_due(now, host, out);
         }
-        if !self.receiver.is_streaming() {
-            self.look_at_segments(now, host, out);
-        }
     }
 
     #[inline(always)]
@@ -278,6 +275,9 @@ impl Standby {
             out.fact(What::ReadyReadOnly { at: replayed });
         }
         self.note_checkpoint();
+        if !self.receiver.is_streaming() {
+            self.look_at_segments(now, host, out);
+        }
         if !self.startup.has_replayed_all() {
             return;
         }

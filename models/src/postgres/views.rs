@@ -302,7 +302,8 @@ pub fn wal_lsn(server: &Server, now: SimTime) -> Option<WalLsn> {
     let files = &server.host.files;
     match server.state() {
         State::Primary(primary) => Some(WalLsn {
-            insert_lsn: Some(primary.wal.insert_lsn()),
+            // `XLogBytePosToRecPtr`: at the end of a page it skips the next one's header.
+            insert_lsn: Some(primary.wal.next_record()),
             write_lsn: Some(files.written),
             flush_lsn: Some(files.flushed),
             ..WalLsn::default()

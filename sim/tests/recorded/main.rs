@@ -4,6 +4,8 @@
 //! that does not depend on the recorded machine has to come out equal. What is compared within a
 //! tolerance, and what is not compared, stands at the head of each file.
 
+mod recycling;
+mod retention;
 mod timeouts;
 
 use models::trace::Run;

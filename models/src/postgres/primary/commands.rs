@@ -79,11 +79,20 @@ impl Primary {
     }
 
     fn finish_job(&mut self, now: SimTime, host: &mut Host) {
-        if let Some(Job::Write(_)) = self.jobs.pop_front() {
-            let end = self.wal.insert(record::COMMIT);
-            self.wal.want(end);
-            self.written = end;
-            self.flush_if_wanted(now, false, host);
+        match self.jobs.pop_front() {
+            Some(Job::Write(_)) => {
+                let end = self.wal.insert(record::COMMIT);
+                self.wal.want(end);
+                self.written = end;
+                self.flush_if_wanted(now, false, host);
+            }
+            // Without a commit record the end of a transaction is the walwriter's business
+            // (`XLogSetAsyncXactLSN`).
+            Some(Job::WriteTo(_)) => {
+                self.wal.want_soon(self.wal.inserted());
+                self.walwriter.asynchronous_commit(now, self.wal.unflushed());
+            }
+            None => {}
         }
     }
 
