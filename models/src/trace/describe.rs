@@ -118,6 +118,32 @@ impl Words<'_> {
             What::WaitingForWal { at } => {
                 format!("waits before it asks its upstream again for WAL at {at}")
             }
+            What::CheckpointStarted { .. }
+            | What::CheckpointDone { .. }
+            | What::CheckpointFiles { .. }
+            | What::CheckpointsTooFrequent { .. } => self.checkpoint(fact),
+            What::EndOfWal { at } => format!("finds no more WAL at {at}"),
+            What::SlotCreated { .. }
+            | What::SlotDropped { .. }
+            | What::SlotOwnerTerminated { .. }
+            | What::SlotInvalidated { .. }
+            | What::Reloaded
+            | What::ParameterChanged { .. }
+            | What::ParameterNeedsRestart { .. }
+            | What::ReplayPaused { .. }
+            | What::ReplayResumed
+            | What::ActionBegan { .. }
+            | What::ActionEnded { .. }
+            | What::CommandRefused { .. } => self.operated(fact.what),
+            What::QueueFull { limit } => {
+                format!("a queue is full at {limit}; what comes now is turned away")
+            }
+        }
+    }
+
+    /// What a checkpoint does.
+    fn checkpoint(&self, fact: &Fact) -> String {
+        match fact.what {
             What::CheckpointStarted { cause, redo } => {
                 let kind = self.checkpoint_kind(fact);
                 format!("a {kind} starts ({}); redo at {redo}", because(cause))
@@ -134,6 +160,13 @@ impl Words<'_> {
             What::CheckpointsTooFrequent { seconds } => {
                 format!("checkpoints because of WAL are only {seconds} s apart")
             }
+            other => unreachable!("{other:?} is not about a checkpoint"),
+        }
+    }
+
+    /// What operators do, and what becomes of it.
+    fn operated(&self, what: What) -> String {
+        match what {
             What::SlotCreated { slot, restart } => {
                 let slot = self.slot_name(slot);
                 match restart {
@@ -159,13 +192,10 @@ impl Words<'_> {
             }
             What::ReplayPaused { at } => format!("replay is paused at {at}"),
             What::ReplayResumed => "replay goes on".to_owned(),
-            What::EndOfWal { at } => format!("finds no more WAL at {at}"),
             What::ActionBegan { action } => self.action(action),
             What::ActionEnded { action } => format!("done: {}", self.action(action)),
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
-            What::QueueFull { limit } => {
-                format!("a queue is full at {limit}; what comes now is turned away")
-            }
+            other => unreachable!("{other:?} is not an operator's"),
         }
     }
 

@@ -293,46 +293,21 @@ impl Lines<'_, '_> {
             What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
                 self.slot_obsolete(server, fact.what);
             }
-            What::Reloaded => {
-                let text = "received SIGHUP, reloading configuration files";
-                self.log(server, Postmaster, text);
-            }
-            What::ParameterChanged { parameter, value } => {
-                let value = value.as_str();
-                let text = format!("parameter \"{parameter}\" changed to \"{value}\"");
-                self.log(server, Postmaster, text);
-            }
-            What::ParameterNeedsRestart { parameter } => {
-                let text = format!(
-                    "parameter \"{parameter}\" cannot be changed without restarting the server"
-                );
-                self.log(server, Postmaster, text);
-            }
-            What::ReplayPaused { .. } => {
-                self.log(server, Startup, "recovery has paused");
-                self.explain(None, Some("Execute pg_wal_replay_resume() to continue.".to_owned()));
-            }
-            What::ReplayResumed => {}
+            What::Reloaded
+            | What::ParameterChanged { .. }
+            | What::ParameterNeedsRestart { .. }
+            | What::ReplayPaused { .. }
+            | What::ReplayResumed => self.operated(server, fact.what),
             What::EndOfWal { at } => self.invalid_record(server, at),
             What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
             What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
-            What::WasShutDown { at, in_recovery } => {
-                let how = if in_recovery { "shut down in recovery" } else { "shut down" };
-                let at = timestamp(at, false);
-                self.log(server, Startup, format!("database system was {how} at {at}"));
-            }
-            What::InterruptedInRecovery => self.interrupted_in_recovery(server, fact.at),
-            What::StopRequested { mode } => self.stop_requested(server, mode),
-            What::ShuttingDown => self.log(server, Process::Checkpointer, "shutting down"),
-            What::ShutDown => self.log(server, Postmaster, "database system is shut down"),
-            What::StreamTerminated { upstream: _, timeline, at } => {
-                self.log(server, WalReceiver, "replication terminated by primary server");
-                if let Some(line) = self.lines.last_mut() {
-                    let detail = format!("End of WAL reached on timeline {timeline} at {at}.");
-                    line.detail = Some(detail);
-                }
-            }
+            What::WasShutDown { .. }
+            | What::InterruptedInRecovery
+            | What::StopRequested { .. }
+            | What::ShuttingDown
+            | What::ShutDown
+            | What::StreamTerminated { .. } => self.shut_down(server, fact),
             What::RecoveryDone { end, took } => self.recovery_done(server, end, took),
             What::Ready => {
                 self.log(server, Postmaster, "database system is ready to accept connections");
@@ -379,6 +354,58 @@ impl Lines<'_, '_> {
             }
             What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
             What::CheckpointsTooFrequent { seconds } => self.too_frequent(server, seconds),
+        }
+    }
+
+    /// The end of a server, and the traces that it finds when it starts again.
+    fn shut_down(&mut self, server: ServerId, fact: &Fact) {
+        use Process::{Postmaster, Startup, WalReceiver};
+        match fact.what {
+            What::WasShutDown { at, in_recovery } => {
+                let how = if in_recovery { "shut down in recovery" } else { "shut down" };
+                let at = timestamp(at, false);
+                self.log(server, Startup, format!("database system was {how} at {at}"));
+            }
+            What::InterruptedInRecovery => self.interrupted_in_recovery(server, fact.at),
+            What::StopRequested { mode } => self.stop_requested(server, mode),
+            What::ShuttingDown => self.log(server, Process::Checkpointer, "shutting down"),
+            What::ShutDown => self.log(server, Postmaster, "database system is shut down"),
+            What::StreamTerminated { upstream: _, timeline, at } => {
+                self.log(server, WalReceiver, "replication terminated by primary server");
+                if let Some(line) = self.lines.last_mut() {
+                    let detail = format!("End of WAL reached on timeline {timeline} at {at}.");
+                    line.detail = Some(detail);
+                }
+            }
+            other => unreachable!("{other:?} is not about a shutdown"),
+        }
+    }
+
+    /// What operators change.
+    fn operated(&mut self, server: ServerId, what: What) {
+        use Process::{Postmaster, Startup};
+        match what {
+            What::Reloaded => {
+                let text = "received SIGHUP, reloading configuration files";
+                self.log(server, Postmaster, text);
+            }
+            What::ParameterChanged { parameter, value } => {
+                let value = value.as_str();
+                let text = format!("parameter \"{parameter}\" changed to \"{value}\"");
+                self.log(server, Postmaster, text);
+            }
+            What::ParameterNeedsRestart { parameter } => {
+                let text = format!(
+                    "parameter \"{parameter}\" cannot be changed without restarting the server"
+                );
+                self.log(server, Postmaster, text);
+            }
+            What::ReplayPaused { .. } => {
+                self.log(server, Startup, "recovery has paused");
+                self.explain(None, Some("Execute pg_wal_replay_resume() to continue.".to_owned()));
+            }
+            What::ReplayResumed => {}
+            other => unreachable!("{other:?} is not an operator's"),
         }
     }
 

@@ -121,7 +121,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         reading: "For a slot: the primary's insert position less restart_lsn, and beneath it \
                   wal_status, stronger the worse it is; a lost slot keeps nothing. Without \
                   slots: the WAL that each standby still needs, and how far back the files reach. \
-                  A dotted upright line: a standby asked for WAL that is gone, and has to be rebuilt.",
+                  A dotted upright line: a standby asked for WAL that is gone; rebuild it.",
         y_title: "WAL up to the primary's insert position, bytes",
         unit: Unit::Bytes,
         log: false,

@@ -5,7 +5,7 @@
 //! often and until when.
 
 use models::trace::Run;
-use models::trace::fact::{Fact, What};
+use models::trace::fact::{Fact, Refusal, What};
 use models::trace::messages::Words;
 use models::units::SimTime;
 
@@ -45,8 +45,9 @@ pub fn timeline(run: &Run, limit: usize) -> Timeline {
     let mut timeline = Timeline { minor: run.facts.dropped(), ..Timeline::default() };
     // For every server (and for what is outside of all) the fact it said last, and its entry.
     let mut last: Vec<Option<(What, usize)>> = vec![None; run.servers.len() + 1];
-    for fact in run.facts.iter() {
-        if !matters(&fact.what) || is_idle(run, &fact.what) {
+    for (index, fact) in run.facts.iter().enumerate() {
+        let said = matters(&fact.what) && !is_idle(run, &fact.what);
+        if !said || is_in_vain(fact, run.facts.iter().skip(index + 1)) {
             timeline.minor += 1;
             continue;
         }
@@ -83,6 +84,15 @@ fn entry(words: &Words, fact: &Fact) -> Entry {
 fn is_idle(run: &Run, what: &What) -> bool {
     let What::ActionBegan { action } = what else { return false };
     run.actions.get(usize::from(*action)).is_some_and(|action| action.idle)
+}
+
+/// Whether a stream started only to be told that its WAL is gone: then that is what matters.
+fn is_in_vain<'a>(fact: &Fact, mut later: impl Iterator<Item = &'a Fact>) -> bool {
+    let What::StreamingStarted { .. } = fact.what else { return false };
+    let next = later.find(|next| next.server == fact.server);
+    next.is_some_and(|next| {
+        matches!(next.what, What::ConnectFailed { why: Refusal::SegmentRemoved { .. }, .. })
+    })
 }
 
 /// Whether the timeline says it.
