@@ -228,3 +228,62 @@ fn a_fault_pauses_replay_and_its_end_resumes_it() {
     let end = diary.last().expect("an end");
     assert!(end.starts_with("-wait until caught_up 10"), "{diary:?}");
 }
+
+#[test]
+fn each_deed_ends_before_the_next_begins() {
+    let run = run(
+        "2min",
+        "[[step]]\ndo = [{ wait = 'pg2 streaming' }, { write = '40MB' }, \
+         { write_to = '0/8000000' }, { switch_wal = 'pg1' }, { checkpoint = 'pg1' }, \
+         { stop = 'pg2' }, { checkpoint = 'pg1' }, { start = 'pg2' }, \
+         { wait = 'pg2 streaming' }, { restart = 'pg1', mode = 'immediate' }, \
+         { wait = 'pg2 caught_up' }]\n",
+    );
+    assert_eq!((refusals(&run), run.unfinished().len()), (Vec::new(), 0), "{:?}", diary(&run));
+    let ends = |name: &str| -> Vec<u64> {
+        let lines = diary(&run).into_iter().filter(|l| l.starts_with(&format!("-{name}")));
+        lines.filter_map(|l| l.rsplit(' ').next()?.parse().ok()).collect()
+    };
+    let done = run.facts.iter().filter(|f| matches!(f.what, What::CheckpointDone { .. }));
+    let done: Vec<u64> = done.map(|f| f.at.0 / 1_000_000).collect();
+    assert_eq!(ends("checkpoint"), &done[..2]);
+    // 40 MB at 1,500 MB/s at the least.
+    assert!(ends("write 40MB")[0] >= 26, "{:?}", diary(&run));
+    let down = first(&run, |w| matches!(w, What::ShutDown)).expect("pg2 was shut down");
+    assert_eq!(ends("stop"), [down]);
+    let after = |ms: u64| move |at: &&u64| **at >= ms;
+    let ready: Vec<u64> = run
+        .facts
+        .iter()
+        .filter(|f| matches!(f.what, What::Ready | What::ReadyReadOnly { .. }))
+        .map(|f| f.at.0 / 1_000_000)
+        .collect();
+    assert_eq!(ends("start").first(), ready.iter().find(after(down)));
+    assert!(ends("restart")[0] > ends("start")[0]);
+}
+
+#[test]
+fn what_an_operator_stopped_stays_down_when_its_host_boots() {
+    let run = run(
+        "1min",
+        "[fault.death]\nkind = 'crash'\nwhat = 'host'\nserver = 'pg2'\nat = '10s'\nfor = '5s'\n\
+         [action.a]\nkind = 'stop'\nserver = 'pg2'\nat = '5s'\n\
+         [action.b]\nkind = 'start'\nserver = 'pg2'\nat = '30s'\n",
+    );
+    let starts = run.facts.iter().filter(|f| matches!(f.what, What::Starting));
+    let starts: Vec<u64> = starts.map(|f| f.at.0 / 1_000_000).collect();
+    assert_eq!(starts, [30_000]);
+}
+
+#[test]
+fn a_stop_fault_ends_with_a_start() {
+    let run = run(
+        "1min",
+        "[fault.away]\nkind = 'stop'\nserver = 'pg2'\nat = '5s'\nfor = '20s'\n\
+         [fault.death]\nkind = 'crash'\nwhat = 'host'\nserver = 'pg2'\nat = '10s'\nfor = '5s'\n",
+    );
+    let starts = run.facts.iter().filter(|f| matches!(f.what, What::Starting));
+    let starts: Vec<u64> = starts.map(|f| f.at.0 / 1_000_000).collect();
+    assert_eq!(starts, [25_000]);
+    assert!(run.summary.standbys[0].connected);
+}

@@ -14,11 +14,13 @@
 //! **Not modelled.** The time of a postmaster's start beside recovery. Where recovery ends is
 //! exact for what a flush wrote; WAL that only the walwriter wrote page by page ends at a page.
 
+mod gate;
+mod life;
 mod operator;
 
 use std::collections::VecDeque;
 
-use super::command::{Command, Refused, SlotName, StopMode};
+use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::Settings;
 use super::host::{Host, Names};
@@ -30,7 +32,7 @@ use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
 use crate::network::Coming;
-use crate::trace::fact::{CheckpointCause, ConnectionEnd, Refusal, Scope, ServerId, What};
+use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
 /// What the kernel keeps for a frozen server.
@@ -409,105 +411,6 @@ impl Server {
         }
     }
 
-    /// The processes, or the whole host, die.
-    pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
-        out.at = now;
-        let lost = self.die(now, scope, out);
-        out.fact(What::Crashed { scope, lost });
-        self.schedule();
-    }
-
-    /// The same without a word. How much of the written WAL is lost.
-    fn die(&mut self, now: SimTime, scope: Scope, out: &mut Out) -> Bytes {
-        let written = self.host.files.written;
-        let survived = match scope {
-            Scope::Processes => self.host.files.written.max(self.host.files.flushed),
-            Scope::Host => self.host.files.flushed,
-        };
-        self.earlier_checkpoints = self.checkpoints();
-        self.gate = Gate::Open;
-        let state = std::mem::replace(&mut self.state, State::Down);
-        if !matches!(state, State::Down) {
-            self.control = Control::Interrupted;
-        }
-        match state {
-            State::Primary(mut primary) => {
-                let toll = primary.crash(survived, out);
-                self.lost_commits += toll.lost;
-                self.unknown_commits += toll.unknown;
-                if scope == Scope::Processes {
-                    for (_, sender) in primary.senders() {
-                        out.send(sender.standby(), sender.connection(), Body::Close);
-                        let (standby, why) = (sender.standby(), ConnectionEnd::Shutdown);
-                        out.fact(What::SenderEnded { standby, why });
-                    }
-                }
-            }
-            State::Standby(standby) => {
-                self.consistent_at = standby.replayed_at(now);
-                if scope == Scope::Processes && !standby.receiver.is_off() {
-                    let (to, connection) =
-                        (standby.receiver.upstream(), standby.receiver.connection());
-                    out.send(to, connection, Body::Close);
-                }
-            }
-            State::Down | State::Recovering { .. } => {}
-        }
-        self.host.slots.restore(now);
-        self.frozen = None;
-        self.postponed.clear();
-        if scope == Scope::Host {
-            self.host_down = true;
-            self.host.disk.power_cut();
-            self.host.files.power_cut();
-        }
-        written.since(survived)
-    }
-
-    /// The host is up and the postmaster starts. Nothing happens if it runs.
-    pub fn start(&mut self, now: SimTime, out: &mut Out) {
-        self.host_down = false;
-        out.at = now;
-        if !matches!(self.state, State::Down) {
-            return;
-        }
-        if let Some(settings) = self.next_settings.take() {
-            self.settings = settings;
-        }
-        self.host.slots.set_max(self.settings.max_replication_slots);
-        self.host.slots.restore(now);
-        out.fact(What::Starting);
-        let files = &mut self.host.files;
-        let end = files.written.max(files.flushed);
-        // After a crash PostgreSQL first fsyncs the whole data directory (`SyncDataDirectory`).
-        (files.written, files.flushed) = (end, end);
-        match self.upstream {
-            None if self.control != Control::Interrupted => {
-                let Control::ShutDown { at } = self.control else { return };
-                out.fact(What::WasShutDown { at, in_recovery: false });
-                self.state = State::Recovering { until: now, since: now };
-            }
-            None => {
-                out.fact(What::RecoveryStarted { redo: files.redo });
-                let took = self.replay.time_for(end.since(files.redo));
-                self.state = State::Recovering { until: now + took, since: now };
-            }
-            Some(upstream) => {
-                out.fact(match self.control {
-                    Control::ShutDown { at } => What::WasShutDown { at, in_recovery: true },
-                    Control::Interrupted => What::InterruptedInRecovery,
-                });
-                let (at, replay) = (self.consistent_at.min(end), self.replay);
-                let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
-                let mut standby = Box::new(standby);
-                standby.be_quiet(self.quiet);
-                standby.begin(now, &mut self.host, out);
-                self.state = State::Standby(standby);
-            }
-        }
-        self.schedule();
-    }
-
     /// Up from the first moment, without a recovery; a standby has everything up to its flush.
     pub fn start_running(&mut self, now: SimTime, version: PgVersion) {
         let end = self.host.files.flushed;
@@ -588,124 +491,6 @@ impl Server {
         self.schedule();
     }
 
-    /// A command that writes WAL.
-    fn on_primary(&mut self, out: &mut Out, act: impl FnOnce(&mut Primary, &mut Host, &mut Out)) {
-        let why = match &mut self.state {
-            State::Primary(primary) if self.gate == Gate::Open => {
-                return act(primary, &mut self.host, out);
-            }
-            State::Standby(standby) if standby.is_ready() => Refused::RecoveryInProgress,
-            _ => Refused::NotRunning,
-        };
-        out.fact(What::CommandRefused { why });
-    }
-
-    /// `CHECKPOINT`.
-    fn checkpoint(&mut self, now: SimTime, out: &mut Out) {
-        let earlier = self.earlier_checkpoints;
-        if let State::Standby(standby) = &mut self.state
-            && standby.is_ready()
-        {
-            standby.catch_up(now, &mut self.host, out);
-            let completed = standby.request_restartpoint(now, &mut self.host, out);
-            self.requested = earlier + completed;
-            return;
-        }
-        let mut completed = None;
-        self.on_primary(out, |primary, host, out| {
-            let cause = CheckpointCause::REQUESTED;
-            completed = Some(primary.request_checkpoint(now, cause, host, out));
-        });
-        if let Some(completed) = completed {
-            self.requested = earlier + completed;
-        }
-    }
-
-    /// The last `CHECKPOINT` is done when [`Server::checkpoints`] has come to this.
-    pub fn checkpoint_requested(&self) -> u64 {
-        self.requested
-    }
-
-    /// Whether an operator's session still writes, or waits for its commit.
-    pub fn is_writing(&self) -> bool {
-        matches!(&self.state, State::Primary(primary) if primary.is_writing())
-    }
-
-    /// The postmaster is told to shut down.
-    fn stop(&mut self, now: SimTime, mode: StopMode, out: &mut Out) {
-        if matches!(self.state, State::Down) || self.gate == Gate::Closing {
-            return out.fact(What::CommandRefused { why: Refused::NotRunning });
-        }
-        out.fact(What::StopRequested { mode });
-        match (&mut self.state, mode) {
-            (State::Primary(primary), StopMode::Fast) if self.gate == Gate::Open => {
-                let toll = primary.shut_down(now, &mut self.host, out);
-                self.unknown_commits += toll.unknown;
-                self.gate = Gate::Closing;
-            }
-            (State::Standby(standby), StopMode::Fast) => {
-                standby.shut_down(now, &mut self.host, out);
-                self.consistent_at = standby.replayed_at(now);
-                self.down_in_order(now, out);
-            }
-            (_, _) => {
-                self.die(now, Scope::Processes, out);
-                out.fact(What::ShutDown);
-            }
-        }
-    }
-
-    /// The last process has ended in order.
-    fn down_in_order(&mut self, now: SimTime, out: &mut Out) {
-        self.earlier_checkpoints = self.checkpoints();
-        self.state = State::Down;
-        self.gate = Gate::Open;
-        self.control = Control::ShutDown { at: now };
-        self.host.slots.save_all();
-        self.host.slots.restore(now);
-        out.fact(What::ShutDown);
-    }
-
-    /// A primary that takes no sessions has done something: is it far enough?
-    fn behind_the_gate(&mut self, now: SimTime, out: &mut Out) {
-        if let State::Primary(primary) = &mut self.state {
-            match self.gate {
-                Gate::Opening if !primary.is_checkpointing() => {
-                    self.gate = Gate::Open;
-                    out.fact(What::Ready);
-                }
-                Gate::Closing => {
-                    primary.go_on_shutting_down(&mut self.host, out);
-                    if primary.is_shut_down() {
-                        self.down_in_order(now, out);
-                    }
-                }
-                Gate::Opening | Gate::Open => {}
-            }
-        }
-        self.schedule();
-    }
-
-    fn receive_behind_the_gate(
-        &mut self,
-        now: SimTime,
-        from: ServerId,
-        message: &Message,
-        out: &mut Out,
-    ) {
-        let State::Primary(primary) = &mut self.state else { return };
-        if message.body == Body::Connect || !primary.serves(from, message.connection) {
-            let why = match self.gate {
-                Gate::Closing => Refusal::ShuttingDown,
-                Gate::Opening | Gate::Open => Refusal::StartingUp,
-            };
-            turn_away(from, message, why, out);
-        } else {
-            primary.message(now, from, message, &mut self.host, out);
-        }
-        self.behind_the_gate(now, out);
-    }
-
     /// pg_wal's volume takes no new file from now on, or does again.
     pub fn fill_disk(&mut self, _full: bool) {}
 
@@ -731,28 +516,6 @@ impl Server {
             }
         }
         self.schedule();
-    }
-
-    /// Redo is over: the server makes a checkpoint, and then accepts connections.
-    fn recovered(&mut self, now: SimTime, out: &mut Out) {
-        let State::Recovering { since, .. } = self.state else { return };
-        let files = &mut self.host.files;
-        let end = files.written.max(files.flushed);
-        (files.written, files.flushed) = (end, end);
-        if let Control::ShutDown { .. } = self.control {
-            let version = self.settings.version();
-            let primary = Primary::new(now, version, &self.settings, end);
-            self.state = State::Primary(Box::new(primary));
-            return out.fact(What::Ready);
-        }
-        out.fact(What::RecoveryDone { end, took: now.since(since) });
-        let version = self.settings.version();
-        let mut primary = Primary::new(now, version, &self.settings, end);
-        primary.recovered_from(self.host.files.redo);
-        let cause = CheckpointCause::END_OF_RECOVERY;
-        primary.request_checkpoint(now, cause, &mut self.host, out);
-        self.state = State::Primary(Box::new(primary));
-        self.gate = Gate::Opening;
     }
 
     fn schedule(&mut self) {

@@ -51,7 +51,7 @@ pub struct Standby {
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
     /// `idle_replication_slot_timeout`.
-    idle_slots: Option<Duration>,
+    idle_slot_timeout: Option<Duration>,
 }
 
 impl Standby {
@@ -88,7 +88,7 @@ impl Standby {
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
-            idle_slots: settings.idle_replication_slot_timeout,
+            idle_slot_timeout: settings.idle_replication_slot_timeout,
         }
     }
 
@@ -111,7 +111,7 @@ impl Standby {
         self.receiver.reload(timeout, interval);
         self.checkpointer.reload(settings.into());
         self.startup.set_retry_interval(settings.wal_retrieve_retry_interval);
-        self.idle_slots = settings.idle_replication_slot_timeout;
+        self.idle_slot_timeout = settings.idle_replication_slot_timeout;
     }
 
     /// `pg_wal_replay_pause()` and `pg_wal_replay_resume()`: what is received is made durable and

@@ -89,7 +89,8 @@ enum End {
 }
 
 /// Plays a scenario on a thread of its own: the hosts, their postmasters, the fault schedule, the
-/// operator, and what `cast` adds to them. Then `epilogue` makes of it, on that same thread, what is wanted.
+/// operator, and what `cast` adds to them. Then `epilogue` makes of it, on that same thread, what
+/// is wanted.
 pub fn play<T: Send>(
     scenario: &Scenario,
     options: Options,

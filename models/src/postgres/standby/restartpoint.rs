@@ -103,8 +103,8 @@ impl Standby {
         let end = host.files.flushed.max(self.startup.replayed());
         let keep = self.checkpointer.keep_segment(end, host.slots.required(), &host.files);
         let start = Lsn(keep * host.files.size.bytes());
-        // Nobody streams from a standby: its slots are free.
-        if host.slots.invalidate_free(now, start, self.idle_slots, out) {
+        // No walsender runs here that might own one.
+        if host.slots.invalidate_free(now, start, self.idle_slot_timeout, out) {
             host.slots.require_again();
         }
         let ended = self.checkpointer.end(now, end, host.slots.required(), &mut host.files);

@@ -1,0 +1,139 @@
+//! How a server dies, starts and recovers.
+//!
+//! A start finds in pg_control how the last life ended. A primary that was shut down in order is
+//! ready at once; one that was interrupted replays from the last checkpoint's redo point, and
+//! then makes a checkpoint before it takes sessions. A standby replays from its last
+//! restartpoint in either case.
+//!
+//! **Source.** `xlog.c:StartupXLOG`, `xlogrecovery.c:InitWalRecovery`.
+
+use super::{Control, Gate, Server, State};
+use crate::postgres::effect::Out;
+use crate::postgres::primary::Primary;
+use crate::postgres::protocol::Body;
+use crate::postgres::standby::Standby;
+use crate::trace::fact::{CheckpointCause, ConnectionEnd, Scope, What};
+use crate::units::{Bytes, SimTime};
+
+impl Server {
+    /// The processes, or the whole host, die.
+    pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
+        out.at = now;
+        let lost = self.die(now, scope, out);
+        out.fact(What::Crashed { scope, lost });
+        self.schedule();
+    }
+
+    /// The same without a word. How much of the written WAL is lost.
+    pub(super) fn die(&mut self, now: SimTime, scope: Scope, out: &mut Out) -> Bytes {
+        let written = self.host.files.written;
+        let survived = match scope {
+            Scope::Processes => self.host.files.written.max(self.host.files.flushed),
+            Scope::Host => self.host.files.flushed,
+        };
+        self.earlier_checkpoints = self.checkpoints();
+        self.gate = Gate::Open;
+        let state = std::mem::replace(&mut self.state, State::Down);
+        if !matches!(state, State::Down) {
+            self.control = Control::Interrupted;
+        }
+        match state {
+            State::Primary(mut primary) => {
+                let toll = primary.crash(survived, out);
+                self.lost_commits += toll.lost;
+                self.unknown_commits += toll.unknown;
+                if scope == Scope::Processes {
+                    for (_, sender) in primary.senders() {
+                        out.send(sender.standby(), sender.connection(), Body::Close);
+                        let (standby, why) = (sender.standby(), ConnectionEnd::Shutdown);
+                        out.fact(What::SenderEnded { standby, why });
+                    }
+                }
+            }
+            State::Standby(standby) => {
+                self.consistent_at = standby.replayed_at(now);
+                if scope == Scope::Processes && !standby.receiver.is_off() {
+                    let (to, connection) =
+                        (standby.receiver.upstream(), standby.receiver.connection());
+                    out.send(to, connection, Body::Close);
+                }
+            }
+            State::Down | State::Recovering { .. } => {}
+        }
+        self.host.slots.restore(now);
+        self.frozen = None;
+        self.postponed.clear();
+        if scope == Scope::Host {
+            self.host_down = true;
+            self.host.disk.power_cut();
+            self.host.files.power_cut();
+        }
+        written.since(survived)
+    }
+
+    /// The host is up and the postmaster starts. Nothing happens if it runs.
+    pub fn start(&mut self, now: SimTime, out: &mut Out) {
+        self.host_down = false;
+        out.at = now;
+        if !matches!(self.state, State::Down) {
+            return;
+        }
+        if let Some(settings) = self.next_settings.take() {
+            self.settings = settings;
+        }
+        self.host.slots.set_max(self.settings.max_replication_slots);
+        self.host.slots.restore(now);
+        out.fact(What::Starting);
+        let files = &mut self.host.files;
+        let end = files.written.max(files.flushed);
+        // After a crash PostgreSQL first fsyncs the whole data directory (`SyncDataDirectory`).
+        (files.written, files.flushed) = (end, end);
+        match self.upstream {
+            None if self.control != Control::Interrupted => {
+                let Control::ShutDown { at } = self.control else { return };
+                out.fact(What::WasShutDown { at, in_recovery: false });
+                self.state = State::Recovering { until: now, since: now };
+            }
+            None => {
+                out.fact(What::RecoveryStarted { redo: files.redo });
+                let took = self.replay.time_for(end.since(files.redo));
+                self.state = State::Recovering { until: now + took, since: now };
+            }
+            Some(upstream) => {
+                out.fact(match self.control {
+                    Control::ShutDown { at } => What::WasShutDown { at, in_recovery: true },
+                    Control::Interrupted => What::InterruptedInRecovery,
+                });
+                let (at, replay) = (self.consistent_at.min(end), self.replay);
+                let standby = Standby::new(now, upstream, &self.settings, replay, at, &self.host);
+                let mut standby = Box::new(standby);
+                standby.be_quiet(self.quiet);
+                standby.begin(now, &mut self.host, out);
+                self.state = State::Standby(standby);
+            }
+        }
+        self.schedule();
+    }
+
+    /// Redo is over: the server makes a checkpoint, and then accepts connections.
+    pub(super) fn recovered(&mut self, now: SimTime, out: &mut Out) {
+        let State::Recovering { since, .. } = self.state else { return };
+        let files = &mut self.host.files;
+        let end = files.written.max(files.flushed);
+        (files.written, files.flushed) = (end, end);
+        if let Control::ShutDown { .. } = self.control {
+            let version = self.settings.version();
+            let primary = Primary::new(now, version, &self.settings, end);
+            self.state = State::Primary(Box::new(primary));
+            return out.fact(What::Ready);
+        }
+        out.fact(What::RecoveryDone { end, took: now.since(since) });
+        let version = self.settings.version();
+        let mut primary = Primary::new(now, version, &self.settings, end);
+        primary.recovered_from(self.host.files.redo);
+        let cause = CheckpointCause::END_OF_RECOVERY;
+        primary.request_checkpoint(now, cause, &mut self.host, out);
+        self.state = State::Primary(Box::new(primary));
+        self.gate = Gate::Opening;
+    }
+}
