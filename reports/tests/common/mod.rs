@@ -174,6 +174,19 @@ fn before_the_crash() -> Vec<Fact> {
     add(
         26_500,
         Some(PG1),
+        What::CheckpointFiles {
+            buffers: 65,
+            shared_buffers: 16_384,
+            write: Duration::ms(6_480),
+            estimate: Bytes::mb(33),
+            added: 0,
+            removed: 1,
+            recycled: 2,
+        },
+    );
+    add(
+        26_500,
+        Some(PG1),
         What::CheckpointDone {
             redo: Lsn(0x500_0028),
             end: Lsn(0x580_0140),
@@ -218,6 +231,19 @@ fn after_the_crash() -> Vec<Fact> {
         93_421,
         Some(PG1),
         What::CheckpointStarted { cause: CheckpointCause::END_OF_RECOVERY, redo: Lsn(0x6AB_CD28) },
+    );
+    add(
+        93_900,
+        Some(PG1),
+        What::CheckpointFiles {
+            buffers: 3,
+            shared_buffers: 16_384,
+            write: Duration::ms(470),
+            estimate: Bytes::mb(32),
+            added: 1,
+            removed: 0,
+            recycled: 0,
+        },
     );
     add(
         93_900,
