@@ -92,7 +92,7 @@ fn lost_at(run: &Run, standby: &str) -> Option<SimTime> {
 }
 
 /// The moments at which standbys turned out to be lost.
-fn moments(run: &Run) -> Vec<Moment> {
+pub fn lost(run: &Run) -> Vec<Moment> {
     let moment = |standby: &StandbySamples| {
         let at = lost_at(run, &standby.name)?;
         Some(Moment { label: format!("{} lost", standby.name), at })
@@ -134,6 +134,6 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         line.statuses = strip;
     }
     add_limits(&mut chart.panels, runs, names, limits);
-    add_moments(&mut chart.panels, runs, names, moments);
+    add_moments(&mut chart.panels, runs, names, lost);
     Chart::OverTime(chart)
 }
