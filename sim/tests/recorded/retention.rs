@@ -102,8 +102,9 @@ fn rows(run: &Run, n: usize, view: &str) -> Value {
 
 /// What the recording has under `wal`, as far as it is compared.
 fn wal(run: &Run, n: usize) -> Value {
-    let (positions, control) = (rows(run, n, "wal_lsn"), rows(run, n, "control_checkpoint"));
-    let files = rows(run, n, "ls_waldir");
+    let (positions, control) =
+        (rows(run, n, "pg_current_wal_lsn"), rows(run, n, "pg_control_checkpoint"));
+    let files = rows(run, n, "pg_ls_waldir");
     let files = files.as_array().map_or(&[][..], Vec::as_slice);
     let name = |file: Option<&Value>| file.map_or(Value::Null, |file| file["name"].clone());
     json!({
@@ -276,7 +277,7 @@ fn a_slot_fares_as_the_recorded_one_did() {
                 let key = "write_lsn";
                 tally.compare(key, row, &row["wal"][key], &played[key]);
             }
-            slot(&mut tally, row, &rows(&run, n, "replication_slots")[0], &played);
+            slot(&mut tally, row, &rows(&run, n, "pg_replication_slots")[0], &played);
             if row["after"] == "streaming" {
                 continue;
             }
