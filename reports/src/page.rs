@@ -214,7 +214,10 @@ fn servers_and_slots(runs: &[Run]) -> Markup {
         @if !servers.rows.is_empty() {
             section {
                 h2 { "Servers and slots" }
-                (table_markup(&servers, "“!” marks a standby that has to be rebuilt."))
+                (table_markup(
+                    &servers,
+                    "Every server. “!” marks a standby that has to be rebuilt.",
+                ))
                 @if slots.rows.is_empty() {
                     p.small { "There are no replication slots." }
                 } @else {

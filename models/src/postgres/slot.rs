@@ -326,6 +326,7 @@ impl Limits {
         }
     }
 
+    // ANCHOR: keep_segment
     /// `KeepLogSeg`, from the segment of the write position downward.
     pub fn keep_segment(&self, write: Lsn, minimum: Option<Lsn>) -> u64 {
         let current = write.segment(self.size);
@@ -342,6 +343,7 @@ impl Limits {
         }
         keep
     }
+    // ANCHOR_END: keep_segment
 }
 
 impl Obsolete {

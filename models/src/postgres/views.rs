@@ -360,6 +360,7 @@ pub fn safe_wal_size(server: &Server, slot: &Slot) -> Option<i64> {
 }
 
 impl Limits {
+    // ANCHOR: availability
     /// `GetWALAvailability`, with the write position, the minimum of all slots, and the highest
     /// segment removed.
     fn availability(
@@ -380,6 +381,7 @@ impl Limits {
         }
         if target > last_removed { WalStatus::Unreserved } else { WalStatus::Lost }
     }
+    // ANCHOR_END: availability
 
     fn safe_wal_size(&self, restart: Option<Lsn>, write: Lsn) -> Option<i64> {
         let target = restart.map_or(0, |restart| restart.segment(self.size));

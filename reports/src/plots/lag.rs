@@ -4,8 +4,9 @@ use models::trace::Run;
 use models::trace::series::Merge;
 
 use super::Chart;
-use super::over_time::{Label, OverTime, Points, panels, thinned};
+use super::over_time::{Label, OverTime, Points, add_moments, panels, thinned};
 use super::scale::Unit;
+use super::wal_retained::lost;
 
 /// For each standby of a run: the largest lag of every span of time.
 pub fn series(run: &Run) -> Vec<(Label, Points)> {
@@ -17,15 +18,18 @@ pub fn series(run: &Run) -> Vec<(Label, Points)> {
 
 /// The plot.
 pub fn chart(runs: &[Run], names: &[String]) -> Chart {
+    let mut panels = panels(runs, names, series);
+    add_moments(&mut panels, runs, names, lost);
     Chart::OverTime(OverTime {
         title: "Lag of the standbys",
         reading: "WAL that the primary has flushed and the standby has not replayed; the largest \
                   value of each span. What a failover to that standby at that moment would have \
-                  to find elsewhere, or lose.",
+                  to find elsewhere, or lose. A dotted upright line: a standby asked for WAL \
+                  that is gone, and falls behind for good.",
         y_title: "primary's flush_lsn less replay_lsn, bytes",
         unit: Unit::Bytes,
         log: false,
         duration: super::over_time::longest(runs),
-        panels: panels(runs, names, series),
+        panels,
     })
 }

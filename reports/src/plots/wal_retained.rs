@@ -80,11 +80,13 @@ fn without_slots(run: &Run) -> Vec<(Label, Points)> {
     samples.standbys.iter().filter_map(need).chain(upstreams.iter().filter_map(files)).collect()
 }
 
-/// When a standby that is lost at the end was first told that the WAL it needs is gone.
+/// When a standby that is lost at the end was first told that the WAL it needs, or its slot, is
+/// gone.
 fn lost_at(run: &Run, standby: &str) -> Option<SimTime> {
     run.summary.standbys.iter().find(|own| own.name == standby && own.lost)?;
+    use Refusal::{SegmentRemoved, SlotInvalid};
     let refused = |what: &What| {
-        matches!(what, What::ConnectFailed { why: Refusal::SegmentRemoved { .. }, .. })
+        matches!(what, What::ConnectFailed { why: SegmentRemoved { .. } | SlotInvalid { .. }, .. })
     };
     let of = |id: models::trace::fact::ServerId| run.servers.get(id.index());
     let mut facts = run.facts.iter().filter(|fact| refused(&fact.what));
@@ -92,7 +94,7 @@ fn lost_at(run: &Run, standby: &str) -> Option<SimTime> {
 }
 
 /// The moments at which standbys turned out to be lost.
-fn moments(run: &Run) -> Vec<Moment> {
+pub fn lost(run: &Run) -> Vec<Moment> {
     let moment = |standby: &StandbySamples| {
         let at = lost_at(run, &standby.name)?;
         Some(Moment { label: format!("{} lost", standby.name), at })
@@ -121,7 +123,8 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         reading: "For a slot: the primary's insert position less restart_lsn, and beneath it \
                   wal_status, stronger the worse it is; a lost slot keeps nothing. Without \
                   slots: the WAL that each standby still needs, and how far back the files reach. \
-                  A dotted upright line: a standby asked for WAL that is gone; rebuild it.",
+                  A dotted upright line: a standby asked for WAL that is gone, and has to be \
+                  rebuilt.",
         y_title: "WAL up to the primary's insert position, bytes",
         unit: Unit::Bytes,
         log: false,
@@ -134,6 +137,6 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         line.statuses = strip;
     }
     add_limits(&mut chart.panels, runs, names, limits);
-    add_moments(&mut chart.panels, runs, names, moments);
+    add_moments(&mut chart.panels, runs, names, lost);
     Chart::OverTime(chart)
 }

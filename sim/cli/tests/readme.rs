@@ -63,6 +63,25 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_piece_of_code_in_a_chapter_is_in_its_file() {
+    let mut found = 0;
+    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
+        let chapter = format!("book/src/{}", entry.file_name().to_string_lossy());
+        let text = read(&chapter);
+        for what in text.split("{{#include ").skip(1).filter_map(|rest| rest.split("}}").next()) {
+            let (file, anchor) = what.rsplit_once(':').expect("a file and an anchor");
+            let code = read(&format!("book/src/{file}"));
+            for mark in ["ANCHOR", "ANCHOR_END"] {
+                let line = format!("// {mark}: {anchor}\n");
+                assert!(code.contains(&line), "{chapter}: {file} has no {mark} {anchor}");
+            }
+            found += 1;
+        }
+    }
+    assert!(found > 0, "chapters include code");
+}
+
+#[test]
 fn every_chapter_is_in_the_summary() {
     let summary = read("book/src/SUMMARY.md");
     for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
