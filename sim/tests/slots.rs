@@ -2,7 +2,8 @@
 //! nothing any more, and the standby asks in vain.
 
 use models::trace::Run;
-use models::trace::fact::{Refusal, What};
+use models::trace::fact::{Refusal, ServerId, What};
+use models::units::SimTime;
 use scenarios::file::ScenarioFile;
 use sim::{Options, Outside};
 
@@ -53,4 +54,33 @@ fn a_slot_beyond_its_cap_is_lost_and_its_wal_goes() {
         };
         assert!(run.facts.iter().filter(|fact| removed(&fact.what)).count() > 100);
     }
+}
+
+/// What the slot keeps grows until the standby is back, and is then what the standby missed: from
+/// where it had been shut down to where the primary's WAL was when it asked again.
+#[test]
+fn what_a_slot_keeps_until_reconnection_is_what_the_standby_missed() {
+    let entry = scenarios::catalog::find("slots/offline_with_slot").expect("in the catalogue");
+    let scenario = entry.parse().expect("a scenario").variants().expect("its variants").remove(0);
+    let run = sim::run(&scenario, Options::default(), &Outside::default()).expect("a run");
+    let on_standby = |what: fn(&What) -> bool| {
+        let mut facts = run.facts.iter().filter(|f| f.server == Some(ServerId(1)));
+        facts.rfind(|fact| what(&fact.what)).expect("it happened")
+    };
+    let back = on_standby(|what| matches!(what, What::StreamingStarted { .. })).at;
+    let What::EndOfWal { at: missed_from } =
+        on_standby(|what| matches!(what, What::EndOfWal { .. })).what
+    else {
+        unreachable!("just found")
+    };
+    // 1 MB/s in steps of a second; the series has the last value of each of its spans.
+    let inserted = run.samples.servers[0].insert_lsn.iter();
+    let inserted: Vec<(SimTime, u64)> = inserted.filter_map(|(at, lsn)| Some((at, lsn?))).collect();
+    let next = inserted.partition_point(|(at, _)| *at < back);
+    let bounds = (inserted[next - 2].1 - missed_from.0, inserted[next].1 - missed_from.0);
+    let kept = run.summary.slots[0].retained_bytes.max;
+    let segment = 16 << 20;
+    assert!((bounds.0..=bounds.1).contains(&kept), "{kept} outside {bounds:?}");
+    assert!(bounds.1 - bounds.0 <= segment, "{bounds:?} is within a segment");
+    assert!(kept > 7_000 << 20, "{kept}");
 }
