@@ -25,6 +25,7 @@
 //! idle time the whole window may leave at once, where a real connection over a long link needs a
 //! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
 
+mod delay;
 mod updates;
 
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ use crate::postgres::protocol::{
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
 
+use delay::Delay;
 use updates::Updates;
 
 pub use updates::Coming;
@@ -63,17 +65,6 @@ pub struct Link {
     free_at: SimTime,
     flows: Vec<Flow>,
     next: SimTime,
-}
-
-/// How long a message travels.
-#[derive(Clone, Debug)]
-struct Delay {
-    /// If it is constant.
-    fixed: Option<Duration>,
-    rtt: Quantiles,
-    die: Die,
-    /// A window and the draws at its two ends.
-    window: Option<(u64, Duration, Duration)>,
 }
 
 /// What one pair of servers has under way in this direction.
@@ -131,8 +122,6 @@ pub enum Delivery {
     },
 }
 
-/// Length of a window of delay.
-const DELAY_WINDOW: Duration = Duration::ms(100);
 /// `TCP_RTO_MIN`: the first retransmission.
 const FIRST_RETRANSMISSION: Duration = Duration::ms(200);
 /// `TCP_RTO_MAX`: the longest distance between two.
@@ -142,12 +131,7 @@ impl Link {
     /// A link with nothing under way. `die` is thrown once a window of delay.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
-            delay: Delay {
-                fixed: config.rtt.is_constant().then(|| Duration(config.rtt.max() / 2)),
-                rtt: config.rtt.clone(),
-                die,
-                window: None,
-            },
+            delay: Delay::new(&config.rtt, die),
             update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
             free_at: SimTime::ZERO,
@@ -435,33 +419,6 @@ impl Link {
             [flow] => flow.next_deadline(),
             flows => flows.iter().map(Flow::next_deadline).min().unwrap_or(SimTime::NEVER),
         };
-    }
-}
-
-impl Delay {
-    /// The delay of what leaves at `now`.
-    #[inline]
-    fn at(&mut self, now: SimTime) -> Duration {
-        match self.fixed {
-            Some(delay) => delay,
-            None => self.drawn(now),
-        }
-    }
-
-    fn drawn(&mut self, now: SimTime) -> Duration {
-        let window = now.0 / DELAY_WINDOW.0;
-        let along = now.0 % DELAY_WINDOW.0;
-        let (from, to) = match self.window {
-            Some((current, from, to)) if current == window => (from, to),
-            _ => {
-                let draw = |n: u64| Duration(self.rtt.quantile(self.die.at(n)) / 2);
-                let ends = (draw(window), draw(window + 1));
-                self.window = Some((window, ends.0, ends.1));
-                ends
-            }
-        };
-        let weight = |d: Duration, share: u64| d.0 * (share / 1000) / (DELAY_WINDOW.0 / 1000);
-        Duration(weight(from, DELAY_WINDOW.0 - along) + weight(to, along))
     }
 }
 

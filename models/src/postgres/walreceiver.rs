@@ -16,6 +16,8 @@
 //! connection's start takes three round trips. Hot standby feedback. The last fsync of a
 //! walreceiver that ends occupies the disk, but nobody waits for it.
 
+mod timers;
+
 use std::collections::VecDeque;
 
 use super::ConnectionId;
@@ -140,9 +142,6 @@ pub enum Event {
     TimedOut,
 }
 
-/// Linux gives up a connection attempt after this many requests, sent 1 s, 2 s, 4 s, ... apart
-/// (`tcp_syn_retries` = 6: 127 s in all).
-const CONNECTION_REQUESTS: u32 = 7;
 /// Bound on checkpoint records waiting to be replayed.
 const CHECKPOINTS_KEPT: usize = 64;
 
@@ -631,72 +630,6 @@ impl WalReceiver {
             reply_requested: ping,
             positions: Positions { write, flush, apply },
         });
-    }
-
-    fn reply_due(&self, now: SimTime) -> bool {
-        let Some(interval) = self.config.status_interval else { return false };
-        self.replied != (self.write, self.flush) || now >= self.replied_at + interval
-    }
-
-    /// Timers count only while the process waits for its socket; they are looked at again when
-    /// it does.
-    #[cold]
-    fn check_timers(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) -> Option<Event> {
-        if let Phase::Connecting { tries } = self.phase {
-            if tries >= CONNECTION_REQUESTS {
-                self.stop();
-                return Some(Event::Failed(Refusal::ConnectTimeout));
-            }
-            self.request_connection(now, out);
-            return None;
-        }
-        if self.work != Work::Waiting {
-            self.timer = self.due().max(self.busy_until);
-            return None;
-        }
-        if let Some(timeout) = self.config.timeout {
-            if now >= self.heard + timeout {
-                self.stop();
-                return Some(Event::TimedOut);
-            }
-            if now >= self.heard + timeout.half() && !self.pinged {
-                self.pinged = true;
-                self.reply(now, replayed, true, true, out);
-            }
-        }
-        self.reply(now, replayed, false, false, out);
-        self.timer = self.due().max(SimTime(now.0 + 1));
-        None
-    }
-
-    fn due(&self) -> SimTime {
-        let silence = match self.config.timeout {
-            None => SimTime::NEVER,
-            Some(timeout) if self.pinged => self.heard + timeout,
-            Some(timeout) => self.heard + timeout.half(),
-        };
-        let status = match (self.phase, self.config.status_interval) {
-            (Phase::Streaming, Some(interval)) => self.replied_at + interval,
-            (_, _) => SimTime::NEVER,
-        };
-        silence.min(status)
-    }
-
-    fn request_connection(&mut self, now: SimTime, out: &mut Out) {
-        if let Phase::Connecting { tries } = self.phase {
-            self.phase = Phase::Connecting { tries: tries + 1 };
-            self.timer = now + Duration::s(1 << tries);
-            self.post(Body::Connect, out);
-        }
-    }
-
-    #[inline]
-    fn heard(&mut self, now: SimTime) {
-        self.heard = now;
-        self.pinged = false;
-        if self.phase != Phase::Streaming {
-            self.timer = self.due();
-        }
     }
 
     #[inline]
