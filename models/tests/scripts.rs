@@ -54,9 +54,10 @@ fn clients() {
 /// * `servers A [B ...] [version=17] [at=LSN]`: A is a primary, the others stream from it, all
 ///   with an fsync of 1 ms and a link of 2 ms there and back. WAL ends at 0/3000028.
 /// * `set A NAME=VALUE ...`: settings, as in postgresql.conf.
-/// * `host A [fsync=1ms] [disk=100MB] [replay=10MB] [ahead=4] [slot=NAME] [missing=1] [down]`:
-///   rates are a second; `ahead` is the number of segment files that wait to be written to; `slot`
-///   is the one it uses at its upstream, where it is missing at first, or exists.
+/// * `host A [fsync=1ms] [disk=100MB] [replay=10MB] [ahead=4] [most=9] [slot=NAME] [missing=1]
+///   [down]`: rates are a second; `ahead` is the number of segment files that wait to be written
+///   to, `most` how many there is room for; `slot` is the one it uses at its upstream, where it is
+///   missing at first, or exists.
 /// * `link A [rtt=2ms] [bandwidth=10MB] [window=64kB]`: between A and its upstream.
 ///
 /// Then:
@@ -67,6 +68,7 @@ fn clients() {
 /// * `run DURATION`, `step [N]`: what happens until then, or the next N things.
 /// * `checkpoint A`, `switch_wal A`, `write A BYTES`, `write_to A LSN`, `stop A fast|immediate`.
 /// * `crash A processes|host`, `start A`, `freeze A processes|host`, `thaw A`.
+/// * `fill A`, `clear A`: pg_wal's volume takes no new file, or does again.
 /// * `cut A B`, `heal A B`, `hold A B`, `release A B`: the link between two servers.
 /// * `slot A create|drop NAME [reserve]`, `reload A NAME=VALUE ...`, `pause A`, `resume A`: what
 ///   an operator asks for. There are slot names `a`, `b` and `c` beside those that standbys use.
@@ -153,6 +155,7 @@ impl Servers {
         server.disk = key(args, "disk", rate)?.unwrap_or(server.disk);
         server.replay = key(args, "replay", rate)?.unwrap_or(server.replay);
         server.ahead = key(args, "ahead", number)?.unwrap_or(server.ahead);
+        server.most = key(args, "most", number)?.unwrap_or(server.most);
         server.slot = args.take_key("slot").map(str::to_owned).or(server.slot.take());
         server.slot_is_missing |= args.take_key("missing").is_some();
         server.down |= args.next_pos() == Some("down");
@@ -189,6 +192,10 @@ impl Servers {
             }
             "freeze" => world.freeze(find(word(args)?)?, scope(word(args)?)?),
             "thaw" => world.thaw(find(word(args)?)?),
+            "fill" | "clear" => {
+                let full = command == "fill";
+                world.with_server(find(word(args)?)?, |server, _, _| server.fill_disk(full));
+            }
             "cut" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.cut(0)),
             "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.heal(now, 0)),
             "hold" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.hold(0)),

@@ -535,6 +535,7 @@ pub fn next_is_missing(end: Lsn, files: &WalFiles) -> bool {
 mod tests {
     use super::*;
     use crate::postgres::PgVersion;
+    use crate::postgres::wal::Room;
     use crate::units::SegmentSize;
 
     #[test]
@@ -545,8 +546,8 @@ mod tests {
         let checkpointer =
             Checkpointer::new(SimTime::ZERO, CheckpointConfig::from(&settings), redo);
         let size = SegmentSize::DEFAULT;
-        let (oldest, newest) = (3, 3);
-        let files = WalFiles { size, written: redo, flushed: redo, oldest, newest, redo };
+        let (oldest, newest, room) = (3, 3, Room::default());
+        let files = WalFiles { size, written: redo, flushed: redo, oldest, newest, redo, room };
         // PostgreSQL raises it to min_wal_size first, and then cuts it at max_wal_size.
         assert_eq!(checkpointer.recycle_segment(&files), 3 + 2 - 1);
     }
@@ -571,7 +572,7 @@ mod tests {
     fn files() -> WalFiles {
         let size = SegmentSize::DEFAULT;
         let (written, flushed, redo) = (Lsn(S), Lsn(S), Lsn(S));
-        WalFiles { size, written, flushed, oldest: 1, newest: 1, redo }
+        WalFiles { size, written, flushed, oldest: 1, newest: 1, redo, room: Room::default() }
     }
 
     /// `KeepLogSeg` with the checkpoint's record in segment `cur` and its redo point in `redo`.

@@ -16,6 +16,7 @@ mod senders;
 mod shutdown;
 mod slots;
 
+pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
 
 use std::collections::VecDeque;
@@ -69,6 +70,8 @@ pub struct Primary {
     busy: bool,
     /// WAL that operators want written, in order.
     jobs: VecDeque<Job>,
+    /// A process has died of a PANIC: all of them must.
+    panicked: bool,
     /// How far it is with shutting down, if it does.
     shutdown: Option<Shutdown>,
     /// End of the last commit of an operator.
@@ -120,6 +123,7 @@ impl Primary {
             plain_wal: Bytes(0),
             busy: false,
             jobs: VecDeque::new(),
+            panicked: false,
             shutdown: None,
             written: UsableBytes(0),
         }
@@ -275,11 +279,14 @@ impl Primary {
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         if self.wal.next_deadline() <= now {
             self.flush_step_ended(now, host, out);
+            if self.panicked {
+                return;
+            }
         }
         if self.walwriter.next_deadline() <= now {
             match self.walwriter.round(now, &self.wal, &host.files) {
                 Round::Rest => {}
-                Round::Write(target) => self.wal.write(target, &mut host.files),
+                Round::Write(target) => self.wal.write(now, target, &mut host.files),
                 Round::Flush(target) => {
                     self.wal.begin_flush_to(now, target, &mut host.files, &mut host.disk);
                 }
@@ -295,6 +302,10 @@ impl Primary {
 
     fn flush_step_ended(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let done = self.wal.end_step(now, &mut host.files, &mut host.disk);
+        if done.failed {
+            self.panicked = true;
+            return;
+        }
         self.commits.flushed(now, self.wal.flushed(), &mut out.acknowledged);
         if done.released {
             self.flush_if_wanted(now, false, host);
@@ -323,6 +334,12 @@ impl Primary {
         self.checkpoint_flushed(now, host, out);
         self.go_on_writing(now, host);
         self.busy |= self.checkpointer.recording().is_some();
+    }
+
+    /// Whether a process has died because pg_wal's volume is full, and all others must with it.
+    #[inline]
+    pub fn has_panicked(&self) -> bool {
+        self.panicked
     }
 
     /// Every process dies. `survived` is the end of the WAL that is left.

@@ -277,6 +277,9 @@ impl Server {
         match &mut self.state {
             State::Primary(primary) => {
                 primary.deadline(now, &mut self.host, out);
+                if primary.has_panicked() {
+                    return self.panicked(now, out);
+                }
                 self.next = primary.next_deadline();
                 if self.gate != Gate::Open {
                     self.behind_the_gate(now, out);
@@ -492,7 +495,9 @@ impl Server {
     }
 
     /// pg_wal's volume takes no new file from now on, or does again.
-    pub fn fill_disk(&mut self, _full: bool) {}
+    pub fn fill_disk(&mut self, full: bool) {
+        self.host.files.room.full = full;
+    }
 
     /// Stops running without dying.
     pub fn freeze(&mut self, scope: Scope, out: &mut Out) {

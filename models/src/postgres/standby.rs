@@ -369,6 +369,10 @@ impl Standby {
                 out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
+            Event::NoSpace => {
+                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::NoSpace });
+            }
             Event::TimedOut => {
                 out.send(upstream, self.receiver.connection(), Body::Close);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Timeout });

@@ -10,7 +10,8 @@
 //!
 //! A flush that crosses the end of a segment is several steps: PostgreSQL fsyncs a segment as
 //! soon as its last page is written, and then goes on in the next file, which it may first have
-//! to create: zero-filled and fsynced in the foreground.
+//! to create: zero-filled and fsynced in the foreground. If the volume is full it cannot: whoever
+//! writes dies, and all of PostgreSQL with it. What lies in segments that exist is written before.
 //!
 //! **Source.** `xlog.c:XLogFlush`, `XLogWrite`, `XLogFileInit`, `XLogBackgroundFlush` (13 to 18).
 //!
@@ -40,6 +41,28 @@ pub struct WalFiles {
     pub newest: u64,
     /// Redo point of the last completed checkpoint or restartpoint (pg_control).
     pub redo: Lsn,
+    /// How much room their volume has.
+    pub room: Room,
+}
+
+/// How much room a volume has for files of pg_wal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// No more files than these fit.
+    pub most: u64,
+    /// Somebody else has filled it: nothing can be created.
+    pub full: bool,
+}
+
+/// `ENOSPC`: a file could not be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSpace;
+
+impl Default for Room {
+    /// No end of it.
+    fn default() -> Room {
+        Room { most: u64::MAX, full: false }
+    }
 }
 
 impl WalFiles {
@@ -54,11 +77,46 @@ impl WalFiles {
         self.flushed = self.written;
     }
 
-    /// Creates the files up to the one that holds the byte before `end`; how many were missing.
-    pub fn extend_to(&mut self, end: Lsn) -> u64 {
+    /// Creates the files up to the one that holds the byte before `end`, or as many as there is
+    /// room for; how many were missing.
+    #[inline]
+    pub fn extend_to(&mut self, end: Lsn) -> Result<u64, NoSpace> {
         let missing = end.previous_segment(self.size).saturating_sub(self.newest);
-        self.newest += missing;
-        missing
+        if missing == 0 {
+            return Ok(0);
+        }
+        let created = missing.min(self.free());
+        self.newest += created;
+        if created < missing { Err(NoSpace) } else { Ok(missing) }
+    }
+
+    /// Creates the file behind the newest (`PreallocXlogFiles`).
+    pub fn add(&mut self) -> Result<(), NoSpace> {
+        if self.free() == 0 {
+            return Err(NoSpace);
+        }
+        self.newest += 1;
+        Ok(())
+    }
+
+    /// How many files can be created.
+    fn free(&self) -> u64 {
+        match self.room.full {
+            true => 0,
+            false => self.room.most.saturating_sub(self.newest + 1 - self.oldest),
+        }
+    }
+
+    /// Whether a write up to `end` would need a file that cannot be created.
+    #[inline]
+    pub fn lack_room_for(&self, end: Lsn) -> bool {
+        let last = end.previous_segment(self.size);
+        last > self.newest && last - self.newest > self.free()
+    }
+
+    /// End of the newest file.
+    pub fn end(&self) -> Lsn {
+        Lsn((self.newest + 1) * self.size.bytes())
     }
 }
 
@@ -94,6 +152,8 @@ struct Flush {
     done: SimTime,
     /// The owner sleeps commit_delay before it looks how far it can go.
     delaying: bool,
+    /// It needs a file that cannot be created.
+    fails: bool,
 }
 
 /// What the end of a step brought.
@@ -105,6 +165,8 @@ pub struct StepDone {
     pub released: bool,
     /// The segment that this step completed.
     pub completed: Option<u64>,
+    /// There was no room for the next file: the process dies.
+    pub failed: bool,
 }
 
 /// Records of which only the size matters here (`postgres.md` 1.3), before alignment.
@@ -203,7 +265,8 @@ impl Wal {
     pub fn make_room(&mut self, files: &mut WalFiles) {
         let target = UsableBytes(self.insert.0.saturating_sub(self.buffers.0));
         let target = target.min(self.written.segment_end(self.size));
-        if target > self.written {
+        // Without room for its file the flush to come will say so.
+        if target > self.written && !files.lack_room_for(target.end_lsn(self.size)) {
             let target = target.end_lsn(self.size).page_start();
             files.written = files.written.max(target);
             self.written = self.usable(files.written);
@@ -257,10 +320,23 @@ impl Wal {
     }
 
     /// Hands WAL up to `target` to the operating system, without an fsync.
-    pub fn write(&mut self, target: Lsn, files: &mut WalFiles) {
-        files.written = files.written.max(target);
-        files.extend_to(files.written);
+    pub fn write(&mut self, now: SimTime, target: Lsn, files: &mut WalFiles) {
+        let target = files.written.max(target);
+        match files.extend_to(target) {
+            Ok(_) => files.written = target,
+            Err(NoSpace) => {
+                files.written = files.end();
+                self.flush = Some(self.fail(now, target, files));
+            }
+        }
         self.written = self.usable(files.written);
+    }
+
+    /// Whoever holds WALWriteLock cannot create a file, and finds that out at once.
+    #[cold]
+    fn fail(&self, now: SimTime, target: Lsn, files: &WalFiles) -> Flush {
+        let (step, usable) = (files.flushed, self.flushed);
+        Flush { target, step, usable, done: now, delaying: false, fails: true }
     }
 
     /// Whether a flush is in progress.
@@ -281,18 +357,20 @@ impl Wal {
         self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
     }
 
-    /// Whether a step ends by `now`, and with it a segment.
+    /// Whether a step ends by `now`, and with it a segment, or everything.
     #[inline]
     pub fn completes_segment(&self, now: SimTime) -> bool {
-        let ends =
-            |flush: &Flush| flush.done <= now && flush.step == flush.step.segment_start(self.size);
+        let ends = |flush: &Flush| {
+            flush.done <= now && (flush.step == flush.step.segment_start(self.size) || flush.fails)
+        };
         self.flush.as_ref().is_some_and(ends)
     }
 
     /// The owner of the lock sleeps until `until` before it looks how far it can go.
     pub fn begin_delay(&mut self, until: SimTime) {
         let (target, step, usable) = (Lsn::INVALID, Lsn::INVALID, UsableBytes::default());
-        self.flush = Some(Flush { target, step, usable, done: until, delaying: true });
+        self.flush =
+            Some(Flush { target, step, usable, done: until, delaying: true, fails: false });
     }
 
     /// Begins to write and fsync everything inserted.
@@ -316,7 +394,10 @@ impl Wal {
         let flush = self.flush.expect("a deadline of the log belongs to a flush");
         if flush.delaying {
             self.begin_flush(now, files, disk);
-            return StepDone { flushed: files.flushed, released: false, completed: None };
+        }
+        if flush.delaying || flush.fails {
+            let (flushed, failed) = (files.flushed, flush.fails);
+            return StepDone { flushed, released: false, completed: None, failed };
         }
         files.flushed = flush.step;
         self.flushed = flush.usable;
@@ -327,14 +408,16 @@ impl Wal {
             true => None,
             false => Some(self.step(now, flush.target, files, disk)),
         };
-        StepDone { flushed: files.flushed, released, completed }
+        StepDone { flushed: files.flushed, released, completed, failed: false }
     }
 
     fn step(&mut self, now: SimTime, target: Lsn, files: &mut WalFiles, disk: &mut Disk) -> Flush {
         let segment_end = files.flushed.segment_start(self.size) + Bytes(self.size.bytes());
         let step = target.min(segment_end);
-        if files.extend_to(step) > 0 {
-            disk.fsync(now, Bytes(self.size.bytes()));
+        match files.extend_to(step) {
+            Ok(0) => {}
+            Ok(_) => _ = disk.fsync(now, Bytes(self.size.bytes())),
+            Err(NoSpace) => return self.fail(now, target, files),
         }
         let first_page = files.flushed.page_start().0;
         let dirty = Bytes(step.0.next_multiple_of(PAGE) - first_page);
@@ -343,7 +426,7 @@ impl Wal {
             files.written = step;
             self.written = usable;
         }
-        Flush { target, step, usable, done: disk.fsync(now, dirty), delaying: false }
+        Flush { target, step, usable, done: disk.fsync(now, dirty), delaying: false, fails: false }
     }
 }
 

@@ -9,6 +9,9 @@
 //! It always starts at the beginning of a segment, so up to a whole segment is sent again, and
 //! until that is passed `write_lsn` is below `flush_lsn`.
 //!
+//! If there is no room for a segment's file the process ends, and its connection with it. What
+//! fits into the segments before is written.
+//!
 //! **Source.** `walreceiver.c:WalReceiverMain`, `XLogWalRcvProcessMsg`, `XLogWalRcvWrite`,
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
@@ -25,7 +28,7 @@ use super::command::SlotName;
 use super::effect::{Out, Read};
 use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
-use super::wal::WalFiles;
+use super::wal::{NoSpace, WalFiles};
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
@@ -92,8 +95,14 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     Waiting,
-    Writing { end: Lsn },
-    Fsyncing { end: Lsn },
+    Writing {
+        end: Lsn,
+    },
+    Fsyncing {
+        end: Lsn,
+    },
+    /// A file could not be created: the process ends.
+    Failed,
 }
 
 /// A message in the socket.
@@ -140,6 +149,8 @@ pub enum Event {
     EndOfWal(Lsn),
     /// Nothing was heard for `wal_receiver_timeout`.
     TimedOut,
+    /// A file could not be created.
+    NoSpace,
 }
 
 /// Bound on checkpoint records waiting to be replayed.
@@ -224,7 +235,7 @@ impl WalReceiver {
     pub fn next_loud_deadline(&self) -> SimTime {
         match self.work {
             Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
-            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Waiting => self.next_deadline(),
+            _ => self.next_deadline(),
         }
     }
 
@@ -239,7 +250,7 @@ impl WalReceiver {
                     && self.busy_until < at
                     && self.foreseen.done > self.busy_until
             }
-            Work::Waiting => false,
+            Work::Waiting | Work::Failed => false,
         }
     }
 
@@ -248,7 +259,7 @@ impl WalReceiver {
     pub fn write_done(&self) -> SimTime {
         match self.work {
             Work::Writing { .. } => self.busy_until,
-            Work::Fsyncing { .. } | Work::Waiting => SimTime::NEVER,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => SimTime::NEVER,
         }
     }
 
@@ -318,7 +329,7 @@ impl WalReceiver {
                 self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } => {}
+                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Failed => {}
                 }
                 None
             }
@@ -372,6 +383,10 @@ impl WalReceiver {
                 Work::Fsyncing { .. } => {
                     return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
+                Work::Failed => {
+                    self.terminate(now, files, disk);
+                    return Some(Event::NoSpace);
+                }
                 Work::Waiting => self.busy_until = SimTime::NEVER,
             }
         }
@@ -390,8 +405,7 @@ impl WalReceiver {
     ) {
         let Work::Writing { end } = self.work else { return };
         (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
-        self.written(end, files);
-        self.after_write(now, replayed, files, disk, out);
+        self.write_up_to(now, end, replayed, files, disk, out);
     }
 
     /// The fsync in hand is over: replies, and goes on. How far WAL is durable.
@@ -508,15 +522,32 @@ impl WalReceiver {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
             let upto = self.fsync_after(end, files.size);
-            let done = match upto > self.flush {
+            // Without room for the file there will be no fsync: the process ends with the write.
+            let done = match upto > self.flush && !files.lack_room_for(end) {
                 true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
                 false => self.busy_until,
             };
             self.foreseen = Foreseen { at: self.busy_until, upto, done };
             return;
         }
-        self.written(end, files);
-        self.after_write(now, replayed, files, disk, out)
+        self.write_up_to(now, end, replayed, files, disk, out);
+    }
+
+    /// WAL up to `end` is written, or as much of it as there is room for.
+    #[inline(always)]
+    fn write_up_to(
+        &mut self,
+        now: SimTime,
+        end: Lsn,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        match self.written(end, files) {
+            Ok(()) => self.after_write(now, replayed, files, disk, out),
+            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
+        }
     }
 
     /// How far the fsync goes that follows a write up to `end`.
@@ -568,12 +599,15 @@ impl WalReceiver {
     }
 
     #[inline]
-    fn written(&mut self, end: Lsn, files: &mut WalFiles) {
+    fn written(&mut self, end: Lsn, files: &mut WalFiles) -> Result<(), NoSpace> {
         self.write = end;
         if end > files.written {
-            files.written = end;
-            files.extend_to(end);
+            let created = files.extend_to(end);
+            self.write = end.min(files.end());
+            files.written = self.write;
+            created?;
         }
+        Ok(())
     }
 
     #[inline]
@@ -588,14 +622,17 @@ impl WalReceiver {
         if self.phase != Phase::Streaming {
             return;
         }
-        if let Work::Writing { end } = self.work {
-            self.written(end, files);
-        }
-        for received in std::mem::take(&mut self.inbox) {
-            if let Received::Wal { end, .. } = received {
-                self.written(end, files);
-            }
-        }
+        let writing = match self.work {
+            Work::Writing { end } => Some(end),
+            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
+        };
+        let inbox = std::mem::take(&mut self.inbox).into_iter();
+        let ends = inbox.filter_map(|received| match received {
+            Received::Wal { end, .. } => Some(end),
+            Received::Ping => None,
+        });
+        // It ends in any case; what there is no room for is not written.
+        let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));
         if files.flushed < files.written {
             disk.fsync(now, files.written.since(files.flushed));
             files.flushed = files.written;

@@ -4,7 +4,7 @@
 //! [`Words::describe`] puts PostgreSQL's own message behind it, where there is one.
 
 use super::Run;
-use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Refusal, Scope, What};
+use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal, Scope, What};
 use super::messages::{Level, Words};
 use crate::postgres::command::{Refused, StopMode};
 use crate::units::Bytes;
@@ -68,6 +68,8 @@ impl Words<'_> {
                 format!("{} {}", self.fault(fault), if momentary { "strikes" } else { "begins" })
             }
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
+            What::Panicked { during } => panicked(during).to_owned(),
+            What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
             What::Crashed { scope, lost } => crashed(scope, lost),
             What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
             What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
@@ -231,6 +233,14 @@ impl Words<'_> {
     }
 }
 
+fn panicked(during: Phase) -> &'static str {
+    match during {
+        Phase::Running => "no room for the next WAL file: PostgreSQL dies and starts again",
+        Phase::Recovery => "no room for the WAL that ends recovery: PostgreSQL gives up",
+        Phase::Shutdown => "no room for the last checkpoint's WAL: PostgreSQL dies",
+    }
+}
+
 fn crashed(scope: Scope, lost: Bytes) -> String {
     let what = match scope {
         Scope::Processes => "PostgreSQL's processes died",
@@ -281,6 +291,7 @@ fn ended(why: ConnectionEnd) -> &'static str {
         ConnectionEnd::PeerClosed => "the other side closed the connection",
         ConnectionEnd::Timeout => "nothing was heard for too long",
         ConnectionEnd::Shutdown => "this server went down",
+        ConnectionEnd::NoSpace => "there is no room for the next WAL file",
         ConnectionEnd::Terminated => "its upstream shut down",
     }
 }

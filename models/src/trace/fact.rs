@@ -57,6 +57,20 @@ pub enum ConnectionEnd {
     Shutdown,
     /// The upstream had sent all of its WAL and shut down.
     Terminated,
+    /// There was no room for the next segment's file.
+    NoSpace,
+}
+
+/// What a primary was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It took sessions.
+    Running,
+    /// The checkpoint at the end of crash recovery.
+    Recovery,
+    /// The last checkpoint of a shutdown.
+    Shutdown,
 }
 
 /// Why a connection attempt failed.
@@ -206,6 +220,14 @@ pub enum What {
         /// WAL that was written but not flushed, and did not survive.
         lost: Bytes,
     },
+    /// A process of a primary could not create a segment's file for lack of space, and died: so do
+    /// all others.
+    Panicked {
+        /// What the server was doing.
+        during: Phase,
+    },
+    /// A checkpoint could not create a segment's file ahead for lack of space.
+    NoRoomAhead,
     /// The server's processes or its host stopped running, without dying.
     Frozen {
         /// What stopped.

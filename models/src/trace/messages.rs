@@ -18,6 +18,7 @@
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
 mod checkpoints;
+mod disk;
 mod slots;
 
 use std::fmt::Write;
@@ -36,6 +37,8 @@ pub enum Level {
     Error,
     /// `FATAL`.
     Fatal,
+    /// `PANIC`.
+    Panic,
 }
 
 impl Level {
@@ -45,6 +48,7 @@ impl Level {
             Level::Log => "LOG",
             Level::Error => "ERROR",
             Level::Fatal => "FATAL",
+            Level::Panic => "PANIC",
         }
     }
 }
@@ -290,6 +294,8 @@ impl Lines<'_, '_> {
             | What::ActionBegan { .. }
             | What::ActionEnded { .. }
             | What::QueueFull { .. } => {}
+            What::Panicked { during } => self.panicked(server, during),
+            What::NoRoomAhead => self.no_space(server, Process::Checkpointer, Level::Error),
             What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
                 self.slot_obsolete(server, fact.what);
             }
@@ -338,7 +344,7 @@ impl Lines<'_, '_> {
                     self.log(server, WalSender(standby), text);
                 }
                 // A walsender that is told to stop says nothing.
-                ConnectionEnd::Shutdown | ConnectionEnd::Terminated => {}
+                ConnectionEnd::Shutdown | ConnectionEnd::Terminated | ConnectionEnd::NoSpace => {}
             },
             What::SyncStandby { standby, priority } => {
                 self.sync_standby(server, standby, priority);
@@ -477,6 +483,9 @@ impl Lines<'_, '_> {
 
     fn receiver_ended(&mut self, server: ServerId, why: ConnectionEnd) {
         let text = match why {
+            ConnectionEnd::NoSpace => {
+                return self.no_space(server, Process::WalReceiver, Level::Fatal);
+            }
             ConnectionEnd::PeerClosed => {
                 "could not receive data from WAL stream: server closed the connection \
                  unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \

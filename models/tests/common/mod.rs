@@ -24,7 +24,7 @@ use models::postgres::guc::{Settings, SynchronousCommit};
 use models::postgres::host::Names;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, ServerConfig};
-use models::postgres::wal::WalFiles;
+use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{Scope, ServerId, What};
 use models::units::{
     Bytes, Die, Duration, Lsn, Rate, SegmentSize, SimTime, TimelineId, UsableBytes,
@@ -81,6 +81,8 @@ pub struct ServerPlan {
     pub disk: Rate,
     /// Segment files that wait to be written to, at first.
     pub ahead: u64,
+    /// Segment files that there is room for.
+    pub most: u64,
     /// Whether it is down at first.
     pub down: bool,
     /// The link to its upstream.
@@ -103,6 +105,7 @@ impl ServerPlan {
             fsync: Quantiles::constant(Duration::ms(1).0),
             disk: FAST,
             ahead: 4,
+            most: u64::MAX,
             down: false,
             link: LinkConfig {
                 rtt: Quantiles::constant(Duration::ms(2).0),
@@ -428,6 +431,7 @@ fn server(plan: &Plan, index: usize) -> Server {
         oldest,
         newest: oldest + config.ahead,
         redo: end,
+        room: Room { most: config.most, full: false },
     };
     let mine = |other: &&ServerPlan| other.upstream == Some(index) && !other.slot_is_missing;
     let slot = |other: &ServerPlan| plan.slot_name(other.slot.as_deref()?);

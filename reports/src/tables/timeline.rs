@@ -101,6 +101,7 @@ fn matters(what: &What) -> bool {
         What::FaultBegan { .. }
         | What::FaultHealed { .. }
         | What::Crashed { .. }
+        | What::Panicked { .. }
         | What::Frozen { .. }
         | What::Thawed
         | What::RecoveryStarted { .. }
@@ -139,6 +140,7 @@ fn matters(what: &What) -> bool {
         | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointFiles { .. }
+        | What::NoRoomAhead
         | What::CheckpointsTooFrequent { .. }
         | What::CheckpointDone { .. } => false,
     }

@@ -15,6 +15,7 @@
 //!   server cannot be shut down: it comes back with the fault that made it so.
 //! * A server that was shut down when its fault came does not start when that heals; its processes
 //!   can neither crash nor freeze.
+//! * A server that gave up because its disk was full starts when that is over.
 //! * A server that somebody else has started meanwhile is left alone.
 //!
 //! A fault without an end lasts to the end of the run.
@@ -181,6 +182,7 @@ impl Injector {
                 let server = server_id(*server);
                 if free(&mut self.full, server) {
                     apply(Action::FillDisk { server, full: false });
+                    self.start_again(server);
                 }
             }
             FaultKind::ReplayPause { server } => {
@@ -204,6 +206,18 @@ impl Injector {
                 }
             }
             FaultKind::LinkReset { .. } => {}
+        }
+    }
+
+    /// There is room again: a server that gave up for lack of it starts, once it can.
+    fn start_again(&mut self, server: ServerId) {
+        if !self.hosts.gave_up(server) {
+            return;
+        }
+        if self.servers.get(&server).is_some_and(|&holds| holds > 0) {
+            self.stopped.insert(server);
+        } else {
+            self.hosts.start(server);
         }
     }
 

@@ -178,10 +178,20 @@ impl Hosts {
     pub fn start(&self, server: ServerId) {
         let host = self.of(server);
         let ran = host.service.enabled.replace(true);
-        if host.condition.get() == Condition::Sound && !ran {
+        if host.condition.get() == Condition::Sound && (!ran || self.gave_up(server)) {
+            if let Some(postmaster) = host.service.postmaster.take() {
+                postmaster.abort();
+            }
             drop(spawn_on(host.node, boot_of(host)));
         }
         self.revive(server);
+    }
+
+    /// Whether the postmaster has ended although nobody told it to and its host is alive: it could
+    /// not start.
+    pub fn gave_up(&self, server: ServerId) -> bool {
+        let dead = matches!(self.condition(server), Condition::Crashed(_));
+        !dead && self.enabled(server) && with(|world| world.holds(Watch::Down(server)))
     }
 
     /// Shuts a server down; from now on no boot of its host starts it. Nothing happens to what is

@@ -13,7 +13,7 @@ use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::syncrep::WaitMode;
-use models::postgres::wal::WalFiles;
+use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
 use scenarios::scenario::{self, Scenario, ServerState};
@@ -204,7 +204,10 @@ fn files(scenario: &Scenario, index: usize) -> WalFiles {
     let start = UsableBytes::from_lsn(scenario.start.lsn, size);
     let (lsn, redo) = (start.end_lsn(size), start.start_lsn(size));
     let (oldest, newest) = scenario.start.files(settings);
-    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo }
+    let capacity = scenario.servers[index].disk.capacity;
+    let most = capacity.map_or(u64::MAX, |capacity| capacity.0 / size.bytes());
+    let room = Room { most, full: false };
+    WalFiles { size, written: lsn, flushed: lsn, oldest, newest, redo, room }
 }
 
 /// Two directed links for each link, and the way from each server to each other.

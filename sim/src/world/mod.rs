@@ -438,6 +438,10 @@ impl World {
     fn happened(&mut self, server: usize, what: What) {
         self.touched = true;
         self.checkpoints[server].happened(&what);
+        if server == self.primary && matches!(what, What::Panicked { .. }) {
+            // Nobody told the world to make it crash: what else hangs on that is done here.
+            self.be_loud();
+        }
         if server == self.primary && matches!(what, What::Crashed { .. }) {
             self.disconnect_held();
         }

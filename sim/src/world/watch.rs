@@ -73,7 +73,7 @@ impl Checkpoints {
                 self.running = false;
                 self.done += 1;
             }
-            What::Crashed { .. } | What::Starting => self.running = false,
+            What::Crashed { .. } | What::Panicked { .. } | What::Starting => self.running = false,
             _ => {}
         }
     }

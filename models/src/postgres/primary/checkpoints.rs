@@ -9,7 +9,9 @@
 //!
 //! **Source.** `xlog.c:CreateCheckPoint`; `checkpointer.c:CheckpointerMain`.
 //!
-//! **Not modelled.** Creating the file ahead delays other fsyncs, but not the checkpoint's end.
+//! **Not modelled.** Creating the file ahead delays other fsyncs, but not the checkpoint's end. If
+//! it fails for lack of space, PostgreSQL's checkpoint is over but does not log its end, and the
+//! checkpointer sleeps for 1 s.
 
 use super::Primary;
 use crate::postgres::checkpointer::{Due, FileCounts, Start, dirty_buffers, next_is_missing};
@@ -124,7 +126,7 @@ impl Primary {
         self.checkpoints += 1;
         host.slots.note_removed(host.files.oldest - 1);
         if next_is_missing(end, &host.files) && !self.is_shutting_down() {
-            self.create_next_file(now, &mut ended.files, host);
+            create_next_file(now, &mut ended.files, host, out);
         }
         let FileCounts { added, removed, recycled } = ended.files;
         out.fact(What::CheckpointFiles {
@@ -145,11 +147,19 @@ impl Primary {
             self.start_checkpoint(now, cause, host, out);
         }
     }
+}
 
-    /// `PreallocXlogFiles`: zero-filled and fsynced in the background.
-    fn create_next_file(&mut self, now: SimTime, counts: &mut FileCounts, host: &mut Host) {
-        host.files.newest += 1;
-        counts.added += 1;
-        host.disk.fsync(now, Bytes(host.files.size.bytes()));
+/// `PreallocXlogFiles`: zero-filled and fsynced in the background. Without room for it there is
+/// none, and nothing else happens.
+pub(in crate::postgres) fn create_next_file(
+    now: SimTime,
+    counts: &mut FileCounts,
+    host: &mut Host,
+    out: &mut Out,
+) {
+    if host.files.add().is_err() {
+        return out.fact(What::NoRoomAhead);
     }
+    counts.added += 1;
+    host.disk.fsync(now, Bytes(host.files.size.bytes()));
 }

@@ -5,15 +5,28 @@
 //! then makes a checkpoint before it takes sessions. A standby replays from its last
 //! restartpoint in either case.
 //!
-//! **Source.** `xlog.c:StartupXLOG`, `xlogrecovery.c:InitWalRecovery`.
+//! A PANIC ends every process, and the postmaster begins anew without having ended. If the
+//! checkpoint at the end of recovery meets the same trouble, it gives up: then somebody has to
+//! start it again.
+//!
+//! **Source.** `xlog.c:StartupXLOG`, `xlogrecovery.c:InitWalRecovery`;
+//! `postmaster.c:HandleChildCrash`, `PostmasterStateMachine`.
+//!
+//! **Not modelled.** A record that a full volume tore at the end of a segment: recovery would end
+//! before it, and the space may be enough for the checkpoint's record. Such a server comes back
+//! for a moment before it dies again and gives up.
 
 use super::{Control, Gate, Server, State};
 use crate::postgres::effect::Out;
 use crate::postgres::primary::Primary;
 use crate::postgres::protocol::Body;
 use crate::postgres::standby::Standby;
-use crate::trace::fact::{CheckpointCause, ConnectionEnd, Scope, What};
-use crate::units::{Bytes, SimTime};
+use crate::trace::fact::{CheckpointCause, ConnectionEnd, Phase, Scope, What};
+use crate::units::{Bytes, Duration, SimTime};
+
+/// Assumption: the postmaster needs so long to end all processes after a PANIC and to begin anew.
+/// It bounds how often a server that dies again and again does so.
+const REINITIALIZE: Duration = Duration::ms(100);
 
 impl Server {
     /// The processes, or the whole host, die.
@@ -94,11 +107,7 @@ impl Server {
                 out.fact(What::WasShutDown { at, in_recovery: false });
                 self.state = State::Recovering { until: now, since: now };
             }
-            None => {
-                out.fact(What::RecoveryStarted { redo: files.redo });
-                let took = self.replay.time_for(end.since(files.redo));
-                self.state = State::Recovering { until: now + took, since: now };
-            }
+            None => self.begin_recovery(now, now, out),
             Some(upstream) => {
                 out.fact(match self.control {
                     Control::ShutDown { at } => What::WasShutDown { at, in_recovery: true },
@@ -111,6 +120,37 @@ impl Server {
                 standby.begin(now, &mut self.host, out);
                 self.state = State::Standby(standby);
             }
+        }
+        self.schedule();
+    }
+
+    /// Crash recovery begins at `since`: redo starts at the last checkpoint.
+    fn begin_recovery(&mut self, now: SimTime, since: SimTime, out: &mut Out) {
+        let files = &self.host.files;
+        out.fact(What::RecoveryStarted { redo: files.redo });
+        let end = files.written.max(files.flushed);
+        let took = self.replay.time_for(end.since(files.redo));
+        debug_assert!(since >= now, "recovery begins now or later");
+        self.state = State::Recovering { until: since + took, since };
+    }
+
+    /// A process of the primary has died of a PANIC, because pg_wal's volume is full: all others
+    /// are ended, and the postmaster starts crash recovery. If it was that, or the last checkpoint
+    /// of a shutdown, that failed, the server ends.
+    #[cold]
+    pub(super) fn panicked(&mut self, now: SimTime, out: &mut Out) {
+        let during = match self.gate {
+            Gate::Open => Phase::Running,
+            Gate::Opening => Phase::Recovery,
+            Gate::Closing => Phase::Shutdown,
+        };
+        out.fact(What::Panicked { during });
+        let lost = self.die(now, Scope::Processes, out);
+        if during == Phase::Running {
+            out.fact(What::Crashed { scope: Scope::Processes, lost });
+            self.begin_recovery(now, now + REINITIALIZE, out);
+        } else {
+            out.fact(What::ShutDown);
         }
         self.schedule();
     }

@@ -15,6 +15,7 @@ use super::Standby;
 use crate::postgres::checkpointer::{Due, FileCounts, Start, dirty_buffers, next_is_missing};
 use crate::postgres::effect::Out;
 use crate::postgres::host::Host;
+use crate::postgres::primary::create_next_file;
 use crate::trace::fact::{CheckpointCause, What};
 use crate::units::{Bytes, Lsn, PAGE, SimTime};
 
@@ -112,9 +113,7 @@ impl Standby {
         self.restartpoints += 1;
         host.slots.note_removed(host.files.oldest.saturating_sub(1));
         if next_is_missing(end, &host.files) {
-            host.files.newest += 1;
-            ended.files.added += 1;
-            host.disk.fsync(now, Bytes(host.files.size.bytes()));
+            create_next_file(now, &mut ended.files, host, out);
         }
         let FileCounts { added, removed, recycled } = ended.files;
         out.fact(What::CheckpointFiles {
