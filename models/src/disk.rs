@@ -34,6 +34,12 @@ impl Disk {
         self.write_call
     }
 
+    /// When all that is queued is done.
+    #[inline(always)]
+    pub fn busy_until(&self) -> SimTime {
+        self.busy_until
+    }
+
     /// When an fsync of `dirty` bytes would be done that is the next to be queued, at `now`.
     #[inline(always)]
     pub fn fsync_done(&self, now: SimTime, dirty: Bytes) -> SimTime {
@@ -51,6 +57,7 @@ impl Disk {
     /// Queues the fsync that [`Disk::fsync_done`] has told about.
     #[inline]
     pub fn fsync_until(&mut self, done: SimTime) -> SimTime {
+        debug_assert!(done >= self.busy_until, "two fsyncs at a time");
         self.die.throw();
         self.busy_until = done;
         done

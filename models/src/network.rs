@@ -13,8 +13,8 @@
 //!
 //! A status update that only moves write or replay, while nobody waits for those, is *quiet*: it
 //! wakes nobody when it arrives, and is read together with whatever comes next on its flow, or
-//! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is not
-//! a rule of its own: nobody can tell the difference.
+//! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is
+//! not a rule of its own: nobody can tell the difference.
 //!
 //! Delay is one draw for each window of 100 ms, linear in between.
 //!

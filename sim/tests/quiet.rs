@@ -4,9 +4,9 @@
 //! status update an event of its own. With and without it, everything that can be seen must be the
 //! same.
 
-use models::postgres::PgVersion;
 use models::postgres::guc::SynchronousCommit;
 use models::trace::Run;
+use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Duration, SimTime};
 use scenarios::file::ScenarioFile;
 use scenarios::scenario::Scenario;
@@ -14,17 +14,12 @@ use scenarios::workload::{Load, Workload};
 use sim::world::World;
 use sim::{Options, Outside};
 
-/// Plays `body` with and without a workload that forbids quiet messages.
-fn both_ways(name: &str, body: &str) -> [Run; 2] {
-    let loud = "[workload.never]\nbulk = '8kB'\nat = '19999ms'\nover = '1h'\n\
-                synchronous_commit = 'remote_apply'\n";
-    [body.to_owned(), format!("{body}\n{loud}")].map(|text| {
-        let file =
-            ScenarioFile::parse(name, &text, &mut |f| Err(f.to_owned())).expect("a scenario");
-        let scenario = file.variants().expect("its variants").remove(0);
-        assert_eq!(scenario.pg_version, PgVersion::DEFAULT);
-        sim::run(&scenario, Options::default(), &Outside::default()).expect("a run")
-    })
+/// Plays `text` with and without somebody who forbids standbys to act late.
+fn both_ways(name: &str, text: &str) -> [Run; 2] {
+    let file = ScenarioFile::parse(name, text, &mut |f| Err(f.to_owned())).expect("a scenario");
+    let scenario = file.variants().expect("its variants").remove(0);
+    let loud = with_a_listener(scenario.clone());
+    [play(&scenario), play(&loud)]
 }
 
 #[test]
@@ -208,4 +203,41 @@ fn whoever_looks_changes_no_bit_of_the_digest() {
     assert_eq!(play(false, 1), expected);
     assert_eq!(play(false, 1_000), expected);
     assert_eq!(play(true, 997), expected);
+}
+
+#[test]
+fn a_reload_that_makes_commits_wait_for_replay_ends_the_quiet() {
+    // Replay takes 20 ms a commit: with remote_apply in force latencies show it, before and after
+    // they do not.
+    let text = "duration = '30s'\n[server.pg1.postgresql]\nsynchronous_standby_names = 'pg2'\n\
+                [server.pg1]\n[server.pg2]\nupstream = 'pg1'\nreplay = '3MB/s'\n\
+                [network]\nrtt = '3ms'\n[workload.orders]\nclients = 3\nthink = '5ms'\n\
+                [action.careful]\nkind = 'set'\nserver = 'pg1'\nat = '10s'\n\
+                settings = { synchronous_commit = 'remote_apply' }\n\
+                [action.careless]\nkind = 'set'\nserver = 'pg1'\nat = '20s'\n\
+                settings = { synchronous_commit = 'on' }\n";
+    let [quiet, loud] = both_ways("reload", text);
+    assert!(quiet.summary.events < loud.summary.events, "nothing was quiet");
+    assert_eq!(quiet.summary.latency_ms, loud.summary.latency_ms);
+    assert_eq!(told(&quiet), told(&loud));
+}
+
+#[test]
+fn restartpoints_that_create_files_can_be_told_neither() {
+    for fsync in ["0.1ms", "2ms", "30ms"] {
+        let text = format!(
+            "duration = '60s'\n[server.pg1]\n[postgresql]\nmax_wal_size = '64MB'\n\
+             min_wal_size = '32MB'\n[server.pg2]\nupstream = 'pg1'\n\
+             disk = {{ fsync = '{fsync}', write = '60MB/s', write_call = '300us' }}\n\
+             [network]\nrtt = '3ms'\n[workload.orders]\nrate = '1000/s'\nwal = '6kB'\n"
+        );
+        let [quiet, loud] = both_ways("restartpoints", &text);
+        let created = quiet.facts.iter().filter(|fact| match fact.what {
+            What::CheckpointFiles { added, .. } => fact.server == Some(ServerId(1)) && added > 0,
+            _ => false,
+        });
+        assert!(created.count() > 0, "{fsync}: no restartpoint created a file");
+        assert!(quiet.summary.events < loud.summary.events, "{fsync}: nothing was quiet");
+        assert_eq!(told(&quiet), told(&loud), "{fsync}");
+    }
 }

@@ -159,6 +159,11 @@ impl Primary {
         &self.syncrep
     }
 
+    /// Whether a commit waits for standbys in such a mode.
+    pub fn has_waiting(&self, mode: impl Fn(WaitMode) -> bool) -> bool {
+        WaitMode::ALL.into_iter().any(|each| mode(each) && self.commits.waits_for(each))
+    }
+
     /// The level of a commit whose workload sets `level`.
     pub fn level(&self, level: Option<SynchronousCommit>) -> SynchronousCommit {
         level.unwrap_or(self.level)

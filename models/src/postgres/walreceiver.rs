@@ -20,18 +20,19 @@
 //! walreceiver that ends occupies the disk, but nobody waits for it.
 
 mod timers;
+mod writing;
 
 use std::collections::VecDeque;
 
 use super::ConnectionId;
 use super::command::SlotName;
-use super::effect::{Out, Read};
+use super::effect::Out;
 use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
-use super::wal::{NoSpace, WalFiles};
+use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -132,6 +133,8 @@ struct Foreseen {
     upto: Lsn,
     /// When it will be done; `at` if there is nothing to fsync.
     done: SimTime,
+    /// Until when the disk was busy when that was told.
+    queue: SimTime,
 }
 
 /// What the startup process has to know.
@@ -481,161 +484,6 @@ impl WalReceiver {
             Some(Received::Wal { at, .. }) => *at <= now,
             Some(Received::Ping) => true,
             None => false,
-        }
-    }
-
-    #[inline(always)]
-    fn take_all(
-        &mut self,
-        now: SimTime,
-        replayed: Lsn,
-        files: &mut WalFiles,
-        disk: &mut Disk,
-        out: &mut Out,
-    ) {
-        let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
-        let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(received) = self.inbox.pop_front() {
-            match received {
-                Received::Wal { end: upto, size, redo, .. } => {
-                    writes += 1;
-                    taken += size.0;
-                    end = upto;
-                    if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
-                        self.checkpoints.push_back((upto, redo));
-                    }
-                    if upto.0 >= boundary {
-                        break;
-                    }
-                }
-                Received::Ping => self.reply(now, replayed, true, false, out),
-            }
-        }
-        if taken > 0 {
-            out.reads.push(Read { at: out.at, bytes: Bytes(taken) });
-        }
-        if writes == 0 {
-            return self.flush_and_reply(now, replayed, disk, out);
-        }
-        let call = disk.write_call();
-        if call > Duration::ZERO {
-            self.work = Work::Writing { end };
-            self.busy_until = now + Duration(call.0 * writes);
-            let upto = self.fsync_after(end, files.size);
-            // Without room for the file there will be no fsync: the process ends with the write.
-            let done = match upto > self.flush && !files.lack_room_for(end) {
-                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
-                false => self.busy_until,
-            };
-            self.foreseen = Foreseen { at: self.busy_until, upto, done };
-            return;
-        }
-        self.write_up_to(now, end, replayed, files, disk, out);
-    }
-
-    /// WAL up to `end` is written, or as much of it as there is room for.
-    #[inline(always)]
-    fn write_up_to(
-        &mut self,
-        now: SimTime,
-        end: Lsn,
-        replayed: Lsn,
-        files: &mut WalFiles,
-        disk: &mut Disk,
-        out: &mut Out,
-    ) {
-        match self.written(end, files) {
-            Ok(()) => self.after_write(now, replayed, files, disk, out),
-            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
-        }
-    }
-
-    /// How far the fsync goes that follows a write up to `end`.
-    #[inline]
-    fn fsync_after(&self, end: Lsn, size: SegmentSize) -> Lsn {
-        let completed = end.segment_start(size);
-        if completed > self.flush { completed } else { end }
-    }
-
-    /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
-    #[inline]
-    fn after_write(
-        &mut self,
-        now: SimTime,
-        replayed: Lsn,
-        files: &mut WalFiles,
-        disk: &mut Disk,
-        out: &mut Out,
-    ) {
-        let completed = self.write.segment_start(files.size);
-        if completed > self.flush {
-            self.fsync(now, completed, disk);
-        } else if self.has_received(now) {
-            self.go_on(now, replayed, files, disk, out);
-        } else {
-            self.flush_and_reply(now, replayed, disk, out);
-        }
-    }
-
-    /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
-    #[inline]
-    fn flush_and_reply(&mut self, now: SimTime, replayed: Lsn, disk: &mut Disk, out: &mut Out) {
-        self.reply(now, replayed, false, false, out);
-        if self.flush < self.write {
-            self.fsync(now, self.write, disk);
-        } else {
-            self.reply_if_forced(now, replayed, out);
-        }
-    }
-
-    #[inline]
-    fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
-        // Right after the write that it was foreseen for, nothing has changed.
-        self.busy_until = match self.foreseen.at == now && self.foreseen.upto == end {
-            true => disk.fsync_until(self.foreseen.done),
-            false => disk.fsync(now, end.since(self.flush)),
-        };
-        self.work = Work::Fsyncing { end };
-    }
-
-    #[inline]
-    fn written(&mut self, end: Lsn, files: &mut WalFiles) -> Result<(), NoSpace> {
-        self.write = end;
-        if end > files.written {
-            let created = files.extend_to(end);
-            self.write = end.min(files.end());
-            files.written = self.write;
-            created?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn fsynced(&mut self, end: Lsn, files: &mut WalFiles) {
-        self.flush = self.flush.max(end);
-        files.flushed = files.flushed.max(self.flush);
-    }
-
-    /// The connection has ended: what came before that is read and written, and the ending process
-    /// fsyncs it (`WalRcvDie`).
-    fn flush_before_end(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
-        if self.phase != Phase::Streaming {
-            return;
-        }
-        let writing = match self.work {
-            Work::Writing { end } => Some(end),
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
-        };
-        let inbox = std::mem::take(&mut self.inbox).into_iter();
-        let ends = inbox.filter_map(|received| match received {
-            Received::Wal { end, .. } => Some(end),
-            Received::Ping => None,
-        });
-        // It ends in any case; what there is no room for is not written.
-        let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));
-        if files.flushed < files.written {
-            disk.fsync(now, files.written.since(files.flushed));
-            files.flushed = files.written;
         }
     }
 

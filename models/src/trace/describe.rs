@@ -70,46 +70,27 @@ impl Words<'_> {
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
             What::Panicked { during } => panicked(during).to_owned(),
             What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
-            What::Crashed { scope, lost } => crashed(scope, lost),
-            What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
-            What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
-            What::Thawed => "it runs again where it stopped".to_owned(),
-            What::Starting => "PostgreSQL starts".to_owned(),
-            What::RecoveryStarted { redo } => {
-                format!("crash recovery replays WAL from {redo}")
-            }
-            What::WasShutDown { .. } => "it was shut down in order".to_owned(),
-            What::InterruptedInRecovery => "it was interrupted in recovery".to_owned(),
-            What::StopRequested { mode: StopMode::Fast } => "shuts down".to_owned(),
-            What::StopRequested { mode: StopMode::Immediate } => "stops at once".to_owned(),
-            What::ShuttingDown => "all sessions are gone".to_owned(),
-            What::ShutDown => "is shut down".to_owned(),
-            What::StreamTerminated { upstream, at, .. } => {
-                format!("{} has no more WAL after {at}", self.name(upstream))
-            }
-            What::RecoveryDone { end, took } => {
-                format!("crash recovery ended at {end} after {}", seconds(took.0))
-            }
-            What::Ready => "accepts connections as a primary".to_owned(),
-            What::StandbyMode { redo } => format!("enters standby mode, replaying from {redo}"),
-            What::ReadyReadOnly { at } => {
-                format!("consistent at {at}; accepts read-only connections")
-            }
-            What::StreamingStarted { upstream, start, timeline } => {
-                let upstream = self.name(upstream);
-                format!("streams from {upstream}, from {start} on timeline {timeline}")
-            }
-            What::ConnectFailed { upstream, why } => self.refused(self.name(upstream), why),
-            What::ReceiverEnded { upstream, why } => {
-                format!("its stream from {} ended: {}", self.name(upstream), ended(why))
-            }
-            What::SenderStarted { standby, start } => {
-                format!("serves {} from {start}", self.name(standby))
-            }
-            What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),
-            What::SenderEnded { standby, why } => {
-                format!("stopped serving {}: {}", self.name(standby), ended(why))
-            }
+            What::Crashed { .. }
+            | What::Frozen { .. }
+            | What::Thawed
+            | What::Starting
+            | What::RecoveryStarted { .. }
+            | What::WasShutDown { .. }
+            | What::InterruptedInRecovery
+            | What::StopRequested { .. }
+            | What::ShuttingDown
+            | What::ShutDown
+            | What::RecoveryDone { .. }
+            | What::Ready
+            | What::StandbyMode { .. }
+            | What::ReadyReadOnly { .. } => lived(fact.what),
+            What::StreamingStarted { .. }
+            | What::StreamTerminated { .. }
+            | What::ConnectFailed { .. }
+            | What::ReceiverEnded { .. }
+            | What::SenderStarted { .. }
+            | What::SenderStreaming { .. }
+            | What::SenderEnded { .. } => self.streamed(fact.what),
             What::SyncStandby { standby, priority } => {
                 let how = match priority {
                     Some(_) => "commits now wait for",
@@ -140,6 +121,31 @@ impl Words<'_> {
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
             }
+        }
+    }
+
+    /// How the two ends of a stream begin and end.
+    fn streamed(&self, what: What) -> String {
+        match what {
+            What::StreamTerminated { upstream, at, .. } => {
+                format!("{} has no more WAL after {at}", self.name(upstream))
+            }
+            What::StreamingStarted { upstream, start, timeline } => {
+                let upstream = self.name(upstream);
+                format!("streams from {upstream}, from {start} on timeline {timeline}")
+            }
+            What::ConnectFailed { upstream, why } => self.refused(self.name(upstream), why),
+            What::ReceiverEnded { upstream, why } => {
+                format!("its stream from {} ended: {}", self.name(upstream), ended(why))
+            }
+            What::SenderStarted { standby, start } => {
+                format!("serves {} from {start}", self.name(standby))
+            }
+            What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),
+            What::SenderEnded { standby, why } => {
+                format!("stopped serving {}: {}", self.name(standby), ended(why))
+            }
+            other => unreachable!("{other:?} is not about a stream"),
         }
     }
 
@@ -230,6 +236,35 @@ impl Words<'_> {
             Refusal::Terminated => "its walsender was told to end".to_owned(),
         };
         format!("could not stream from {upstream}: {why}")
+    }
+}
+
+/// How a server ends and starts.
+fn lived(what: What) -> String {
+    match what {
+        What::Crashed { scope, lost } => crashed(scope, lost),
+        What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
+        What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
+        What::Thawed => "it runs again where it stopped".to_owned(),
+        What::Starting => "PostgreSQL starts".to_owned(),
+        What::RecoveryStarted { redo } => {
+            format!("crash recovery replays WAL from {redo}")
+        }
+        What::WasShutDown { .. } => "it was shut down in order".to_owned(),
+        What::InterruptedInRecovery => "it was interrupted in recovery".to_owned(),
+        What::StopRequested { mode: StopMode::Fast } => "shuts down".to_owned(),
+        What::StopRequested { mode: StopMode::Immediate } => "stops at once".to_owned(),
+        What::ShuttingDown => "all sessions are gone".to_owned(),
+        What::ShutDown => "is shut down".to_owned(),
+        What::RecoveryDone { end, took } => {
+            format!("crash recovery ended at {end} after {}", seconds(took.0))
+        }
+        What::Ready => "accepts connections as a primary".to_owned(),
+        What::StandbyMode { redo } => format!("enters standby mode, replaying from {redo}"),
+        What::ReadyReadOnly { at } => {
+            format!("consistent at {at}; accepts read-only connections")
+        }
+        other => unreachable!("{other:?} is not about a server's life"),
     }
 }
 

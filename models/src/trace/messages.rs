@@ -278,7 +278,7 @@ impl Lines<'_, '_> {
     }
 
     fn fact(&mut self, server: ServerId, fact: &Fact) {
-        use Process::{Postmaster, Startup, WalReceiver, WalSender};
+        use Process::Startup;
         let major = self.major;
         match fact.what {
             What::FaultBegan { .. }
@@ -306,14 +306,46 @@ impl Lines<'_, '_> {
             | What::ReplayResumed => self.operated(server, fact.what),
             What::EndOfWal { at } => self.invalid_record(server, at),
             What::CommandRefused { why } => self.command_refused(server, why),
-            What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
-            What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
+            What::Starting
+            | What::RecoveryStarted { .. }
+            | What::RecoveryDone { .. }
+            | What::Ready
+            | What::StandbyMode { .. }
+            | What::ReadyReadOnly { .. } => self.started(server, fact),
             What::WasShutDown { .. }
             | What::InterruptedInRecovery
             | What::StopRequested { .. }
             | What::ShuttingDown
             | What::ShutDown
             | What::StreamTerminated { .. } => self.shut_down(server, fact),
+            What::StreamingStarted { .. }
+            | What::ConnectFailed { .. }
+            | What::ReceiverEnded { .. }
+            | What::SenderEnded { .. } => self.streamed(server, fact.what),
+            What::SyncStandby { standby, priority } => {
+                self.sync_standby(server, standby, priority);
+            }
+            What::WaitingForWal { at } => {
+                if major >= 15 {
+                    let text = format!("waiting for WAL to become available at {at}");
+                    self.log(server, Startup, text);
+                }
+            }
+            What::CheckpointStarted { cause, redo: _ } => {
+                self.checkpoint_started(server, fact.at, cause);
+            }
+            What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
+            What::CheckpointsTooFrequent { seconds } => self.too_frequent(server, seconds),
+        }
+    }
+
+    /// The start of a server, up to where it accepts connections.
+    fn started(&mut self, server: ServerId, fact: &Fact) {
+        use Process::{Postmaster, Startup};
+        let major = self.major;
+        match fact.what {
+            What::Starting => self.log(server, Postmaster, format!("starting PostgreSQL {major}")),
+            What::RecoveryStarted { redo } => self.recovery_started(server, fact.at, redo),
             What::RecoveryDone { end, took } => self.recovery_done(server, end, took),
             What::Ready => {
                 self.log(server, Postmaster, "database system is ready to accept connections");
@@ -328,6 +360,14 @@ impl Lines<'_, '_> {
                 let text = format!("database system is ready to accept {kind} connections");
                 self.log(server, Postmaster, text);
             }
+            other => unreachable!("{other:?} is not about a start"),
+        }
+    }
+
+    /// How the two ends of a stream begin and end.
+    fn streamed(&mut self, server: ServerId, what: What) {
+        use Process::{WalReceiver, WalSender};
+        match what {
             What::StreamingStarted { upstream: _, start, timeline } => self.log(
                 server,
                 WalReceiver,
@@ -346,20 +386,7 @@ impl Lines<'_, '_> {
                 // A walsender that is told to stop says nothing.
                 ConnectionEnd::Shutdown | ConnectionEnd::Terminated | ConnectionEnd::NoSpace => {}
             },
-            What::SyncStandby { standby, priority } => {
-                self.sync_standby(server, standby, priority);
-            }
-            What::WaitingForWal { at } => {
-                if major >= 15 {
-                    let text = format!("waiting for WAL to become available at {at}");
-                    self.log(server, Startup, text);
-                }
-            }
-            What::CheckpointStarted { cause, redo: _ } => {
-                self.checkpoint_started(server, fact.at, cause);
-            }
-            What::CheckpointDone { .. } => self.checkpoint_done(server, fact),
-            What::CheckpointsTooFrequent { seconds } => self.too_frequent(server, seconds),
+            other => unreachable!("{other:?} is not about a stream"),
         }
     }
 

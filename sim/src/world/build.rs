@@ -12,7 +12,6 @@ use models::postgres::command::SlotName;
 use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
-use models::postgres::syncrep::WaitMode;
 use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
@@ -51,10 +50,8 @@ impl World {
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
-        // On a shared link a message sent late could find another one before it.
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
-        let quiet_workloads =
-            nobody_waits_for_write_or_replay(scenario) && !(0..scenario.links.len()).any(shared);
+        let shares_links = (0..scenario.links.len()).any(shared);
         let mut readers = vec![None; links.len()];
         for (way, route) in routes.iter().enumerate() {
             if let Some((link, _)) = *route {
@@ -69,7 +66,7 @@ impl World {
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
             readers,
-            quiet_workloads,
+            shares_links,
             quiet: false,
             checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
@@ -131,15 +128,6 @@ impl World {
         }
         self.book_looks();
     }
-}
-
-/// Whether every commit waits for standbys' flush, if for anything of theirs.
-fn nobody_waits_for_write_or_replay(scenario: &Scenario) -> bool {
-    let default = scenario.servers[scenario.primary()].settings.synchronous_commit;
-    scenario.workloads.iter().all(|workload| {
-        let mode = workload.synchronous_commit.unwrap_or(default).wait_mode();
-        !matches!(mode, Some(WaitMode::Write | WaitMode::Apply))
-    })
 }
 
 fn id_of(index: usize) -> ServerId {

@@ -29,6 +29,7 @@ use models::postgres::guc::SynchronousCommit;
 use models::postgres::primary::Primary;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::Server;
+use models::postgres::syncrep::WaitMode;
 use models::postgres::views::{self, Rows};
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::trace::observation::Observation;
@@ -173,8 +174,8 @@ pub struct World {
     checkpoints: Vec<Checkpoints>,
     /// Something happened that a watch may wait for.
     touched: bool,
-    /// No workload waits for a standby's write or replay.
-    quiet_workloads: bool,
+    /// Several pairs of servers share a link.
+    shares_links: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
     /// Scratch: effects of the machine in hand.
@@ -427,12 +428,23 @@ impl World {
         let primary = &self.servers[self.primary];
         let flushed = primary.flushed();
         self.primary_flushed = flushed;
-        if self.quiet_workloads && !self.quiet && primary.primary().is_some_and(Primary::is_settled)
-        {
+        if !self.quiet && primary.primary().is_some_and(|primary| self.may_be_quiet(primary)) {
             self.be_quiet(true);
         }
         self.digest.fold(flushed.0);
         self.note_lag(flushed);
+    }
+
+    /// Whether nobody waits for a standby's write or replay, or will until something befalls the
+    /// world.
+    fn may_be_quiet(&self, primary: &Primary) -> bool {
+        let heeds = |mode| matches!(mode, WaitMode::Write | WaitMode::Apply);
+        let levels = self.workloads.iter().map(|workload| primary.level(workload.level));
+        // On a shared link a message sent late could find another one before it.
+        !self.shares_links
+            && primary.is_settled()
+            && !primary.has_waiting(heeds)
+            && !levels.filter_map(SynchronousCommit::wait_mode).any(heeds)
     }
 
     fn happened(&mut self, server: usize, what: What) {

@@ -172,7 +172,7 @@ impl World {
     /// What standbys do without anybody waiting for it is done up to `upto`, and all updates that
     /// have arrived by then are noted.
     pub(super) fn read_all_quiet(&mut self, upto: SimTime) {
-        if !self.quiet_workloads {
+        if self.shares_links {
             return;
         }
         for index in 0..self.standbys.len() {

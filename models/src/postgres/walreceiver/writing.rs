@@ -1,0 +1,176 @@
+//! What a walreceiver writes and fsyncs, and when.
+//!
+//! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
+
+use super::{CHECKPOINTS_KEPT, Foreseen, Phase, Received, WalReceiver, Work};
+use crate::disk::Disk;
+use crate::postgres::effect::{Out, Read};
+use crate::postgres::wal::{NoSpace, WalFiles};
+use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
+
+impl WalReceiver {
+    /// Takes what has come, up to the end of a segment, and writes it.
+    #[inline(always)]
+    pub(super) fn take_all(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
+        let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
+        while let Some(received) = self.inbox.pop_front() {
+            match received {
+                Received::Wal { end: upto, size, redo, .. } => {
+                    writes += 1;
+                    taken += size.0;
+                    end = upto;
+                    if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
+                        self.checkpoints.push_back((upto, redo));
+                    }
+                    if upto.0 >= boundary {
+                        break;
+                    }
+                }
+                Received::Ping => self.reply(now, replayed, true, false, out),
+            }
+        }
+        if taken > 0 {
+            out.reads.push(Read { at: out.at, bytes: Bytes(taken) });
+        }
+        if writes == 0 {
+            return self.flush_and_reply(now, replayed, disk, out);
+        }
+        let call = disk.write_call();
+        if call > Duration::ZERO {
+            self.work = Work::Writing { end };
+            self.busy_until = now + Duration(call.0 * writes);
+            let upto = self.fsync_after(end, files.size);
+            // Without room for the file there will be no fsync: the process ends with the write.
+            let done = match upto > self.flush && !files.lack_room_for(end) {
+                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+                false => self.busy_until,
+            };
+            let queue = disk.busy_until();
+            self.foreseen = Foreseen { at: self.busy_until, upto, done, queue };
+            return;
+        }
+        self.write_up_to(now, end, replayed, files, disk, out);
+    }
+
+    /// WAL up to `end` is written, or as much of it as there is room for.
+    #[inline(always)]
+    pub(super) fn write_up_to(
+        &mut self,
+        now: SimTime,
+        end: Lsn,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        match self.written(end, files) {
+            Ok(()) => self.after_write(now, replayed, files, disk, out),
+            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
+        }
+    }
+
+    /// How far the fsync goes that follows a write up to `end`.
+    #[inline]
+    fn fsync_after(&self, end: Lsn, size: SegmentSize) -> Lsn {
+        let completed = end.segment_start(size);
+        if completed > self.flush { completed } else { end }
+    }
+
+    /// A write is over. A segment that it completed is fsynced at once; otherwise go on reading.
+    #[inline]
+    fn after_write(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let completed = self.write.segment_start(files.size);
+        if completed > self.flush {
+            self.fsync(now, completed, disk);
+        } else if self.has_received(now) {
+            self.go_on(now, replayed, files, disk, out);
+        } else {
+            self.flush_and_reply(now, replayed, disk, out);
+        }
+    }
+
+    /// Nothing is readable: reply (write), and begin to fsync what is not yet durable.
+    #[inline]
+    pub(super) fn flush_and_reply(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        self.reply(now, replayed, false, false, out);
+        if self.flush < self.write {
+            self.fsync(now, self.write, disk);
+        } else {
+            self.reply_if_forced(now, replayed, out);
+        }
+    }
+
+    #[inline]
+    fn fsync(&mut self, now: SimTime, end: Lsn, disk: &mut Disk) {
+        let Foreseen { at, upto, queue, .. } = self.foreseen;
+        // Right after the write, nothing has changed, unless another process used the disk.
+        self.busy_until = match at == now && upto == end && queue == disk.busy_until() {
+            true => disk.fsync_until(self.foreseen.done),
+            false => disk.fsync(now, end.since(self.flush)),
+        };
+        self.work = Work::Fsyncing { end };
+    }
+
+    #[inline]
+    fn written(&mut self, end: Lsn, files: &mut WalFiles) -> Result<(), NoSpace> {
+        self.write = end;
+        if end > files.written {
+            let created = files.extend_to(end);
+            self.write = end.min(files.end());
+            files.written = self.write;
+            created?;
+        }
+        Ok(())
+    }
+
+    /// WAL up to `end` is durable.
+    #[inline]
+    pub(super) fn fsynced(&mut self, end: Lsn, files: &mut WalFiles) {
+        self.flush = self.flush.max(end);
+        files.flushed = files.flushed.max(self.flush);
+    }
+
+    /// The connection has ended: what came before that is read and written, and the ending process
+    /// fsyncs it (`WalRcvDie`).
+    pub(super) fn flush_before_end(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        let writing = match self.work {
+            Work::Writing { end } => Some(end),
+            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
+        };
+        let inbox = std::mem::take(&mut self.inbox).into_iter();
+        let ends = inbox.filter_map(|received| match received {
+            Received::Wal { end, .. } => Some(end),
+            Received::Ping => None,
+        });
+        // It ends in any case; what there is no room for is not written.
+        let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));
+        if files.flushed < files.written {
+            disk.fsync(now, files.written.since(files.flushed));
+            files.flushed = files.written;
+        }
+    }
+}
