@@ -32,11 +32,13 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 12] = [
+static SCENARIOS: [CatalogEntry; 14] = [
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
     entry!("sync/first_and_any"),
+    entry!("sync/cancelled_wait"),
+    entry!("sync/disconnect_does_not_help"),
     entry!("slots/offline_without_slot"),
     entry!("slots/offline_with_slot"),
     entry!("slots/offline_capped"),

@@ -101,6 +101,17 @@ pub struct ServerConfig {
     pub primary_slot_name: Option<SlotName>,
 }
 
+/// Commits of a server that did not end as clients hope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Toll {
+    /// Acknowledged, and lost in a crash.
+    pub lost: u64,
+    /// Answered with a warning: the wait for standbys was cancelled.
+    pub cancelled: u64,
+    /// The connection ended before an answer: their clients do not know.
+    pub unknown: u64,
+}
+
 /// One PostgreSQL server and its host.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -126,6 +137,8 @@ pub struct Server {
     /// Acknowledged commits that crashes have lost.
     lost_commits: u64,
     unknown_commits: u64,
+    /// Commits whose wait for standbys was cancelled.
+    cancelled_commits: u64,
     /// Checkpoints or restartpoints made before the last start.
     earlier_checkpoints: u64,
     /// How many are made when the last that was asked for is.
@@ -174,6 +187,7 @@ impl Server {
             consistent_at: files.flushed,
             lost_commits: 0,
             unknown_commits: 0,
+            cancelled_commits: 0,
             earlier_checkpoints: 0,
             requested: 0,
             settings: config.settings,
@@ -246,9 +260,13 @@ impl Server {
         }
     }
 
-    /// Acknowledged commits that crashes have lost here, and those whose clients do not know.
-    pub fn toll(&self) -> (u64, u64) {
-        (self.lost_commits, self.unknown_commits)
+    /// Commits that did not end as clients hope.
+    pub fn toll(&self) -> Toll {
+        Toll {
+            lost: self.lost_commits,
+            cancelled: self.cancelled_commits,
+            unknown: self.unknown_commits,
+        }
     }
 
     /// Checkpoints or restartpoints made.
@@ -488,6 +506,7 @@ impl Server {
             Command::Reload(settings) => self.reload(now, settings, out),
             Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
             Command::SlotDrop { slot } => self.drop_slot(*slot, out),
+            Command::Interrupt { how, waiters } => self.interrupt(*how, *waiters, out),
             Command::ReplayPause => self.pause_replay(now, true, out),
             Command::ReplayResume => self.pause_replay(now, false, out),
         }

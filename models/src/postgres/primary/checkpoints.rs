@@ -140,6 +140,7 @@ impl Primary {
         });
         let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
         out.fact(What::CheckpointDone { redo, end, distance, took });
+        self.heed_names(now, out);
         self.shutdown_checkpoint_done(cause);
         if let Some(cause) = self.checkpointer.next_request(now)
             && !self.checkpointer.skips(cause, self.wal.insert_lsn())
