@@ -21,7 +21,8 @@
 //!
 //! **Not modelled.** Which buffers are dirty: see [`dirty_buffers`]. The moment of each buffer's
 //! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
-//! napping checkpointer at once, as from 14 on, and so does a reload; 13 finishes its nap of 100 ms.
+//! napping checkpointer at once, as from 14 on, and so does a reload; 13 finishes its nap of
+//! 100 ms.
 
 use super::guc::Settings;
 use super::slot::Limits;

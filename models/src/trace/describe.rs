@@ -6,6 +6,7 @@
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal, Scope, What};
 use super::messages::{Level, Words};
+use crate::postgres::backend::Session;
 use crate::postgres::command::{Interrupt, Refused, StopMode};
 use crate::units::Bytes;
 
@@ -118,24 +119,26 @@ impl Words<'_> {
             | What::ActionBegan { .. }
             | What::ActionEnded { .. }
             | What::CommandRefused { .. } => self.operated(fact.what),
-            What::WaitInterrupted { how, session } => {
-                let whose = self.workload(session.workload);
-                match how {
-                    Interrupt::Cancel => format!(
-                        "a commit of {whose} waits for standbys no more: cancelled, it is \
-                         committed here"
-                    ),
-                    Interrupt::Terminate => format!(
-                        "a commit of {whose} waits for standbys no more: its session is \
-                         terminated, it is committed here"
-                    ),
-                    Interrupt::Disconnect => format!(
-                        "a client of {whose} is gone; its session waits for standbys as before"
-                    ),
-                }
-            }
+            What::WaitInterrupted { how, session } => self.interrupted(how, session),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
+            }
+        }
+    }
+
+    /// What befell a session that waited for standbys.
+    fn interrupted(&self, how: Interrupt, session: Session) -> String {
+        let whose = self.workload(session.workload);
+        match how {
+            Interrupt::Cancel => format!(
+                "a commit of {whose} waits for standbys no more: cancelled, it is committed here"
+            ),
+            Interrupt::Terminate => format!(
+                "a commit of {whose} waits for standbys no more: its session is terminated, it is \
+                 committed here"
+            ),
+            Interrupt::Disconnect => {
+                format!("a client of {whose} is gone; its session waits for standbys as before")
             }
         }
     }
