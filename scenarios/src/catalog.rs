@@ -32,7 +32,7 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 12] = [
+static SCENARIOS: [CatalogEntry; 14] = [
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
@@ -45,6 +45,8 @@ static SCENARIOS: [CatalogEntry; 12] = [
     entry!("slots/slot_not_reserved"),
     entry!("slots/connected_without_slot"),
     entry!("lag/reconnect_resends_segment"),
+    entry!("faults/disk_slow"),
+    entry!("faults/disk_stall"),
 ];
 
 /// Every other file that they name.
