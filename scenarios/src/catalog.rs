@@ -44,6 +44,7 @@ static SCENARIOS: [CatalogEntry; 14] = [
     entry!("slots/disk_full"),
     entry!("slots/slot_not_reserved"),
     entry!("slots/connected_without_slot"),
+    entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
     entry!("faults/disk_slow"),
     entry!("faults/disk_stall"),
