@@ -205,7 +205,7 @@ mod tests {
         }
         let table = Slowdown { fsync: Some(Quantiles::constant(7)), factor: 2 * FACTOR_ONE };
         slow.slow(&table);
-        assert_eq!(slow.fsync_done(SimTime(20_000_000_000), Bytes(1)), SimTime(20_000_000_014));
+        assert_eq!(slow.fsync_done(SimTime(20_000_000_000), Bytes(0)), SimTime(20_000_000_014));
     }
 
     #[test]

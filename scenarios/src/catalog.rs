@@ -32,7 +32,7 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 14] = [
+static SCENARIOS: [CatalogEntry; 15] = [
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
