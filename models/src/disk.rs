@@ -12,9 +12,10 @@
 //!
 //! **Source.** What `pg_test_fsync` measures: the time of a write of 8 kB with its fdatasync.
 //!
-//! **Not modelled.** A write() that waits because a stalled device leaves too many dirty pages.
-//! Reads; a device that slows down as its queue grows; write-back by the kernel
-//! before the fsync, which would shorten the fsync of a large flush by up to its whole transfer.
+//! **Not modelled.** What a stalled device holds up besides fsyncs: a write() that finds too many
+//! dirty pages, the buffers of a checkpoint, the last fsync of a process that is told to end.
+//! Reads; a device that slows down as its queue grows; write-back by the kernel before the fsync,
+//! which would shorten the fsync of a large flush by up to its whole transfer.
 
 use crate::latency::Quantiles;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};

@@ -399,6 +399,7 @@ fn empty_run(plan: &Plan) -> Run {
         pg_version: plan.version,
         duration,
         limits: Vec::new(),
+        settings: Vec::new(),
         faults: Vec::new(),
         summary: Summary::default(),
         digest: 0,

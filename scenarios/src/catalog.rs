@@ -32,7 +32,7 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 15] = [
+static SCENARIOS: &[CatalogEntry] = &[
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
@@ -51,7 +51,7 @@ static SCENARIOS: [CatalogEntry; 15] = [
 ];
 
 /// Every other file that they name.
-static FILES: [(&str, &str); 2] = [
+static FILES: &[(&str, &str)] = &[
     beside!("basics/production/postgresql.conf"),
     beside!("basics/production/wal_lsn_history.csv"),
 ];
@@ -107,7 +107,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// Every scenario, in reading order.
 pub fn all() -> &'static [CatalogEntry] {
-    &SCENARIOS
+    SCENARIOS
 }
 
 /// The scenario of that name, with or without `.toml`.

@@ -383,7 +383,8 @@ impl Lines<'_, '_> {
                     let text = "terminating walsender process due to replication timeout";
                     self.log(server, WalSender(standby), text);
                 }
-                // A walsender that is told to stop says nothing (`walsender.c:ProcessRepliesIfAny`).
+                // A walsender that is told to stop says nothing
+                // (`walsender.c:ProcessRepliesIfAny`).
                 ConnectionEnd::PeerTerminated
                 | ConnectionEnd::Shutdown
                 | ConnectionEnd::Terminated

@@ -1,6 +1,5 @@
 //! Volumes that get slow, and volumes that complete no fsync for a while.
 
-use models::trace::Run;
 use models::trace::fact::{ConnectionEnd, What};
 
 use crate::questions::{PG1, PG2, facts, ms, play, story, times};
