@@ -9,9 +9,9 @@
 //! `guc-file.l:ProcessConfigFile`, `guc.c:set_config_option`; `syncrep.c:
 //! SyncRepUpdateSyncStandbysDefined`.
 //!
-//! **Not modelled.** The moment each process takes to notice a reload. A commit that waits for its local flush when
-//! names are first given does not wait for standbys. A value of more than 31 bytes is cut in the
-//! log.
+//! **Not modelled.** The moment each process takes to notice a reload. A commit that waits for its
+//! local flush when names are first given does not wait for standbys. A value of more than 31
+//! bytes is cut in the log.
 
 use super::{Server, State};
 use crate::postgres::command::{Interrupt, Refused, SlotName, Waiters};
