@@ -18,13 +18,15 @@ mod gate;
 mod life;
 mod operator;
 
+pub use life::Toll;
+
 use std::collections::VecDeque;
 
 use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::Settings;
 use super::host::{Host, Names};
-use super::primary::{Job, Primary};
+use super::primary::Primary;
 use super::protocol::{Body, Message, Update};
 use super::slot::Slots;
 use super::standby::Standby;
@@ -99,17 +101,6 @@ pub struct ServerConfig {
     pub slots: Vec<SlotName>,
     /// The slot it uses at its upstream (`primary_slot_name`).
     pub primary_slot_name: Option<SlotName>,
-}
-
-/// Commits of a server that did not end as clients hope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Toll {
-    /// Acknowledged, and lost in a crash.
-    pub lost: u64,
-    /// Answered with a warning: the wait for standbys was cancelled.
-    pub cancelled: u64,
-    /// The connection ended before an answer: their clients do not know.
-    pub unknown: u64,
 }
 
 /// One PostgreSQL server and its host.
@@ -496,37 +487,6 @@ impl Server {
             standby.be_quiet(quiet);
             self.schedule();
         }
-    }
-
-    /// An operator asks for something.
-    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
-        if self.frozen.is_some() {
-            self.postponed.push_back(Postponed::Command(command.clone()));
-            return;
-        }
-        out.at = now;
-        match command {
-            Command::Stop(mode) => self.stop(now, *mode, out),
-            Command::Checkpoint => self.checkpoint(now, out),
-            Command::SwitchWal => {
-                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
-            }
-            Command::Write(bytes) => {
-                let job = Job::Write(*bytes);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::WriteTo(lsn) => {
-                let job = Job::WriteTo(*lsn);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::Reload(settings) => self.reload(now, settings, out),
-            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
-            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
-            Command::Interrupt { how, waiters } => self.interrupt(*how, *waiters, out),
-            Command::ReplayPause => self.pause_replay(now, true, out),
-            Command::ReplayResume => self.pause_replay(now, false, out),
-        }
-        self.schedule();
     }
 
     /// pg_wal's volume takes no new file from now on, or does again.

@@ -13,14 +13,46 @@
 //! local flush when names are first given does not wait for standbys. A value of more than 31
 //! bytes is cut in the log.
 
-use super::{Server, State};
-use crate::postgres::command::{Interrupt, Refused, SlotName, Waiters};
+use super::{Postponed, Server, State};
+use crate::postgres::command::{Command, Interrupt, Refused, SlotName, Waiters};
 use crate::postgres::effect::Out;
 use crate::postgres::guc::Settings;
+use crate::postgres::primary::Job;
 use crate::trace::fact::{Text, What};
 use crate::units::{Lsn, SimTime};
 
 impl Server {
+    /// An operator asks for something.
+    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(Postponed::Command(command.clone()));
+            return;
+        }
+        out.at = now;
+        match command {
+            Command::Stop(mode) => self.stop(now, *mode, out),
+            Command::Checkpoint => self.checkpoint(now, out),
+            Command::SwitchWal => {
+                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
+            }
+            Command::Write(bytes) => {
+                let job = Job::Write(*bytes);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
+            Command::WriteTo(lsn) => {
+                let job = Job::WriteTo(*lsn);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
+            Command::Reload(settings) => self.reload(now, settings, out),
+            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
+            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
+            Command::Interrupt { how, waiters } => self.interrupt(*how, *waiters, out),
+            Command::ReplayPause => self.pause_replay(now, true, out),
+            Command::ReplayResume => self.pause_replay(now, false, out),
+        }
+        self.schedule();
+    }
+
     /// Refuses a command if no session can be had.
     fn session(&self, out: &mut Out) -> bool {
         let ready = match &self.state {
