@@ -180,7 +180,7 @@ impl Play {
             self.world.servers[server].deadline(self.world.now, &mut out);
             let after = format!("{:?}", self.world.servers[server]);
             assert!(
-                out.effects.is_empty() && out.acknowledged.is_empty(),
+                out.effects.is_empty() && out.answers.is_empty(),
                 "{before} {:?}",
                 out.effects
             );

@@ -5,7 +5,7 @@
 //! own, because they are many.
 
 use super::ConnectionId;
-use super::backend::{Acknowledged, Session};
+use super::backend::{Answers, Session};
 use super::protocol::{Body, Message, Update};
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, SimTime};
@@ -62,8 +62,8 @@ pub struct Out {
     pub reads: Vec<Read>,
     /// Effects in order.
     pub effects: Vec<Effect>,
-    /// Answers to clients, in order.
-    pub acknowledged: Vec<Acknowledged>,
+    /// Answers to clients.
+    pub answers: Answers,
 }
 
 impl Out {
@@ -71,7 +71,7 @@ impl Out {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty()
-            && self.acknowledged.is_empty()
+            && self.answers.is_empty()
             && self.updates.is_empty()
             && self.reads.is_empty()
     }

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use shutdown::Shutdown;
 
 use super::PgVersion;
-use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
+use super::backend::{Commits, CrashToll, Queue, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
@@ -198,7 +198,7 @@ impl Primary {
             if !self.insert_one(&arrival, batch.workload, level, host, out) {
                 return Some(arrival);
             }
-            if batch.only_one || !out.acknowledged.is_empty() {
+            if batch.only_one || !out.answers.is_empty() {
                 break;
             }
         }
@@ -253,7 +253,7 @@ impl Primary {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
-            out.acknowledged.push(Acknowledged { at, start, session });
+            out.answers.give(at, &[Waiting { end, start, session }]);
             return;
         }
         self.wal.want(end);
@@ -311,7 +311,7 @@ impl Primary {
             self.panicked = true;
             return;
         }
-        self.commits.flushed(now, self.wal.flushed(), &mut out.acknowledged);
+        self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
         if done.released {
             self.flush_if_wanted(now, false, host);
         }
@@ -361,18 +361,20 @@ impl Primary {
     }
 }
 
-/// The usual case: while a flush runs, whoever comes can only wait. Stops when wal_buffers may be
-/// too full for one more.
+/// The usual case: while a flush runs, whoever comes can only wait. Takes no more than certainly
+/// find room in wal_buffers.
 fn join_queue(wal: &mut Wal, queue: &mut Queue, clients: &mut Clients, batch: &Batch) {
-    let full_at = wal.full_for(clients.largest() + record::COMMIT_ALIGNED);
+    let most = wal.room_for(clients.largest() + record::COMMIT_ALIGNED);
     let (mut end, workload) = (wal.inserted(), batch.workload);
-    if end > full_at {
+    let taken = clients.take_plain(batch.until, most, |start, client| {
+        queue.push(Waiting { end, start, session: Session { workload, client } });
+    });
+    if taken == 0 {
         return;
     }
-    clients.take_plain(batch.until, |start, client, bytes| {
+    clients.plain_wal(queue.last(taken), |waiting, bytes| {
         end = end.after(bytes + record::COMMIT_ALIGNED);
-        queue.push(Waiting { end, start, session: Session { workload, client } });
-        end <= full_at
+        waiting.end = end;
     });
     wal.insert_up_to(end);
     wal.want(end);

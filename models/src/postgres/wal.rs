@@ -243,9 +243,10 @@ impl Wal {
         self.insert
     }
 
-    /// Beyond this insert position wal_buffers may have no room for `bytes` more.
-    pub fn full_for(&self, bytes: Bytes) -> UsableBytes {
-        UsableBytes((self.written.0 + self.buffers.0).saturating_sub(bytes.0))
+    /// How many times at least wal_buffers have room for records of `bytes` in all.
+    pub fn room_for(&self, bytes: Bytes) -> u64 {
+        let free = (self.written.0 + self.buffers.0).saturating_sub(self.insert.0);
+        free / UsableBytes(0).after(bytes).0.max(1)
     }
 
     /// A switch record, unless a segment begins here: the rest of the segment is used up

@@ -21,8 +21,25 @@ pub struct Digest {
     next: SimTime,
 }
 
+/// Several numbers in order, to be taken in as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chain(u64);
+
 /// Odd, with bits well spread (PCG's multiplier).
 const FACTOR: u64 = 6_364_136_223_846_793_005;
+
+impl Chain {
+    /// One more.
+    #[inline]
+    pub fn take(&mut self, x: u64) {
+        self.0 = self.0.wrapping_mul(FACTOR).wrapping_add(x);
+    }
+
+    /// All of them.
+    pub fn value(self) -> u64 {
+        self.0
+    }
+}
 
 impl Digest {
     /// The digest of nothing, for a run of `duration`.
@@ -48,17 +65,6 @@ impl Digest {
     #[inline]
     pub fn add(&mut self, x: u64) {
         self.unordered = self.unordered.wrapping_add(mix(x));
-    }
-
-    /// Takes several numbers in, in order.
-    #[inline]
-    pub fn fold_all(&mut self, all: impl Iterator<Item = u64>) {
-        let mut digest = self.value;
-        for x in all {
-            let mixed = (digest ^ x).wrapping_mul(FACTOR);
-            digest = mixed ^ (mixed >> 32);
-        }
-        self.value = digest;
     }
 
     /// The digest so far.

@@ -410,7 +410,7 @@ impl World {
         if server != self.primary {
             return self.settle_standby(server);
         }
-        if !self.out.acknowledged.is_empty() {
+        if !self.out.answers.is_empty() {
             self.answer_clients();
         }
         if !self.out.effects.is_empty() {

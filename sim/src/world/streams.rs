@@ -158,7 +158,7 @@ impl World {
         self.servers[self.primary].hear_update(self.now, from, update, &mut self.out);
         way.pass_update();
         self.agenda.set(self.servers.len() + link, way.next_deadline());
-        if !self.out.acknowledged.is_empty() {
+        if !self.out.answers.is_empty() {
             self.answer_clients();
         }
         if !self.out.effects.is_empty() {

@@ -246,7 +246,7 @@ impl Primary {
                 && self.commits.waits_for(mode)
             {
                 let synced = self.wal.usable(synced);
-                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+                self.commits.synced(now, mode, synced, &mut out.answers);
             }
         }
         if recheck {
