@@ -31,7 +31,7 @@ use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::disk::Disk;
-use crate::network::Coming;
+use crate::network::{Coming, Parcel};
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
@@ -325,29 +325,33 @@ impl Server {
     /// The connection on which it streams, if it does.
     pub fn stream(&self) -> Option<ConnectionId> {
         match &self.state {
-            State::Standby(standby) if standby.receiver.is_streaming() => {
+            State::Standby(standby)
+                if self.frozen.is_none() && standby.receiver.is_streaming() =>
+            {
                 Some(standby.receiver.connection())
             }
             State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
         }
     }
 
-    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
+    /// WAL is handed over to a standby before it arrives. Whether that changes when it has
+    /// something to do.
     #[inline]
-    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
-        if let State::Standby(standby) = &mut self.state {
-            standby.receiver.keep(at, message);
+    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
+        let State::Standby(standby) = &mut self.state else { return false };
+        let changes = standby.receiver.keep(parcel);
+        if changes {
+            self.next = standby.next_deadline();
         }
+        changes
     }
 
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
+    /// What was handed over and has not arrived by `now` is given back.
+    pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
+        let State::Standby(standby) = &mut self.state else { return Vec::new() };
+        let coming = standby.receiver.give_back(now);
+        self.schedule();
+        coming
     }
 
     /// A message has arrived.

@@ -153,14 +153,6 @@ impl Standby {
         self.quiet && self.ready && self.receiver.is_streaming()
     }
 
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        let later = self.is_quiet() && self.receiver.reads_later(at);
-        later.then(|| self.receiver.connection())
-    }
-
     /// What it has replayed by `now`.
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
         self.startup.replayed_at(now)

@@ -151,8 +151,6 @@ pub struct World {
     routes: Vec<Option<(usize, usize)>>,
     /// Of each server, the stream to its upstream if it is a standby.
     streams: Vec<Option<Stream>>,
-    /// A server that each link leads to: the only one, unless the link is shared.
-    readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
     /// The server that clients write to.
     primary: usize,
@@ -360,19 +358,14 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        if let Some(reader) = self.readers[link].filter(|_| self.quiet) {
-            if reader != self.primary {
-                self.read_wal(self.now, reader);
-            } else if self.links[link].next_update() <= self.now {
-                return self.hear_update(link);
-            }
+        if self.quiet && self.links[link].next_update() <= self.now {
+            return self.hear_update(link);
         }
         let at = self.now;
         match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
-                    Body::XLogData { .. } => self.digest.add(fingerprint_of(&message) ^ at.0),
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
                 self.receive(at, from, to, &message);

@@ -43,6 +43,9 @@ impl World {
     pub(super) fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
+        if self.takes_ahead(to.index(), message) && self.hand_over(at, to.index(), message) {
+            return;
+        }
         if message.body == Body::CopyBoth {
             self.links[link].forget_window(flow, message.connection);
         }

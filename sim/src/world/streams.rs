@@ -2,19 +2,20 @@
 //!
 //! Most replies of a standby only move its write or replay position. While no workload waits for
 //! those they are *quiet*: nobody is woken for them. A standby does not even send them at their
-//! moment, nor does it look at WAL that arrives while it fsyncs, but when it next has something to
-//! do; the primary takes note of replies many at a time, and when they arrive only looks at those
+//! moment, but when it next has something to do. WAL is handed to it as it is sent, with the moment
+//! at which it arrives, and wakes it only if it waits for that. The primary takes note of replies many at a time, and when they arrive only looks at those
 //! that are *loud*, because they may release commits. When somebody looks, all of it is done up to
 //! then. It is dated when it happened, so nobody can tell the difference (`sim/tests/quiet.rs`).
 //! Quiet ends when something happens that makes the next reply of a standby matter, and begins
 //! again when all of them have come.
 
 use models::postgres::ConnectionId;
-use models::postgres::protocol::Update;
+use models::postgres::protocol::{Body, Message, Update};
 use models::postgres::syncrep::Positions;
 use models::units::SimTime;
 
 use super::World;
+use super::digest::Way;
 use super::routes::fingerprint_of;
 
 /// The stream between a standby and its upstream.
@@ -55,9 +56,6 @@ impl World {
     /// A standby's moment has come.
     #[inline]
     pub(super) fn standby_due(&mut self, standby: usize) {
-        if self.quiet {
-            self.read_wal(self.now, standby);
-        }
         self.servers[standby].deadline(self.now, &mut self.out);
         self.settle_standby(standby);
     }
@@ -70,9 +68,11 @@ impl World {
             let out = &mut self.out;
             let (up, digest) = (&mut self.links[link], &mut self.digest);
             if let Some(first) = out.updates.first() {
-                let served = self.quiet && stream.served == Some(first.connection);
+                let served = stream.served == Some(first.connection);
+                let digest = digest.chain(standby, Way::Up);
                 let loud = |update: &Update| {
-                    digest.add(fingerprint(&update.positions) ^ update.at.0);
+                    digest.take(fingerprint(&update.positions));
+                    digest.take(update.at.0);
                     stream.is_loud(update)
                 };
                 match served {
@@ -88,15 +88,11 @@ impl World {
                 down.take(read.at, flow, read.bytes);
             }
             out.reads.clear();
-            let (comes, acts) = (down.next_deadline(), !out.effects.is_empty());
-            if acts {
+            if !out.effects.is_empty() {
                 self.carry_out(standby);
+                self.forget_stream(standby);
             }
-            if acts || comes != SimTime::NEVER {
-                self.book_link(link);
-            } else {
-                self.agenda.set(self.servers.len() + link, comes);
-            }
+            self.book_link(link);
         } else {
             self.out.updates.clear();
             self.out.reads.clear();
@@ -105,37 +101,39 @@ impl World {
         self.agenda.set(standby, self.servers[standby].next_deadline());
     }
 
-    /// Books the next moment of a link. WAL for a standby that looks at it later is none.
+    /// Books the next moment of a link.
     #[inline]
     pub(super) fn book_link(&mut self, link: usize) {
-        let way = &self.links[link];
-        let mut next = way.next_deadline();
-        if self.quiet
-            && next != SimTime::NEVER
-            && let Some(reader) = self.readers[link]
-            && let Some(connection) = self.servers[reader].reads_later(way.next_arrival())
-        {
-            next = way.next_but_wal(connection);
-        }
-        self.agenda.set(self.servers.len() + link, next);
+        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
     }
 
-    /// A quiet standby keeps the WAL that has arrived before `before`.
+    /// Whether a message is WAL for a standby that keeps it by the moment at which it arrives.
     #[inline]
-    pub(super) fn read_wal(&mut self, before: SimTime, standby: usize) {
-        let Some(Stream { down, .. }) = self.streams[standby] else { return };
-        let link = &mut self.links[down.0];
-        let first = link.next_arrival();
-        if first >= before {
-            return;
+    pub(super) fn takes_ahead(&self, standby: usize, message: &Message) -> bool {
+        let served = self.streams[standby].and_then(|stream| stream.served);
+        matches!(message.body, Body::XLogData { .. }) && served == Some(message.connection)
+    }
+
+    /// WAL is handed to a standby before it arrives; false if the way is blocked.
+    #[inline]
+    pub(super) fn hand_over(&mut self, at: SimTime, standby: usize, message: &Message) -> bool {
+        let Some(Stream { down: (link, flow), .. }) = self.streams[standby] else { return false };
+        let Some(parcel) = self.links[link].hand_over(at, flow, message) else { return false };
+        let digest = self.digest.chain(standby, Way::Down);
+        digest.take(fingerprint_of(message));
+        digest.take(parcel.arrives.0);
+        if self.servers[standby].keep_wal(parcel) {
+            self.agenda.set(standby, self.servers[standby].next_deadline());
         }
-        let server = &mut self.servers[standby];
-        if let Some(connection) = server.reads_later(first) {
-            link.take_wal(before, connection, |at, message| {
-                self.digest.add(fingerprint_of(message) ^ at.0);
-                server.keep_wal(at, message);
-            });
-        }
+        true
+    }
+
+    /// What was handed to a standby and has not arrived is under way as anything else.
+    fn take_back(&mut self, standby: usize) {
+        let Some(Stream { down: (link, flow), .. }) = self.streams[standby] else { return };
+        let coming = self.servers[standby].give_back(self.now);
+        self.links[link].take_back(flow, coming);
+        self.book_link(link);
     }
 
     /// Updates of a standby that have arrived by `upto` are noted.
@@ -178,7 +176,6 @@ impl World {
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             if self.quiet {
-                self.read_wal(SimTime(upto.0 + 1), standby);
                 self.servers[standby].catch_up(upto, &mut self.out);
                 self.settle_standby(standby);
             }
@@ -192,11 +189,32 @@ impl World {
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             self.servers[standby].be_quiet(quiet);
-            let served = self.served(standby);
+            let served = self.served(standby).filter(|_| quiet);
+            if !quiet {
+                self.take_back(standby);
+            }
             if let Some(stream) = &mut self.streams[standby] {
                 stream.served = served;
+                let (link, flow) = stream.down;
+                if let Some(connection) = served {
+                    for parcel in self.links[link].take_wal(flow, connection) {
+                        self.servers[standby].keep_wal(parcel);
+                    }
+                }
             }
             self.settle_standby(standby);
+        }
+    }
+
+    /// A standby's stream may have ended: then nothing is handed over any more.
+    fn forget_stream(&mut self, standby: usize) {
+        let now = self.servers[standby].stream();
+        if let Some(stream) = &mut self.streams[standby]
+            && stream.served.is_some()
+            && stream.served != now
+        {
+            stream.served = None;
+            self.take_back(standby);
         }
     }
 

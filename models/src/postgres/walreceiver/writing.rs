@@ -2,17 +2,20 @@
 //!
 //! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
 
-use super::{CHECKPOINTS_KEPT, Foreseen, Phase, Received, WalReceiver, Work};
+use super::{CHECKPOINTS_KEPT, Foreseen, Phase, WalReceiver, Work};
 use crate::disk::Disk;
+use crate::network::Parcel;
+use crate::postgres::protocol::Body;
 use crate::postgres::effect::{Out, Read};
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 impl WalReceiver {
-    /// Takes what has come, up to the end of a segment, and writes it.
+    /// Takes what has come before `before`, up to the end of a segment, and writes it.
     #[inline(always)]
     pub(super) fn take_all(
         &mut self,
+        before: SimTime,
         now: SimTime,
         replayed: Lsn,
         files: &mut WalFiles,
@@ -21,20 +24,21 @@ impl WalReceiver {
     ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(received) = self.inbox.pop_front() {
-            match received {
-                Received::Wal { end: upto, size, redo, .. } => {
-                    writes += 1;
-                    taken += size.0;
-                    end = upto;
-                    if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
-                        self.checkpoints.push_back((upto, redo));
-                    }
-                    if upto.0 >= boundary {
-                        break;
-                    }
-                }
-                Received::Ping => self.reply(now, replayed, true, false, out),
+        while let Some(parcel) = self.inbox.pop_front_if(|parcel| parcel.arrives < before) {
+            let Body::XLogData { end: upto, redo, .. } = parcel.message.body else {
+                // Somebody asks for a reply.
+                self.reply(now, replayed, true, false, out);
+                continue;
+            };
+            writes += 1;
+            taken += parcel.message.size().0;
+            end = upto;
+            self.heard(parcel.arrives);
+            if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
+                self.checkpoints.push_back((upto, redo));
+            }
+            if upto.0 >= boundary {
+                break;
             }
         }
         if taken > 0 {
@@ -97,10 +101,8 @@ impl WalReceiver {
         let completed = self.write.segment_start(files.size);
         if completed > self.flush {
             self.fsync(now, completed, disk);
-        } else if self.has_received(now) {
-            self.go_on(now, replayed, files, disk, out);
         } else {
-            self.flush_and_reply(now, replayed, disk, out);
+            self.go_on(now, replayed, files, disk, out);
         }
     }
 
@@ -118,6 +120,7 @@ impl WalReceiver {
             self.fsync(now, self.write, disk);
         } else {
             self.reply_if_forced(now, replayed, out);
+            self.wait();
         }
     }
 
@@ -161,10 +164,11 @@ impl WalReceiver {
             Work::Writing { end } => Some(end),
             Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
         };
-        let inbox = std::mem::take(&mut self.inbox).into_iter();
-        let ends = inbox.filter_map(|received| match received {
-            Received::Wal { end, .. } => Some(end),
-            Received::Ping => None,
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
+        let arrived: Vec<Parcel> = self.inbox.drain(..arrived).collect();
+        let ends = arrived.into_iter().filter_map(|parcel| match parcel.message.body {
+            Body::XLogData { end, .. } => Some(end),
+            _ => None,
         });
         // It ends in any case; what there is no room for is not written.
         let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));
