@@ -227,15 +227,16 @@ impl Link {
         }
         let Some(first) = updates.first() else { return };
         let flow = &mut self.flows[flow];
-        let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
+        let mut free_at = self.free_at.0;
+        let SimTime(mut earliest) = flow.earliest(first.connection);
         for update in updates {
-            free_at = update.at.max(free_at) + self.update_time;
-            let arrives = (free_at + self.delay.at(update.at)).max(earliest);
-            earliest = arrives + Duration(1);
-            flow.last = (update.connection, arrives);
-            flow.updates.push(arrives, update, loud(update));
+            free_at = update.at.0.max(free_at) + self.update_time.0;
+            let arrives = (free_at + self.delay.at(update.at).0).max(earliest);
+            earliest = arrives + 1;
+            flow.updates.push(SimTime(arrives), update, loud(update));
         }
-        self.free_at = free_at;
+        flow.last = (first.connection, SimTime(earliest - 1));
+        self.free_at = SimTime(free_at);
         self.next = self.next.min(flow.updates.next_loud());
     }
 

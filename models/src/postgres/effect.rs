@@ -56,6 +56,8 @@ pub struct Read {
 pub struct Out {
     /// The moment of what is sent.
     pub at: SimTime,
+    /// WAL for standbys, in order. It leaves before the effects.
+    pub wal: Vec<(ServerId, Message)>,
     /// Status updates to the upstream, in order. They leave before the effects.
     pub updates: Vec<Update>,
     /// What was read from the upstream, in order.
@@ -71,6 +73,7 @@ impl Out {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty()
+            && self.wal.is_empty()
             && self.answers.is_empty()
             && self.updates.is_empty()
             && self.reads.is_empty()
@@ -86,6 +89,16 @@ impl Out {
     #[inline]
     pub fn fact(&mut self, what: What) {
         self.effect(Effect::Fact(what));
+    }
+
+    /// Sends WAL.
+    #[inline]
+    pub fn send_wal(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
+        // It is not to overtake what was said before.
+        match self.effects.is_empty() {
+            true => self.wal.push((to, Message { connection, body })),
+            false => self.send(to, connection, body),
+        }
     }
 
     /// Sends a message.

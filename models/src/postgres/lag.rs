@@ -202,8 +202,8 @@ impl LagTracker {
     /// Whether the next sample may overrun a reader: all replies until then must be known.
     #[inline]
     pub fn is_full(&self) -> bool {
-        let full = self.written - self.first + 1 >= self.ring.len() as u64;
-        full && self.ring.len() as u64 >= LAG_TRACKER_BUFFER_SIZE
+        let longest = LAG_TRACKER_BUFFER_SIZE;
+        self.ring.len() as u64 >= longest && self.written - self.first + 1 >= longest
     }
 
     /// Where the sample with this ordinal lies.

@@ -446,6 +446,13 @@ impl WalReceiver {
         }
     }
 
+    /// The same while it was writing or fsyncing.
+    #[inline]
+    pub fn replayed_meanwhile(&mut self) {
+        self.force_reply = true;
+    }
+
+    #[inline]
     fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
         if std::mem::take(&mut self.force_reply) {
             self.reply(now, replayed, true, false, out);
@@ -515,14 +522,20 @@ impl WalReceiver {
     /// `XLogWalRcvSendReply`.
     #[inline]
     fn reply(&mut self, now: SimTime, apply: Lsn, force: bool, ping: bool, out: &mut Out) {
-        let (write, flush) = (self.write, self.flush);
         if self.phase != Phase::Streaming || !(force || self.reply_due(now)) {
             return;
         }
+        self.say(now, apply, ping, out);
+    }
+
+    /// Tells how far it is. `now`: when that is looked at.
+    #[inline]
+    fn say(&mut self, now: SimTime, apply: Lsn, ping: bool, out: &mut Out) {
+        let (write, flush) = (self.write, self.flush);
         self.replied = (write, flush);
         self.replied_at = now;
         out.updates.push(Update {
-            at: out.at,
+            at: now,
             connection: self.connection,
             reply_requested: ping,
             positions: Positions { write, flush, apply },

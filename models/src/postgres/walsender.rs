@@ -169,7 +169,7 @@ impl WalSender {
             let redo = wal.checkpoint_between(self.sent, end);
             let body = Body::XLogData { start: self.sent, end, chunks, redo };
             self.sent = end;
-            self.post(body, out);
+            out.send_wal(self.standby, self.connection, body);
         }
     }
 

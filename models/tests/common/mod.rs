@@ -382,7 +382,9 @@ impl World {
                 link.take(now, 0, read.bytes);
             }
         }
-        for effect in std::mem::take(&mut self.out.effects) {
+        let wal = std::mem::take(&mut self.out.wal).into_iter();
+        let wal = wal.map(|(to, message)| Effect::Send { at: now, to, message });
+        for effect in wal.chain(std::mem::take(&mut self.out.effects)) {
             match effect {
                 Effect::Send { at, to, message } => {
                     assert_eq!(at, now, "nothing is quiet here, so nothing is sent late");

@@ -406,6 +406,9 @@ impl World {
         if !self.out.answers.is_empty() {
             self.answer_clients();
         }
+        if !self.out.wal.is_empty() {
+            self.send_wal(self.servers[server].id());
+        }
         if !self.out.effects.is_empty() {
             self.carry_out(server);
         }

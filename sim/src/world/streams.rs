@@ -16,7 +16,6 @@ use models::units::SimTime;
 
 use super::World;
 use super::digest::Way;
-use super::routes::fingerprint_of;
 
 /// The stream between a standby and its upstream.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +62,12 @@ impl World {
     /// Carries out what a standby has done, and books its next moment.
     #[inline]
     pub(super) fn settle_standby(&mut self, standby: usize) {
+        let out = &mut self.out;
         if let Some(stream) = &mut self.streams[standby] {
-            let (link, flow) = stream.up;
-            let out = &mut self.out;
-            let (up, digest) = (&mut self.links[link], &mut self.digest);
             if let Some(first) = out.updates.first() {
+                let (link, flow) = stream.up;
+                let (up, digest) = (&mut self.links[link], self.digest.chain(standby, Way::Up));
                 let served = stream.served == Some(first.connection);
-                let digest = digest.chain(standby, Way::Up);
                 let loud = |update: &Update| {
                     digest.take(fingerprint(&update.positions));
                     digest.take(update.at.0);
@@ -80,23 +78,22 @@ impl World {
                     false => up.send_all(flow, &out.updates, loud),
                 }
                 self.agenda.set(self.servers.len() + link, up.next_deadline());
-                out.updates.clear();
             }
             let (link, flow) = stream.down;
             let down = &mut self.links[link];
+            let mut awaited = false;
             for read in &out.reads {
-                down.take(read.at, flow, read.bytes);
+                awaited |= down.take(read.at, flow, read.bytes);
             }
-            out.reads.clear();
-            if !out.effects.is_empty() {
-                self.carry_out(standby);
-                self.forget_stream(standby);
+            if awaited {
+                self.agenda.set(self.servers.len() + link, down.next_deadline());
             }
-            self.book_link(link);
-        } else {
-            self.out.updates.clear();
-            self.out.reads.clear();
+        }
+        out.updates.clear();
+        out.reads.clear();
+        if !out.effects.is_empty() {
             self.carry_out(standby);
+            self.forget_stream(standby);
         }
         self.agenda.set(standby, self.servers[standby].next_deadline());
     }
@@ -107,20 +104,20 @@ impl World {
         self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
     }
 
-    /// Whether a message is WAL for a standby that keeps it by the moment at which it arrives.
-    #[inline]
-    pub(super) fn takes_ahead(&self, standby: usize, message: &Message) -> bool {
-        let served = self.streams[standby].and_then(|stream| stream.served);
-        matches!(message.body, Body::XLogData { .. }) && served == Some(message.connection)
-    }
-
-    /// WAL is handed to a standby before it arrives; false if the way is blocked.
+    /// WAL is handed to a standby before it arrives. False if it is none, or not for a standby that
+    /// takes it so, or the way is blocked.
     #[inline]
     pub(super) fn hand_over(&mut self, at: SimTime, standby: usize, message: &Message) -> bool {
-        let Some(Stream { down: (link, flow), .. }) = self.streams[standby] else { return false };
+        let Some(Stream { down: (link, flow), served, .. }) = self.streams[standby] else {
+            return false;
+        };
+        let Body::XLogData { end, .. } = message.body else { return false };
+        if served != Some(message.connection) {
+            return false;
+        }
         let Some(parcel) = self.links[link].hand_over(at, flow, message) else { return false };
         let digest = self.digest.chain(standby, Way::Down);
-        digest.take(fingerprint_of(message));
+        digest.take(end.0);
         digest.take(parcel.arrives.0);
         if self.servers[standby].keep_wal(parcel) {
             self.agenda.set(standby, self.servers[standby].next_deadline());

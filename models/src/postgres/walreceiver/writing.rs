@@ -64,6 +64,39 @@ impl WalReceiver {
         self.write_up_to(now, end, replayed, files, disk, out);
     }
 
+    /// Whether a write is in hand at whose end nothing else is to be done than to reply and to
+    /// begin the fsync that was foreseen: nothing comes before it ends, it fills no segment and
+    /// needs no file, and nobody else has used the disk.
+    #[inline]
+    pub fn is_as_foreseen(&self, files: &WalFiles, disk: &Disk) -> bool {
+        let Work::Writing { end } = self.work else { return false };
+        let Foreseen { at, upto, done, queue } = self.foreseen;
+        let fsyncs = done > at && queue == disk.busy_until();
+        let fills_none = upto == end && end.segment_start(files.size) <= self.flush;
+        let has_file = end > files.written && end.previous_segment(files.size) <= files.newest;
+        fsyncs
+            && fills_none
+            && has_file
+            && !self.has_received(at)
+            && self.checkpoints.is_empty()
+            && self.config.status_interval.is_some()
+    }
+
+    /// That write ends, with replay at `apply`.
+    #[inline]
+    pub fn begin_foreseen_fsync(
+        &mut self,
+        apply: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let Foreseen { at, upto: end, done, .. } = self.foreseen;
+        (self.write, files.written) = (end, end);
+        self.say(at, apply, false, out);
+        (self.work, self.busy_until) = (Work::Fsyncing { end }, disk.fsync_until(done));
+    }
+
     /// WAL up to `end` is written, or as much of it as there is room for.
     #[inline(always)]
     pub(super) fn write_up_to(
