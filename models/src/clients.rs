@@ -228,18 +228,20 @@ impl Clients {
         if self.next > until {
             return 0;
         }
-        let (mut arrivals, mut start, service) = (self.arrivals, self.start, self.fixed_service);
+        let (mut arrivals, service) = (self.arrivals, self.fixed_service);
+        let (mut start, mut client) = (self.start.0, self.started as u32);
         // Whoever starts by then inserts by `until`, and starts before the end.
         let limit = until.since(SimTime::ZERO + service).0.min(self.config.end.0.saturating_sub(1));
         let mut taken = 0;
-        while start.0 <= limit && taken < most {
-            begin(start, (self.started + taken) as u32);
-            start += gap_after(&mut arrivals, gap, poisson);
+        while start <= limit && taken < most {
+            begin(SimTime(start), client);
+            start += gap_after(&mut arrivals, gap, poisson).0;
+            client = client.wrapping_add(1);
             taken += 1;
         }
-        (self.arrivals, self.start) = (arrivals, start);
+        (self.arrivals, self.start) = (arrivals, SimTime(start));
         self.started += taken;
-        self.next = self.in_time(start) + service;
+        self.next = self.in_time(self.start) + service;
         taken as usize
     }
 

@@ -76,11 +76,9 @@ impl Updates {
     #[inline]
     fn find_loud(&mut self, from: usize) {
         self.next_loud = SimTime::NEVER;
-        for (index, coming) in self.line.iter().enumerate().skip(from) {
-            if coming.loud {
-                (self.loud, self.next_loud) = (index, coming.arrives);
-                break;
-            }
+        let rest = &self.line[from..];
+        if let Some(index) = rest.iter().position(|coming| coming.loud) {
+            (self.loud, self.next_loud) = (from + index, rest[index].arrives);
         }
     }
 

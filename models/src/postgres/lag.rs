@@ -265,11 +265,21 @@ impl LagTracker {
     /// not exist for it. `falling`: it has a position below that of the reply before it.
     #[inline]
     pub fn note(&mut self, at: Positions, now: SimTime, falling: bool) {
-        if self.pending.len() >= PENDING {
+        self.note_all([(at, now)].into_iter(), falling);
+    }
+
+    /// The same for some replies in a row.
+    #[inline]
+    fn note_all(
+        &mut self,
+        replies: impl ExactSizeIterator<Item = (Positions, SimTime)>,
+        falling: bool,
+    ) {
+        if self.pending.len() + replies.len() > PENDING {
             self.work_out();
         }
         self.falling |= falling;
-        self.pending.push(Reply { at, now });
+        self.pending.extend(replies.map(|(at, now)| Reply { at, now }));
     }
 
     /// Works out what was noted.
@@ -537,6 +547,30 @@ impl LagColumns {
         let falling = at.write < before.write || at.flush < before.flush || at.apply < before.apply;
         self.applied_all = at.apply == sent;
         tracker.note(at, now, falling);
+    }
+
+    /// The same for some replies in a row, with the moments at which they came.
+    #[inline]
+    pub fn track_all(
+        &mut self,
+        tracker: &mut LagTracker,
+        replies: impl ExactSizeIterator<Item = (Positions, SimTime)> + Clone,
+        sent: Lsn,
+    ) {
+        let (mut before, mut falling, mut may_clear) = (self.previous, false, false);
+        for (at, _) in replies.clone() {
+            falling |= (at.write < before.write)
+                | (at.flush < before.flush)
+                | (at.apply < before.apply);
+            may_clear |= at.apply == sent;
+            before = at;
+        }
+        if may_clear {
+            replies.for_each(|(at, now)| self.track(tracker, at, sent, now));
+        } else {
+            (self.previous, self.applied_all) = (before, false);
+            tracker.note_all(replies, falling);
+        }
     }
 
     /// The columns as somebody who looks now sees them.

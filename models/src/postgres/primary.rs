@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use shutdown::Shutdown;
 
 use super::PgVersion;
-use super::backend::{Commits, CrashToll, Queue, Session, Waiting};
+use super::backend::{Commits, CrashToll, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
@@ -187,10 +187,8 @@ impl Primary {
         out: &mut Out,
     ) -> Option<Arrival> {
         let level = self.level(batch.level);
-        let only_wait = level != SynchronousCommit::Off && self.wal.flushing();
-        if only_wait && clients.is_plain() && !batch.only_one {
-            let mode = self.mode_of(level);
-            join_queue(&mut self.wal, self.commits.queue(mode), clients, &batch);
+        if !batch.only_one {
+            self.queue_up(clients, batch.workload, batch.level, batch.until);
         }
         while clients.next_insert() <= batch.until {
             let arrival = clients.take();
@@ -203,6 +201,37 @@ impl Primary {
             }
         }
         None
+    }
+
+    /// While a flush runs, plain transactions that come can only wait: takes those that want to
+    /// insert up to `until`, but no more than certainly find room in wal_buffers.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        workload: u16,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) {
+        let level = self.level(level);
+        if level == SynchronousCommit::Off || !self.wal.flushing() || !clients.is_plain() {
+            return;
+        }
+        let mode = self.mode_of(level);
+        let queue = self.commits.queue(mode);
+        let most = self.wal.room_for(clients.largest() + record::COMMIT_ALIGNED);
+        let mut end = self.wal.inserted();
+        let taken = clients.take_plain(until, most, |start, client| {
+            queue.push(Waiting { end, start, session: Session { workload, client } });
+        });
+        if taken > 0 {
+            clients.plain_wal(queue.last(taken), |waiting, bytes| {
+                end = end.after(bytes + record::COMMIT_ALIGNED);
+                waiting.end = end;
+            });
+            self.wal.insert_up_to(end);
+            self.wal.want(end);
+        }
     }
 
     /// A backend inserts. False if wal_buffers are full.
@@ -359,23 +388,4 @@ impl Primary {
     pub fn method(&self) -> Method {
         self.syncrep.names().method()
     }
-}
-
-/// The usual case: while a flush runs, whoever comes can only wait. Takes no more than certainly
-/// find room in wal_buffers.
-fn join_queue(wal: &mut Wal, queue: &mut Queue, clients: &mut Clients, batch: &Batch) {
-    let most = wal.room_for(clients.largest() + record::COMMIT_ALIGNED);
-    let (mut end, workload) = (wal.inserted(), batch.workload);
-    let taken = clients.take_plain(batch.until, most, |start, client| {
-        queue.push(Waiting { end, start, session: Session { workload, client } });
-    });
-    if taken == 0 {
-        return;
-    }
-    clients.plain_wal(queue.last(taken), |waiting, bytes| {
-        end = end.after(bytes + record::COMMIT_ALIGNED);
-        waiting.end = end;
-    });
-    wal.insert_up_to(end);
-    wal.want(end);
 }

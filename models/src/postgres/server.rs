@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 
 use super::command::{Command, SlotName};
 use super::effect::Out;
-use super::guc::Settings;
+use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
 use super::primary::{Job, Primary};
 use super::protocol::{Body, Message, Update};
@@ -30,6 +30,7 @@ use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
+use crate::clients::Clients;
 use crate::disk::Disk;
 use crate::network::{Coming, Parcel};
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
@@ -388,6 +389,24 @@ impl Server {
             out.at = now;
             primary.room(now, to, bytes, &mut self.host, out);
             self.next = primary.next_deadline();
+        }
+    }
+
+    /// The usual case: a flush runs, and those of the only workload that arrive up to `until` can
+    /// only wait for what comes after it. False if there is more to it.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) -> bool {
+        match &mut self.state {
+            State::Primary(primary) if self.frozen.is_none() && self.gate == Gate::Open => {
+                primary.queue_up(clients, 0, level, until);
+                clients.next_insert() > until
+            }
+            _ => false,
         }
     }
 

@@ -17,6 +17,7 @@ use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
+use crate::network::Coming;
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -220,6 +221,15 @@ impl WalSender {
     pub fn note_status(&mut self, now: SimTime, positions: Positions) {
         self.heard(now);
         self.columns.track(&mut self.lag, positions, self.sent, now);
+    }
+
+    /// The same for some of them, which arrived a while ago.
+    #[inline]
+    pub fn note_statuses(&mut self, arrived: &[Coming]) {
+        let Some(last) = arrived.last() else { return };
+        self.heard(last.arrives);
+        let replies = arrived.iter().map(|coming| (coming.update.positions, coming.arrives));
+        self.columns.track_all(&mut self.lag, replies, self.sent);
     }
 
     /// Whether all replies must be known before it sends more.

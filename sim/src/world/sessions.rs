@@ -41,6 +41,12 @@ impl World {
 
     /// Inserts everything that arrived up to `now`.
     pub(super) fn feed(&mut self, now: SimTime) {
+        if let (None, [workload]) = (&self.held, self.workloads.as_mut_slice()) {
+            let (clients, upto) = (&mut workload.clients, now.min(self.end));
+            if self.servers[self.primary].queue_up(clients, workload.level, upto) {
+                return;
+            }
+        }
         if self.held.is_some() || self.workloads.iter().any(|w| w.clients.next_insert() <= now) {
             self.insert(now, false);
         }
