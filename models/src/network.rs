@@ -190,21 +190,22 @@ impl Link {
     /// Hands in WAL for a receiver that is given it at once, to keep it by the moment at which it
     /// arrives; `None` if the way is blocked.
     #[inline]
-    pub fn hand_over(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<Parcel> {
+    pub fn hand_over(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<SimTime> {
         if self.flows[flow].blocked() {
             return None;
         }
         let arrives = self.leave(now, flow, message);
         self.flows[flow].last = (message.connection, arrives);
-        Some(Parcel { sent: now, arrives, message: *message })
+        Some(arrives)
     }
 
     /// A message leaves as soon as the link is free; when it arrives.
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self, now: SimTime, flow: usize, message: &Message) -> SimTime {
         let size = message.size();
-        self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay.at(now);
+        let time = self.config.bandwidth.time_for(size);
+        self.free_at = SimTime(now.0.max(self.free_at.0) + time.0);
+        let arrives = SimTime(self.free_at.0 + self.delay.at(now).0);
         let flow = &mut self.flows[flow];
         if let Body::XLogData { .. } = message.body
             && flow.stream.is_none_or(|s| s == message.connection)
@@ -273,9 +274,15 @@ impl Link {
         self.schedule();
     }
 
-    /// The next loud update there, and how many stand in line up to it.
+    /// How many updates there were not noted, whether or not they have arrived.
     #[inline]
-    pub fn loud_update(&self) -> Option<(&Update, usize)> {
+    pub fn unnoted(&self, flow: usize) -> usize {
+        self.flows[flow].updates.len()
+    }
+
+    /// The next loud update there.
+    #[inline]
+    pub fn loud_update(&self) -> Option<&Update> {
         match self.flows.as_slice() {
             [flow] => flow.updates.first_loud(),
             _ => None,

@@ -28,6 +28,7 @@ use super::primary::{Job, Primary};
 use super::protocol::{Body, Message, Update};
 use super::slot::Slots;
 use super::standby::Standby;
+use super::syncrep::WaitMode;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::clients::Clients;
@@ -314,6 +315,16 @@ impl Server {
         }
     }
 
+    /// Up to where standbys are known to have flushed (`lsn[SYNC_REP_WAIT_FLUSH]`); invalid if it
+    /// is no primary.
+    #[inline]
+    pub fn synced(&self) -> Lsn {
+        match &self.state {
+            State::Primary(primary) => primary.syncrep().synced(WaitMode::Flush),
+            State::Standby(_) | State::Down | State::Recovering { .. } => Lsn::INVALID,
+        }
+    }
+
     /// A status update arrives that will be noted later.
     #[inline]
     pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
@@ -340,7 +351,7 @@ impl Server {
     #[inline]
     pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
         let State::Standby(standby) = &mut self.state else { return false };
-        let changes = standby.receiver.keep(parcel);
+        let changes = standby.receiver.keep_wal(parcel);
         if changes {
             self.next = standby.next_deadline();
         }

@@ -324,30 +324,36 @@ impl WalReceiver {
         }
     }
 
-    /// A message of the stream lies in the socket, or will: WAL may be handed over before it
-    /// arrives. Whether it changes what comes next.
-    #[inline]
-    pub fn keep(&mut self, parcel: Parcel) -> bool {
+    /// WAL lies in the socket, or will: it may be handed over before it arrives. Whether it changes
+    /// what comes next.
+    #[inline(always)]
+    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
+        let arrives = parcel.arrives;
+        self.inbox.push_back(parcel);
+        match self.work {
+            Work::Waiting => {
+                self.wait();
+                true
+            }
+            Work::Writing { .. } => arrives < self.busy_until,
+            Work::Fsyncing { .. } | Work::Failed => false,
+        }
+    }
+
+    /// A message of the stream lies in the socket.
+    fn keep(&mut self, parcel: Parcel) {
         match parcel.message.body {
-            Body::XLogData { .. } => self.inbox.push_back(parcel),
+            Body::XLogData { .. } => _ = self.keep_wal(parcel),
             Body::Keepalive { reply_requested } => {
                 self.heard(parcel.arrives);
                 if !reply_requested {
-                    return false;
+                    return;
                 }
                 let later = |other: &&Parcel| other.arrives > parcel.arrives;
                 let later = self.inbox.iter().rev().take_while(later).count();
                 self.inbox.insert(self.inbox.len() - later, parcel);
             }
-            _ => return false,
-        }
-        if self.work == Work::Waiting {
-            self.wait();
-        }
-        match self.work {
-            Work::Waiting => true,
-            Work::Writing { .. } => parcel.arrives < self.busy_until,
-            Work::Fsyncing { .. } | Work::Failed => false,
+            _ => {}
         }
     }
 

@@ -156,11 +156,12 @@ impl WalSender {
             }
             let (mut end, mut chunks) = next_transfer(self.sent, flushed, CHUNKS_AT_ONCE);
             let wanted = transfer_size(self.sent, end, chunks);
+            let mut size = wanted;
             if wanted > self.granted {
                 let fit = self.granted / (MAX_SEND_SIZE + XLOG_DATA_HEADER);
                 (end, chunks) = next_transfer(self.sent, flushed, fit.max(1));
+                size = transfer_size(self.sent, end, chunks);
             }
-            let size = transfer_size(self.sent, end, chunks);
             if self.room < size {
                 self.blocked = true;
                 out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(wanted) });

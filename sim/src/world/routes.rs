@@ -41,11 +41,12 @@ impl World {
     /// A server sends WAL to its standbys.
     #[inline]
     pub(super) fn send_wal(&mut self, from: ServerId) {
-        for index in 0..self.out.wal.len() {
-            let (to, message) = self.out.wal[index];
-            self.send(self.out.at, from, to, &message);
+        let (at, mut wal) = (self.out.at, std::mem::take(&mut self.out.wal));
+        for (to, message) in &wal {
+            self.send(at, from, *to, message);
         }
-        self.out.wal.clear();
+        wal.clear();
+        self.out.wal = wal;
     }
 
     /// Hands a message to the link; the servers' kernels drop what has no way to go.

@@ -9,10 +9,11 @@
 //! Quiet ends when something happens that makes the next reply of a standby matter, and begins
 //! again when all of them have come.
 
+use models::network::Parcel;
 use models::postgres::ConnectionId;
 use models::postgres::protocol::{Body, Message, Update};
 use models::postgres::syncrep::Positions;
-use models::units::SimTime;
+use models::units::{Lsn, SimTime};
 
 use super::World;
 use super::digest::Way;
@@ -30,7 +31,7 @@ pub(super) struct Stream {
     last: Positions,
 }
 
-/// Bound on the updates that have arrived on a link and were not noted.
+/// Bound on the updates on a link that were not noted, beside those under way.
 const UNNOTED: usize = 128;
 
 impl Stream {
@@ -41,13 +42,14 @@ impl Stream {
 
     /// Whether a status update wakes the primary. One that moves nothing that anybody waits for is
     /// quiet, and so is one that repeats the last, unless the standby says that it has replayed
-    /// everything: the lag columns may become NULL then.
+    /// everything: the lag columns may become NULL then. Nobody waits for what is `synced`.
     #[inline]
-    fn is_loud(&mut self, update: &Update) -> bool {
+    fn is_loud(&mut self, update: &Update, synced: Lsn) -> bool {
         let before = std::mem::replace(&mut self.last, update.positions);
         let Positions { write, flush, apply } = update.positions;
         let moves = before.write != write || before.apply != apply;
-        before.flush != flush || !(moves || apply < write) || update.reply_requested
+        let awaited = before.flush != flush && flush > synced;
+        awaited || !(before.flush != flush || moves || apply < write) || update.reply_requested
     }
 }
 
@@ -62,7 +64,8 @@ impl World {
     /// Carries out what a standby has done, and books its next moment.
     #[inline]
     pub(super) fn settle_standby(&mut self, standby: usize) {
-        let out = &mut self.out;
+        let (out, synced) = (&mut self.out, self.servers[self.primary].synced());
+        let mut many = false;
         if let Some(stream) = &mut self.streams[standby] {
             if let Some(first) = out.updates.first() {
                 let (link, flow) = stream.up;
@@ -71,13 +74,14 @@ impl World {
                 let loud = |update: &Update| {
                     digest.take(fingerprint(&update.positions));
                     digest.take(update.at.0);
-                    stream.is_loud(update)
+                    stream.is_loud(update, synced)
                 };
                 match served {
                     true => up.send_updates(flow, &out.updates, loud),
                     false => up.send_all(flow, &out.updates, loud),
                 }
                 self.agenda.set(self.servers.len() + link, up.next_deadline());
+                many = up.unnoted(flow) > UNNOTED;
             }
             let (link, flow) = stream.down;
             let down = &mut self.links[link];
@@ -94,6 +98,9 @@ impl World {
         if !out.effects.is_empty() {
             self.carry_out(standby);
             self.forget_stream(standby);
+        }
+        if many {
+            self.note_updates(self.now, standby);
         }
         self.agenda.set(standby, self.servers[standby].next_deadline());
     }
@@ -115,11 +122,11 @@ impl World {
         if served != Some(message.connection) {
             return false;
         }
-        let Some(parcel) = self.links[link].hand_over(at, flow, message) else { return false };
+        let Some(arrives) = self.links[link].hand_over(at, flow, message) else { return false };
         let digest = self.digest.chain(standby, Way::Down);
         digest.take(end.0);
-        digest.take(parcel.arrives.0);
-        if self.servers[standby].keep_wal(parcel) {
+        digest.take(arrives.0);
+        if self.servers[standby].keep_wal(Parcel { sent: at, arrives, message: *message }) {
             self.agenda.set(standby, self.servers[standby].next_deadline());
         }
         true
@@ -148,7 +155,7 @@ impl World {
     #[inline]
     pub(super) fn hear_update(&mut self, link: usize) {
         let way = &mut self.links[link];
-        let Some((update, arrived)) = way.loud_update() else { return };
+        let Some(update) = way.loud_update() else { return };
         let from = way.sender();
         self.servers[self.primary].hear_update(self.now, from, update, &mut self.out);
         way.pass_update();
@@ -158,9 +165,6 @@ impl World {
         }
         if !self.out.effects.is_empty() {
             self.settle(self.primary);
-        }
-        if arrived > UNNOTED {
-            self.note_updates(self.now, from.index());
         }
     }
 
