@@ -112,23 +112,12 @@ impl Commits {
     }
 
     /// Standbys have everything up to `synced` in `mode`.
-    pub fn synced(
-        &mut self,
-        now: SimTime,
-        mode: WaitMode,
-        synced: UsableBytes,
-        out: &mut Answers,
-    ) {
+    pub fn synced(&mut self, now: SimTime, mode: WaitMode, synced: UsableBytes, out: &mut Answers) {
         self.queue(Some(mode)).release(now, synced, out);
     }
 
     /// Nobody waits for standbys any more, only for the local flush.
-    pub fn wait_for_no_standby(
-        &mut self,
-        now: SimTime,
-        flushed: UsableBytes,
-        out: &mut Answers,
-    ) {
+    pub fn wait_for_no_standby(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Answers) {
         for queue in &mut self.remote {
             queue.release(now, flushed, out);
             self.local.waiting.extend(queue.live());

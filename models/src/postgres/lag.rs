@@ -559,9 +559,8 @@ impl LagColumns {
     ) {
         let (mut before, mut falling, mut may_clear) = (self.previous, false, false);
         for (at, _) in replies.clone() {
-            falling |= (at.write < before.write)
-                | (at.flush < before.flush)
-                | (at.apply < before.apply);
+            falling |=
+                (at.write < before.write) | (at.flush < before.flush) | (at.apply < before.apply);
             may_clear |= at.apply == sent;
             before = at;
         }

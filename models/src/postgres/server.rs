@@ -337,9 +337,7 @@ impl Server {
     /// The connection on which it streams, if it does.
     pub fn stream(&self) -> Option<ConnectionId> {
         match &self.state {
-            State::Standby(standby)
-                if self.frozen.is_none() && standby.receiver.is_streaming() =>
-            {
+            State::Standby(standby) if self.frozen.is_none() && standby.receiver.is_streaming() => {
                 Some(standby.receiver.connection())
             }
             State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,

@@ -460,8 +460,8 @@ impl WalReceiver {
 
     #[inline]
     fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
-        if std::mem::take(&mut self.force_reply) {
-            self.reply(now, replayed, true, false, out);
+        if std::mem::take(&mut self.force_reply) && self.phase == Phase::Streaming {
+            self.say(now, replayed, false, out);
         }
     }
 
@@ -535,7 +535,7 @@ impl WalReceiver {
     }
 
     /// Tells how far it is. `now`: when that is looked at.
-    #[inline]
+    #[inline(always)]
     fn say(&mut self, now: SimTime, apply: Lsn, ping: bool, out: &mut Out) {
         let (write, flush) = (self.write, self.flush);
         self.replied = (write, flush);

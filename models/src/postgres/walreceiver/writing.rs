@@ -5,8 +5,8 @@
 use super::{CHECKPOINTS_KEPT, Foreseen, Phase, WalReceiver, Work};
 use crate::disk::Disk;
 use crate::network::Parcel;
-use crate::postgres::protocol::Body;
 use crate::postgres::effect::{Out, Read};
+use crate::postgres::protocol::Body;
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
