@@ -261,16 +261,11 @@ impl LagTracker {
         self.unmoved().or(lags)
     }
 
-    /// The same, to be worked out later. A reply may be told late: samples that came after it do
-    /// not exist for it. `falling`: it has a position below that of the reply before it.
+    /// The same for some replies in a row, to be worked out later. They may be told late: samples
+    /// that came after a reply do not exist for it. `falling`: one of them has a position below
+    /// that of the reply before it.
     #[inline]
-    pub fn note(&mut self, at: Positions, now: SimTime, falling: bool) {
-        self.note_all([(at, now)].into_iter(), falling);
-    }
-
-    /// The same for some replies in a row.
-    #[inline]
-    fn note_all(
+    pub fn note_all(
         &mut self,
         replies: impl ExactSizeIterator<Item = (Positions, SimTime)>,
         falling: bool,
@@ -544,9 +539,8 @@ impl LagColumns {
             return self.reply(lags, at, sent);
         }
         let before = std::mem::replace(&mut self.previous, at);
-        let falling = at.write < before.write || at.flush < before.flush || at.apply < before.apply;
         self.applied_all = at.apply == sent;
-        tracker.note(at, now, falling);
+        tracker.note_all([(at, now)].into_iter(), at.falls_behind(before));
     }
 
     /// The same for some replies in a row, with the moments at which they came.
@@ -559,8 +553,7 @@ impl LagColumns {
     ) {
         let (mut before, mut falling, mut may_clear) = (self.previous, false, false);
         for (at, _) in replies.clone() {
-            falling |=
-                (at.write < before.write) | (at.flush < before.flush) | (at.apply < before.apply);
+            falling |= at.falls_behind(before);
             may_clear |= at.apply == sent;
             before = at;
         }

@@ -17,6 +17,7 @@
 mod gate;
 mod life;
 mod operator;
+mod quiet;
 
 use std::collections::VecDeque;
 
@@ -25,15 +26,13 @@ use super::effect::Out;
 use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
 use super::primary::{Job, Primary};
-use super::protocol::{Body, Message, Update};
+use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
-use super::syncrep::WaitMode;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::clients::Clients;
-use crate::disk::Disk;
-use crate::network::{Coming, Parcel};
+use crate::disk::{Disk, Moved, Slowdown};
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
@@ -300,70 +299,6 @@ impl Server {
         }
     }
 
-    /// Takes note of what has ended by `now` without anybody waiting for it.
-    pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
-        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
-            standby.catch_up(now, &mut self.host, out);
-            self.schedule();
-        }
-    }
-
-    /// Status updates have arrived a while ago, and whoever waited for them has been told.
-    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
-        if let State::Primary(primary) = &mut self.state {
-            primary.note_updates(from, arrived, &mut self.host);
-        }
-    }
-
-    /// Up to where standbys are known to have flushed (`lsn[SYNC_REP_WAIT_FLUSH]`); invalid if it
-    /// is no primary.
-    #[inline]
-    pub fn synced(&self) -> Lsn {
-        match &self.state {
-            State::Primary(primary) => primary.syncrep().synced(WaitMode::Flush),
-            State::Standby(_) | State::Down | State::Recovering { .. } => Lsn::INVALID,
-        }
-    }
-
-    /// A status update arrives that will be noted later.
-    #[inline]
-    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
-        if let State::Primary(primary) = &mut self.state {
-            out.at = now;
-            primary.hear_update(now, from, update, out);
-        }
-    }
-
-    /// The connection on which it streams, if it does.
-    pub fn stream(&self) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if self.frozen.is_none() && standby.receiver.is_streaming() => {
-                Some(standby.receiver.connection())
-            }
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
-    }
-
-    /// WAL is handed over to a standby before it arrives. Whether that changes when it has
-    /// something to do.
-    #[inline]
-    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
-        let State::Standby(standby) = &mut self.state else { return false };
-        let changes = standby.receiver.keep_wal(parcel);
-        if changes {
-            self.next = standby.next_deadline();
-        }
-        changes
-    }
-
-    /// What was handed over and has not arrived by `now` is given back.
-    pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
-        let State::Standby(standby) = &mut self.state else { return Vec::new() };
-        let coming = standby.receiver.give_back(now);
-        self.schedule();
-        coming
-    }
-
     /// A message has arrived.
     #[inline]
     pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {
@@ -460,6 +395,14 @@ impl Server {
         self.schedule();
     }
 
+    /// A standby that finds no free walsender at the first moment: it asks for a stream.
+    pub fn begin_standby(&mut self, now: SimTime, out: &mut Out) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.begin(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
     /// A standby that streams from the first moment; `None` if it is not one. Its connection.
     pub fn start_streaming(&mut self, now: SimTime) -> Option<ConnectionId> {
         let connection = self.host.next_connection();
@@ -472,6 +415,14 @@ impl Server {
         None
     }
 
+    /// Whether it could serve one more standby, now.
+    pub fn has_free_walsender(&self) -> bool {
+        match &self.state {
+            State::Primary(primary) => primary.has_free_walsender(),
+            State::Standby(_) | State::Down | State::Recovering { .. } => false,
+        }
+    }
+
     /// A standby of this primary streams from the first moment, with a slot if it names one.
     pub fn serve_streaming(
         &mut self,
@@ -482,16 +433,6 @@ impl Server {
     ) {
         if let State::Primary(primary) = &mut self.state {
             primary.streams_already(now, standby, connection, slot, &mut self.host);
-            self.schedule();
-        }
-    }
-
-    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
-    /// if it is a standby.
-    pub fn be_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
-        if let State::Standby(standby) = &mut self.state {
-            standby.be_quiet(quiet);
             self.schedule();
         }
     }
@@ -529,6 +470,29 @@ impl Server {
     /// pg_wal's volume takes no new file from now on, or does again.
     pub fn fill_disk(&mut self, full: bool) {
         self.host.files.room.full = full;
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume is as slow as this from now on, for what is not queued yet.
+    pub fn slow_disk(&mut self, slowdown: &Slowdown) {
+        self.host.disk.slow(slowdown);
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume completes no fsync from now on, or goes on with its queue.
+    pub fn stall_disk(&mut self, now: SimTime, stalled: bool) {
+        let disk = &mut self.host.disk;
+        let moved = if stalled { disk.stall(now) } else { disk.go_on(now) };
+        self.disk_changed(moved);
+    }
+
+    fn disk_changed(&mut self, moved: Option<Moved>) {
+        match (&mut self.state, moved) {
+            (State::Primary(primary), Some(moved)) => primary.wal.disk_moved(moved),
+            (State::Standby(standby), moved) => standby.disk_changed(moved, &self.host),
+            (State::Primary(_) | State::Down | State::Recovering { .. }, _) => {}
+        }
+        self.schedule();
     }
 
     /// Stops running without dying.
@@ -583,7 +547,7 @@ fn existing_slots(config: &ServerConfig) -> Slots {
 fn turn_away(from: ServerId, message: &Message, why: Refusal, out: &mut Out) {
     match message.body {
         Body::Connect => out.send(from, message.connection, Body::Refused(why)),
-        Body::Close | Body::Refused(_) => {}
+        Body::Close | Body::Terminate | Body::Refused(_) => {}
         _ => out.send(from, message.connection, Body::Close),
     }
 }

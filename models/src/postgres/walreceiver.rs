@@ -12,6 +12,9 @@
 //! If there is no room for a segment's file the process ends, and its connection with it. What
 //! fits into the segments before is written.
 //!
+//! A peer that closes the connection, or ends the stream, is heard only when everything before
+//! that was read: not while the process writes or fsyncs.
+//!
 //! **Source.** `walreceiver.c:WalReceiverMain`, `XLogWalRcvProcessMsg`, `XLogWalRcvWrite`,
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
@@ -104,8 +107,8 @@ enum Work {
     Fsyncing {
         end: Lsn,
     },
-    /// A file could not be created: the process ends.
-    Failed,
+    /// The process ends: a file could not be created, or it has read how the connection ended.
+    Ending(Event),
 }
 
 /// An fsync that will begin.
@@ -132,8 +135,8 @@ pub enum Event {
     Failed(Refusal),
     /// The peer closed the connection.
     PeerClosed,
-    /// The upstream shuts down; everything up to here is flushed.
-    EndOfWal(Lsn),
+    /// The upstream shuts down.
+    EndOfWal,
     /// Nothing was heard for `wal_receiver_timeout`.
     TimedOut,
     /// A file could not be created.
@@ -233,7 +236,7 @@ impl WalReceiver {
     pub fn write_done(&self) -> SimTime {
         match self.work {
             Work::Writing { .. } => self.busy_until,
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => SimTime::NEVER,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => SimTime::NEVER,
         }
     }
 
@@ -302,7 +305,7 @@ impl WalReceiver {
                 self.keep(Parcel { sent: now, arrives: now, message: *message });
                 match self.work {
                     Work::Waiting => self.read(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Failed => {}
+                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => {}
                 }
                 None
             }
@@ -311,14 +314,13 @@ impl WalReceiver {
                 self.stop(now);
                 Some(Event::Failed(why))
             }
-            (Phase::Streaming, Body::CopyDone) => {
-                self.terminate(now, files, disk);
-                Some(Event::EndOfWal(files.written))
+            (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
+                self.inbox.push_back(Parcel { sent: now, arrives: now, message: *message });
+                None
             }
-            (_, Body::Close) => {
-                self.flush_before_end(now, files, disk);
-                self.stop(now);
-                Some(Event::PeerClosed)
+            (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
+                self.terminate(now, files, disk);
+                Some(ending(message.body))
             }
             (_, _) => None,
         }
@@ -336,7 +338,7 @@ impl WalReceiver {
                 true
             }
             Work::Writing { .. } => arrives < self.busy_until,
-            Work::Fsyncing { .. } | Work::Failed => false,
+            Work::Fsyncing { .. } | Work::Ending(_) => false,
         }
     }
 
@@ -393,9 +395,9 @@ impl WalReceiver {
                 Work::Fsyncing { .. } => {
                     return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
-                Work::Failed => {
+                Work::Ending(why) => {
                     self.terminate(now, files, disk);
-                    return Some(Event::NoSpace);
+                    return Some(why);
                 }
                 Work::Waiting if self.timer > now => {
                     self.read(now, replayed, files, disk, out);
@@ -505,6 +507,14 @@ impl WalReceiver {
         self.take_all(SimTime(now.0 + 1), now, replayed, files, disk, out);
     }
 
+    /// Whether it writes or fsyncs, and does not look at its socket.
+    fn is_busy(&self) -> bool {
+        match self.work {
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => true,
+            Work::Waiting => false,
+        }
+    }
+
     /// Whether there is anything to read when it looks at `now`: what comes at that very moment
     /// comes after it has looked.
     #[inline]
@@ -551,5 +561,13 @@ impl WalReceiver {
     #[inline]
     fn post(&self, body: Body, out: &mut Out) {
         out.send(self.config.upstream, self.connection, body);
+    }
+}
+
+/// What the end of a stream means: CopyDone comes from an upstream that shuts down.
+fn ending(body: Body) -> Event {
+    match body {
+        Body::CopyDone => Event::EndOfWal,
+        _ => Event::PeerClosed,
     }
 }

@@ -3,11 +3,11 @@
 //! Most replies of a standby only move its write or replay position. While no workload waits for
 //! those they are *quiet*: nobody is woken for them. A standby does not even send them at their
 //! moment, but when it next has something to do. WAL is handed to it as it is sent, with the moment
-//! at which it arrives, and wakes it only if it waits for that. The primary takes note of replies many at a time, and when they arrive only looks at those
-//! that are *loud*, because they may release commits. When somebody looks, all of it is done up to
-//! then. It is dated when it happened, so nobody can tell the difference (`sim/tests/quiet.rs`).
-//! Quiet ends when something happens that makes the next reply of a standby matter, and begins
-//! again when all of them have come.
+//! at which it arrives, and wakes it only if it waits for that. The primary takes note of replies
+//! many at a time, and when they arrive only looks at those that are *loud*, because they may
+//! release commits. When somebody looks, all of it is done up to then, dated when it happened: so
+//! nobody can tell the difference (`sim/tests/quiet.rs`). Quiet ends when something happens that
+//! makes the next reply of a standby matter, and begins again when all of them have come.
 
 use models::network::Parcel;
 use models::postgres::ConnectionId;

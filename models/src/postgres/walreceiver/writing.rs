@@ -2,8 +2,8 @@
 //!
 //! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
 
-use super::{CHECKPOINTS_KEPT, Foreseen, Phase, WalReceiver, Work};
-use crate::disk::Disk;
+use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, WalReceiver, Work, ending};
+use crate::disk::{Disk, Moved};
 use crate::network::Parcel;
 use crate::postgres::effect::{Out, Read};
 use crate::postgres::protocol::Body;
@@ -25,20 +25,30 @@ impl WalReceiver {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
         while let Some(parcel) = self.inbox.pop_front_if(|parcel| parcel.arrives < before) {
-            let Body::XLogData { end: upto, redo, .. } = parcel.message.body else {
+            match parcel.message.body {
+                Body::XLogData { end: upto, redo, .. } => {
+                    writes += 1;
+                    taken += parcel.message.size().0;
+                    end = upto;
+                    self.heard(parcel.arrives);
+                    if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
+                        self.checkpoints.push_back((upto, redo));
+                    }
+                    if upto.0 >= boundary {
+                        break;
+                    }
+                }
+                Body::CopyDone | Body::Close => {
+                    // What came before it is written and fsynced first.
+                    if writes == 0 {
+                        let why = ending(parcel.message.body);
+                        return (self.work, self.busy_until) = (Work::Ending(why), now);
+                    }
+                    self.inbox.push_front(parcel);
+                    break;
+                }
                 // Somebody asks for a reply.
-                self.reply(now, replayed, true, false, out);
-                continue;
-            };
-            writes += 1;
-            taken += parcel.message.size().0;
-            end = upto;
-            self.heard(parcel.arrives);
-            if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
-                self.checkpoints.push_back((upto, redo));
-            }
-            if upto.0 >= boundary {
-                break;
+                _ => self.reply(now, replayed, true, false, out),
             }
         }
         if taken > 0 {
@@ -51,15 +61,7 @@ impl WalReceiver {
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
-            let upto = self.fsync_after(end, files.size);
-            // Without room for the file there will be no fsync: the process ends with the write.
-            let done = match upto > self.flush && !files.lack_room_for(end) {
-                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
-                false => self.busy_until,
-            };
-            let queue = disk.busy_until();
-            self.foreseen = Foreseen { at: self.busy_until, upto, done, queue };
-            return;
+            return self.foresee(end, files, disk);
         }
         self.write_up_to(now, end, replayed, files, disk, out);
     }
@@ -97,6 +99,32 @@ impl WalReceiver {
         (self.work, self.busy_until) = (Work::Fsyncing { end }, disk.fsync_until(done));
     }
 
+    /// Tells in advance which fsync follows the write in hand.
+    #[inline(always)]
+    fn foresee(&mut self, end: Lsn, files: &WalFiles, disk: &Disk) {
+        let upto = self.fsync_after(end, files.size);
+        // Without room for the file there will be no fsync: the process ends with the write.
+        let done = match upto > self.flush && !files.lack_room_for(end) {
+            true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+            false => self.busy_until,
+        };
+        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue: disk.busy_until() };
+    }
+
+    /// The volume has changed its pace. How that moves the fsync in hand; one that will follow the
+    /// write in hand is foreseen anew.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, files: &WalFiles, disk: &Disk) {
+        match (self.work, moved) {
+            (Work::Writing { end }, _) => self.foresee(end, files, disk),
+            (Work::Fsyncing { .. }, Some(moved)) => {
+                self.busy_until = moved.of(self.busy_until);
+                // It may have been told to look again at its timers when it is not busy.
+                self.timer = moved.of(self.timer).min(self.timer);
+            }
+            (Work::Fsyncing { .. }, None) | (Work::Waiting | Work::Ending(_), _) => {}
+        }
+    }
+
     /// WAL up to `end` is written, or as much of it as there is room for.
     #[inline(always)]
     pub(super) fn write_up_to(
@@ -110,7 +138,7 @@ impl WalReceiver {
     ) {
         match self.written(end, files) {
             Ok(()) => self.after_write(now, replayed, files, disk, out),
-            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
+            Err(NoSpace) => (self.work, self.busy_until) = (Work::Ending(Event::NoSpace), now),
         }
     }
 
@@ -195,7 +223,7 @@ impl WalReceiver {
         }
         let writing = match self.work {
             Work::Writing { end } => Some(end),
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => None,
         };
         let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
         let arrived: Vec<Parcel> = self.inbox.drain(..arrived).collect();
