@@ -235,6 +235,18 @@ impl Writing {
     }
 }
 
+impl Running {
+    /// When the next step is to be looked at.
+    #[inline(never)]
+    fn next_deadline(&self) -> SimTime {
+        match self.step {
+            Step::Writing(writing) => writing.ends.min(writing.look_at),
+            Step::Recording { .. } => SimTime::NEVER,
+            Step::Invalidating { ask_at, .. } => ask_at,
+        }
+    }
+}
+
 impl Checkpointer {
     /// A checkpointer that starts at `now`, after a checkpoint with its redo point at `redo`.
     pub fn new(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
@@ -287,11 +299,7 @@ impl Checkpointer {
     pub fn next_deadline(&self) -> SimTime {
         match &self.running {
             None => self.timeout_at,
-            Some(running) => match running.step {
-                Step::Writing(writing) => writing.ends.min(writing.look_at),
-                Step::Recording { .. } => SimTime::NEVER,
-                Step::Invalidating { ask_at, .. } => ask_at,
-            },
+            Some(running) => running.next_deadline(),
         }
     }
 
