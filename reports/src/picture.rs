@@ -52,14 +52,12 @@ pub enum Shape {
         /// Lengths of line and gap in turn; empty: solid.
         dashes: &'static [u32],
     },
-    /// A filled dot.
-    Dot {
+    /// What marks a point of a series; every colour has a form of its own.
+    Marker {
         /// Its centre.
         at: Place,
-        /// Its colour.
-        ink: Ink,
-        /// Its radius.
-        radius: u32,
+        /// The series.
+        series: usize,
     },
     /// One line of text, vertically centred at its place.
     Text {
@@ -112,6 +110,11 @@ impl Picture {
             anchor,
             bold: true,
         });
+    }
+
+    /// Marks a point of a series.
+    pub fn mark(&mut self, at: Place, series: usize) {
+        self.shapes.push(Shape::Marker { at, series });
     }
 
     /// Adds a thin line.
@@ -260,8 +263,16 @@ fn paint_shape<B: DrawingBackend>(
             }
             Ok(())
         }
-        &Shape::Dot { at, ink, radius } => {
-            root.draw(&Circle::new(place(at), radius * scale as u32, colour(ink).filled()))
+        &Shape::Marker { at, series } => {
+            let style = colour(Ink::Series(series)).filled();
+            let (x, y) = at;
+            match theme::marker(series) {
+                [] => root.draw(&Circle::new(place(at), 8 * scale as u32, style)),
+                corners => {
+                    let corners = corners.iter().map(|(dx, dy)| place((x + dx, y + dy)));
+                    root.draw(&Polygon::new(corners.collect::<Vec<_>>(), style))
+                }
+            }
         }
         Shape::Text { at, text, ink, size, anchor, bold } => {
             let style = if *bold { FontStyle::Bold } else { FontStyle::Normal };

@@ -49,7 +49,7 @@ pub fn draw(chart: &Percentiles) -> Picture {
         no_data(&mut picture, (TOP + BOTTOM) / 2);
         return picture;
     };
-    let y_scale = Scale::log(low, high);
+    let y_scale = Scale::log(low, high, Unit::Nanos);
     let y = |value: u64| BOTTOM - along(y_scale.place(value), BOTTOM - TOP);
     for tick in y_scale.ticks() {
         picture.rule((LEFT, y(tick)), (RIGHT, y(tick)), Ink::Grid);
@@ -71,7 +71,7 @@ pub fn draw(chart: &Percentiles) -> Picture {
         let labelled = |share| LABELLED.iter().any(|&(s, _)| s == share);
         for (&(share, _), &at) in line.points.iter().zip(&points) {
             if share > 0 && labelled(share) && chart.lines.len() <= 8 {
-                picture.shapes.push(Shape::Dot { at, ink, radius: 8 });
+                picture.mark(at, style);
             }
         }
         picture.shapes.push(Shape::Line { points, ink, width, dashes });

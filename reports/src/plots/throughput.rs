@@ -4,7 +4,8 @@ use models::trace::Run;
 use models::trace::series::Merge;
 
 use super::Chart;
-use super::over_time::{Label, OverTime, Points, panels, thinned};
+use super::over_time::OverTime;
+use super::panels::{Label, Points, panels, thinned};
 use super::scale::Unit;
 
 /// Commits a second in every span of time.
@@ -20,7 +21,9 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "commits a second",
         unit: Unit::PerSecond,
         log: false,
-        duration: super::over_time::longest(runs),
+        duration: super::panels::longest(runs),
         panels: panels(runs, names, series),
+        key: None,
+        table: None,
     })
 }
