@@ -228,6 +228,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "WAL of the primary since the last checkpoint's start, bytes",
         unit: Unit::Bytes,
         log: false,
+        empty: "no server was ever primary",
         duration: longest(runs),
         panels,
         key: Some(CAUSES),

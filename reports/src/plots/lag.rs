@@ -30,6 +30,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "primary's flush_lsn less replay_lsn, bytes",
         unit: Unit::Bytes,
         log: false,
+        empty: "there is no standby",
         duration: super::panels::longest(runs),
         panels,
         key: None,

@@ -83,6 +83,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "bytes behind the primary's flush_lsn, logarithmic",
         unit: Unit::Bytes,
         log: true,
+        empty: "no standby was ever connected",
         duration: longest(runs),
         panels,
         key: None,

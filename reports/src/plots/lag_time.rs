@@ -43,6 +43,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "lag, logarithmic",
         unit: Unit::Nanos,
         log: true,
+        empty: "pg_stat_replication never showed a lag",
         duration: longest(runs),
         panels,
         key: None,

@@ -22,6 +22,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "largest commit latency, logarithmic",
         unit: Unit::Nanos,
         log: true,
+        empty: "no commit was answered",
         duration: super::panels::longest(runs),
         panels: panels(runs, names, series),
         key: None,

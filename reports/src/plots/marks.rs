@@ -201,6 +201,9 @@ pub fn draw_strips(picture: &mut Picture, panel: &Panel, top: i32, x: impl Fn(Si
             width: theme::LINE_WIDTH + 1,
             dashes: theme::dashes(line.style),
         });
+        if panel.lines.len() > 1 {
+            picture.mark((LEFT - 56, base - BAND / 2), line.style);
+        }
         picture.rule((LEFT, base), (RIGHT, base), Ink::Muted);
         for band in &line.strip {
             let from = x(band.from);

@@ -77,6 +77,14 @@ impl Chart {
         }
     }
 
+    /// Why there is nothing to draw, if there is nothing.
+    pub fn nothing(&self) -> Option<&str> {
+        match self {
+            Chart::Percentiles(chart) => percentiles::nothing_in(chart),
+            Chart::OverTime(chart) => over_time::nothing_in(chart),
+        }
+    }
+
     /// The picture.
     pub fn draw(&self) -> Picture {
         match self {
@@ -92,6 +100,20 @@ impl Chart {
             Chart::OverTime(chart) => over_time::table(chart),
         }
     }
+}
+
+/// A picture that says only that there is nothing to draw, and why.
+fn nothing(title: &str, why: &str) -> Picture {
+    let mut picture = Picture::new(140);
+    picture.title((LEFT, 36), title);
+    picture.text((LEFT, 92), Anchor::Start, Ink::Muted, format!("no data: {why}"));
+    picture
+}
+
+/// Says that there is nothing to draw, and why.
+fn no_data(picture: &mut Picture, y: i32, why: &str) {
+    let text = format!("no data: {why}");
+    picture.text(((LEFT + RIGHT) / 2, y), Anchor::Middle, Ink::Muted, text);
 }
 
 /// Left edge of every plot's axes.

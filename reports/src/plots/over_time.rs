@@ -9,9 +9,8 @@ use models::units::{Duration, SimTime};
 
 use super::marks::{self, Band, Key, Limit, Moment};
 use super::panels::Points;
-use super::percentiles::no_data;
 use super::scale::{Scale, Unit};
-use super::{LEFT, RIGHT, along, draw_legend, legend_height};
+use super::{LEFT, RIGHT, along, draw_legend, legend_height, no_data, nothing};
 use crate::picture::{Anchor, Picture, Place, Shape, shortened, text_width};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
@@ -39,6 +38,8 @@ pub struct OverTime {
     pub unit: Unit,
     /// Whether the y axis is logarithmic.
     pub log: bool,
+    /// Why there may be nothing to show.
+    pub empty: &'static str,
     /// The end of the x axis.
     pub duration: Duration,
     /// From top to bottom.
@@ -96,8 +97,16 @@ fn scales(chart: &OverTime) -> Option<(Scale, Scale)> {
     Some((Scale::time(chart.duration.0), y))
 }
 
+/// Why there is nothing to draw, if there is nothing.
+pub fn nothing_in(chart: &OverTime) -> Option<&str> {
+    scales(chart).is_none().then_some(chart.empty)
+}
+
 /// Draws the panels.
 pub fn draw(chart: &OverTime) -> Picture {
+    if let Some(why) = nothing_in(chart) {
+        return nothing(chart.title, why);
+    }
     let (height, gap) = match chart.panels.len() {
         0..=1 => (560, 0),
         2..=3 => (280, NAME),
@@ -135,7 +144,11 @@ pub fn draw(chart: &OverTime) -> Picture {
         }
     }
     let middle = ((LEFT + RIGHT) / 2, bottom + 72);
-    picture.text(middle, Anchor::Middle, Ink::Muted, "simulated time; faults are shaded");
+    let axis = match all_faults.is_empty() {
+        true => "simulated time",
+        false => "simulated time; faults are shaded",
+    };
+    picture.text(middle, Anchor::Middle, Ink::Muted, axis);
     if let Some(key) = &key {
         marks::draw_key(&mut picture, bottom + 124, key);
     }
@@ -168,10 +181,7 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
             picture.area((from, top), (to, bottom), Ink::Fault, 30);
         }
     }
-    let Some((_, y_scale)) = scales(chart) else {
-        picture.rule((LEFT, bottom), (RIGHT, bottom), Ink::Muted);
-        return no_data(picture, (top + bottom) / 2);
-    };
+    let Some((_, y_scale)) = scales(chart) else { return };
     let y = |value: u64| bottom - along(y_scale.place(value), bottom - top);
     let ticks = y_scale.ticks();
     // A low panel has room for a few labels only.
@@ -182,7 +192,7 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
     }
     picture.rule((LEFT, bottom), (RIGHT, bottom), Ink::Muted);
     if panel.lines.iter().all(|line| line.points.iter().all(|p| p.1.is_none())) {
-        return no_data(picture, (top + bottom) / 2);
+        return no_data(picture, (top + bottom) / 2, chart.empty);
     }
     let places = |line: &Line| {
         line.points.iter().map(|&(at, v)| v.map(|v| (x(at), y(v)))).collect::<Vec<_>>()

@@ -39,6 +39,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "pg_wal, bytes",
         unit: Unit::Bytes,
         log: false,
+        empty: "nothing was sampled",
         duration: super::panels::longest(runs),
         panels,
         key: None,

@@ -134,6 +134,7 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "WAL up to the primary's insert position, bytes",
         unit: Unit::Bytes,
         log: false,
+        empty: "there is no slot and no standby",
         duration: super::panels::longest(runs),
         panels: panels(runs, names, series),
         key: Some(STATUSES),
