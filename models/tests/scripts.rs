@@ -456,6 +456,7 @@ fn say(message: &Message) -> String {
         Body::Connect => "connect".to_owned(),
         Body::Accepted => "accepted".to_owned(),
         Body::CopyDone => "end of WAL".to_owned(),
+        Body::Terminate => "terminate".to_owned(),
         Body::Close => "close".to_owned(),
     }
 }

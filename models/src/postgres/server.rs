@@ -30,7 +30,7 @@ use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
-use crate::disk::Disk;
+use crate::disk::{Disk, Moved, Slowdown};
 use crate::network::Coming;
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
@@ -428,6 +428,14 @@ impl Server {
         self.schedule();
     }
 
+    /// A standby that finds no free walsender at the first moment: it asks for a stream.
+    pub fn begin_standby(&mut self, now: SimTime, out: &mut Out) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.begin(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
     /// A standby that streams from the first moment; `None` if it is not one. Its connection.
     pub fn start_streaming(&mut self, now: SimTime) -> Option<ConnectionId> {
         let connection = self.host.next_connection();
@@ -438,6 +446,14 @@ impl Server {
             return Some(connection);
         }
         None
+    }
+
+    /// Whether it could serve one more standby, now.
+    pub fn has_free_walsender(&self) -> bool {
+        match &self.state {
+            State::Primary(primary) => primary.has_free_walsender(),
+            State::Standby(_) | State::Down | State::Recovering { .. } => false,
+        }
     }
 
     /// A standby of this primary streams from the first moment, with a slot if it names one.
@@ -497,6 +513,29 @@ impl Server {
     /// pg_wal's volume takes no new file from now on, or does again.
     pub fn fill_disk(&mut self, full: bool) {
         self.host.files.room.full = full;
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume is as slow as this from now on, for what is not queued yet.
+    pub fn slow_disk(&mut self, slowdown: &Slowdown) {
+        self.host.disk.slow(slowdown);
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume completes no fsync from now on, or goes on with its queue.
+    pub fn stall_disk(&mut self, now: SimTime, stalled: bool) {
+        let disk = &mut self.host.disk;
+        let moved = if stalled { disk.stall(now) } else { disk.go_on(now) };
+        self.disk_changed(moved);
+    }
+
+    fn disk_changed(&mut self, moved: Option<Moved>) {
+        match (&mut self.state, moved) {
+            (State::Primary(primary), Some(moved)) => primary.wal.disk_moved(moved),
+            (State::Standby(standby), moved) => standby.disk_changed(moved, &self.host),
+            (State::Primary(_) | State::Down | State::Recovering { .. }, _) => {}
+        }
+        self.schedule();
     }
 
     /// Stops running without dying.
@@ -551,7 +590,7 @@ fn existing_slots(config: &ServerConfig) -> Slots {
 fn turn_away(from: ServerId, message: &Message, why: Refusal, out: &mut Out) {
     match message.body {
         Body::Connect => out.send(from, message.connection, Body::Refused(why)),
-        Body::Close | Body::Refused(_) => {}
+        Body::Close | Body::Terminate | Body::Refused(_) => {}
         _ => out.send(from, message.connection, Body::Close),
     }
 }

@@ -22,6 +22,7 @@ use super::host::Host;
 use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
+use crate::disk::Moved;
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
@@ -133,6 +134,11 @@ impl Standby {
         }
     }
 
+    /// The volume of pg_wal has changed its pace; how that moves an fsync in hand.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, host: &Host) {
+        self.receiver.disk_changed(moved, &host.files, &host.disk);
+    }
+
     /// Whether it accepts read-only connections.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -208,7 +214,7 @@ impl Standby {
                 Body::Connect => {
                     out.send(from, message.connection, Body::Refused(Refusal::StartingUp));
                 }
-                Body::Close | Body::Refused(_) => {}
+                Body::Close | Body::Terminate | Body::Refused(_) => {}
                 // The kernel knows no such connection.
                 _ => out.send(from, message.connection, Body::Close),
             }
@@ -252,7 +258,7 @@ impl Standby {
         if !self.receiver.is_off() {
             let upstream = self.receiver.upstream();
             self.receiver.terminate(now, &mut host.files, &mut host.disk);
-            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.send(upstream, self.receiver.connection(), Body::Terminate);
             out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
         }
         out.fact(What::ShuttingDown);
@@ -355,7 +361,7 @@ impl Standby {
                 self.lost =
                     matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
-                    out.send(upstream, self.receiver.connection(), Body::Close);
+                    out.send(upstream, self.receiver.connection(), Body::Terminate);
                 }
                 out.fact(What::ConnectFailed { upstream, why });
             }
@@ -365,16 +371,17 @@ impl Standby {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
             }
-            Event::EndOfWal(at) => {
+            Event::EndOfWal => {
+                let at = host.files.written;
                 out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::NoSpace => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::NoSpace });
             }
             Event::TimedOut => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Timeout });
             }
         }
