@@ -3,8 +3,8 @@
 //! Pictures are measured in half pixels, so that a PNG drawn unit by unit is sharp on a dense
 //! screen. The series colours are those of Okabe and Ito (2008) without the two yellow ones, told
 //! apart with any of the common colour blindnesses, a little darker on white and lighter on black.
-//! Each has a marker of its own; together with four dash patterns they tell 24 lines apart. In the page a colour is a CSS variable, so that one drawing
-//! serves light and dark.
+//! Each has a marker of its own; together with four dash patterns they tell 24 lines apart. In the
+//! page a colour is a CSS variable, so that one drawing serves light and dark.
 //!
 //! **Source.** The font is Inter, subset; `fonts/LICENSE.txt`.
 

@@ -215,7 +215,8 @@ fn limits(run: &Run) -> Vec<Limit> {
 /// The plot.
 pub fn chart(runs: &[Run], names: &[String]) -> Chart {
     let mut panels = panel_each(runs, names, series);
-    let strips = runs.iter().flat_map(|run| series(run).into_iter().map(move |p| strip(run, &p.0)));
+    let strips = |run| series(run).into_iter().map(move |(server, _)| strip(run, &server));
+    let strips = runs.iter().flat_map(strips);
     for (panel, strip) in panels.iter_mut().zip(strips) {
         if let Some(line) = panel.lines.first_mut() {
             line.strip = strip;
@@ -224,7 +225,10 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
     add_limits(&mut panels, runs, names, limits);
     Chart::OverTime(OverTime {
         title: "Checkpoints",
-        reading: "The WAL since the redo point, to which a crash recovery would go back, and the                   estimate of the WAL between two checkpoints. Beneath: when a checkpoint runs,                   and why it started; too much WAL presses more than time. A redo point moves                   when a checkpoint starts, and is in force when it completes.",
+        reading: "The WAL since the redo point, to which a crash recovery would go back, and the \
+                  estimate of the WAL between two checkpoints. Beneath: when a checkpoint runs, \
+                  and why it started; too much WAL presses more than time. A redo point moves \
+                  when a checkpoint starts, and is in force when it completes.",
         y_title: "WAL of the primary since the last checkpoint's start, bytes",
         unit: Unit::Bytes,
         log: false,

@@ -1,10 +1,10 @@
 //! What stands in a plot over time beside its lines: limits, moments, and strips of bands.
 //!
 //! A limit is a level line with its name and value. One far above all values is only named, beside
-//! the panel's name, so that it does not press the lines flat. A moment is an upright line with a name. Names
-//! take a place where they cover no line. A strip lies beneath a panel, for one of its lines, and
-//! has bands: the worse a `wal_status`, say, the stronger its band, so that it reads without
-//! colour; where there is room the word stands in it.
+//! the panel's name, so that it does not press the lines flat. A moment is an upright line with a
+//! name. Names take a place where they cover no line. A strip lies beneath a panel, for one of its
+//! lines, and has bands: the worse a `wal_status`, say, the stronger its band, so that it reads
+//! without colour; where there is room the word stands in it.
 
 use models::units::SimTime;
 

@@ -74,7 +74,7 @@ impl Scale {
         Scale::Linear { max: end, step: time_step(end, 9) }
     }
 
-    /// From below `low` to above `high`, at least a decade; for bytes always from 1 kB to 1 MB at least.
+    /// From below `low` to above `high`, at least a decade; for bytes from 1 kB to 1 MB at least.
     pub fn log(low: u64, high: u64, unit: Unit) -> Scale {
         if unit == Unit::Bytes {
             let high = high.clamp(1 << 20, 1 << 60).next_power_of_two().ilog2();
