@@ -53,7 +53,7 @@ impl Primary {
     pub(super) fn heed_names(&mut self, now: SimTime, out: &mut Out) {
         if self.syncrep.update_standbys_defined() {
             let flushed = self.wal.flushed();
-            self.commits.wait_for_no_standby(now, flushed, &mut out.acknowledged);
+            self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
         }
     }
 }
