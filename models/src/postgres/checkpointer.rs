@@ -21,7 +21,8 @@
 //!
 //! **Not modelled.** Which buffers are dirty: see [`dirty_buffers`]. The moment of each buffer's
 //! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
-//! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
+//! napping checkpointer at once, as from 14 on, and so does a reload; 13 finishes its nap of
+//! 100 ms.
 
 use super::effect::Out;
 use super::guc::Settings;
@@ -285,6 +286,19 @@ impl Checkpointer {
     /// Whether a checkpoint runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Whether it looks at a reload at once: between checkpoints, and where it naps between two
+    /// buffers (`CheckpointWriteDelay`), but neither while somebody waits for the checkpoint nor
+    /// while it fsyncs and writes its record.
+    pub fn heeds_reload(&self, now: SimTime) -> bool {
+        match &self.running {
+            None => true,
+            Some(running) => match running.step {
+                Step::Writing(writing) => writing.ends > now + writing.sync,
+                Step::Recording { .. } | Step::Invalidating { .. } => false,
+            },
+        }
     }
 
     /// Its settings have changed.
