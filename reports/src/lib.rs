@@ -11,7 +11,6 @@
 
 pub mod export;
 pub mod files;
-pub mod human;
 pub mod page;
 pub mod picture;
 pub mod plots;
@@ -27,6 +26,7 @@ use models::trace::messages::format_log;
 use serde::Serialize;
 
 pub use export::summary_json::summary_json;
+pub use models::units::human;
 
 /// What a report says beyond its runs.
 #[derive(Clone, Copy, Debug, Default)]
