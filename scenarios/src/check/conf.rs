@@ -10,7 +10,7 @@ use models::postgres::syncrep::StandbyNames;
 use super::settings::{self, Subject};
 use super::{Found, Report, rules};
 use crate::error::Findings;
-use crate::import::postgresql_conf::{ConfSetting, PostgresqlConf};
+use crate::import::postgresql_conf::{ConfError, ConfSetting, PostgresqlConf};
 use crate::library::{Library, Read};
 use crate::resolve::Written;
 use crate::resolve::settings::{Given, NAMES_HELP, help, not_built};
@@ -59,7 +59,17 @@ fn check(
     let place = |setting: &ConfSetting| library.line(&setting.place.file, setting.place.line);
     for error in &conf.errors {
         let span = library.line(&error.place().file, error.place().line);
-        let help = "a line is: name = 'value'; quote what is not a plain word or number";
+        let help = match error {
+            ConfError::Syntax { .. } | ConfError::TooMany { .. } => {
+                "a line is: name = 'value'; quote what is not a plain word or number"
+            }
+            ConfError::EmptyName { .. }
+            | ConfError::Missing { .. }
+            | ConfError::Recursion { .. }
+            | ConfError::TooDeep { .. } => {
+                "PostgreSQL refuses the whole file for it; what may be missing is include_if_exists"
+            }
+        };
         found.push(Found::new(&rules::CFG001, span, error.to_string(), help));
     }
     given_twice(conf, &place, found);

@@ -33,11 +33,11 @@ fn checkpoints(scene: &Scene<'_>, found: &mut Vec<Found>) {
     let span = scene.setting(primary, "max_wal_size");
     let (each, max) = (human::duration(wal.interval.0), settings.max_wal_size);
     let most = if wal.at_most { "up to " } else { "" };
-    let rate = human::bytes(scene.wal().rate());
-    let made = scene.wal().between(Duration::ZERO, settings.checkpoint_timeout);
+    let rate = human::bytes(wal.rate());
+    let made = wal.since_checkpoint(settings.checkpoint_timeout);
     let needed = Bytes(
         u64::try_from(
-            u128::from(made.0) * u128::from(1_000_000 + settings.checkpoint_completion_target)
+            u128::from(made) * u128::from(1_000_000 + settings.checkpoint_completion_target)
                 / 1_000_000,
         )
         .unwrap_or(u64::MAX),

@@ -298,7 +298,7 @@ rules! {
     "Each of them counts as the standby of that name, so what `n of these` means depends on \
      who is connected; mostly a cluster_name was copied with the configuration."
 
-    SYN010 Warning TOLD
+    SYN010 Warning QUIET
     "Writes stop while a standby is away"
     "During the interruption fewer standbys can confirm than have to. Commits that wait for \
      standbys wait until one is back, unless synchronous_standby_names is changed meanwhile."

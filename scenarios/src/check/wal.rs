@@ -99,7 +99,7 @@ impl<'a> WalMade<'a> {
     }
 
     /// Bytes made in the first `time` after a checkpoint, at mean rates.
-    fn since_checkpoint(&self, time: Duration) -> u64 {
+    pub fn since_checkpoint(&self, time: Duration) -> u64 {
         let steps = sum(self.profiles.iter().map(|p| until(p, self.run)));
         let transactions = sum(self.transactions.iter().map(|t| t.after(time, self.images)));
         transactions.saturating_add(share(steps, time.0, self.run.0))

@@ -1,14 +1,17 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
-//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
+//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`check`]: `walden check`.
+//!   [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
 //!   written. [`stored`]: `run.toml`.
-//! * [`errors`] and [`exit`]: how it ends.
+//! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
 
+mod check;
+mod drawing;
 mod errors;
 mod exit;
 mod input;
@@ -28,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use check::CheckArgs;
 use exit::Exit;
 use list::ListArgs;
 use replay::ReplayArgs;
@@ -72,6 +76,7 @@ struct Cli {
 enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
+    Check(CheckArgs),
     List(ListArgs),
 }
 
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
+        Command::Check(args) => check::check(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
     };
     match ended {
