@@ -399,6 +399,7 @@ fn empty_run(plan: &Plan) -> Run {
         pg_version: plan.version,
         duration,
         limits: Vec::new(),
+        settings: Vec::new(),
         faults: Vec::new(),
         summary: Summary::default(),
         digest: 0,
@@ -455,6 +456,7 @@ fn say(message: &Message) -> String {
         Body::Connect => "connect".to_owned(),
         Body::Accepted => "accepted".to_owned(),
         Body::CopyDone => "end of WAL".to_owned(),
+        Body::Terminate => "terminate".to_owned(),
         Body::Close => "close".to_owned(),
     }
 }

@@ -132,17 +132,19 @@ impl Picture {
         Ok(svg.replacen(&drawn, &wanted, 1))
     }
 
-    /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it shows.
-    pub fn inline_svg(&self, label: &str) -> Result<String, ReportError> {
+    /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and
+    /// `description` how to read it, for who does not see it.
+    pub fn inline_svg(&self, label: &str, description: &str) -> Result<String, ReportError> {
         let mut svg = self.drawn()?;
         // Between quotes only: in a text, quotes are escaped.
         for (name, light, _) in theme::COLOURS {
             svg = svg.replace(&format!("\"{}\"", theme::hex(light)), &format!("\"var(--{name})\""));
         }
         let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
-        let label = escape(label);
+        let (label, description) = (escape(label), escape(description));
         Ok(format!(
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">{body}",
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">\
+             <title>{label}</title><desc>{description}</desc>{body}",
             self.width, self.height
         ))
     }

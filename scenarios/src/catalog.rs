@@ -32,7 +32,7 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 12] = [
+static SCENARIOS: &[CatalogEntry] = &[
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
@@ -44,11 +44,12 @@ static SCENARIOS: [CatalogEntry; 12] = [
     entry!("slots/disk_full"),
     entry!("slots/slot_not_reserved"),
     entry!("slots/connected_without_slot"),
+    entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
 ];
 
 /// Every other file that they name.
-static FILES: [(&str, &str); 2] = [
+static FILES: &[(&str, &str)] = &[
     beside!("basics/production/postgresql.conf"),
     beside!("basics/production/wal_lsn_history.csv"),
 ];
@@ -104,7 +105,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// Every scenario, in reading order.
 pub fn all() -> &'static [CatalogEntry] {
-    &SCENARIOS
+    SCENARIOS
 }
 
 /// The scenario of that name, with or without `.toml`.

@@ -135,6 +135,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("slots/disk_full", &["SLT001", "SLT003"]),
     ("slots/slot_not_reserved", &["SLT008"]),
     ("slots/connected_without_slot", &["LAG001"]),
+    ("slots/one_standby_too_many", &["REP002"]),
 ];
 
 #[test]

@@ -3,8 +3,10 @@
 //! * [`world`]: servers, clients, links: all of PostgreSQL, and all the speed.
 //! * [`control`]: hosts, postmasters and the fault schedule, as async tasks.
 //! * [`sweep`]: many runs at once.
+//! * [`omissions`]: what all of it leaves out.
 
 pub mod control;
+pub mod omissions;
 pub mod sweep;
 pub mod world;
 

@@ -8,7 +8,7 @@
 //! It writes the dirty buffers one after the other, and naps for 100 ms after each as long as it
 //! is ahead of its schedule: `checkpoint_completion_target` of whichever would come first, the
 //! timeout or the WAL. So few buffers are written soon, many take their whole share, and if
-//! somebody waits for it nobody naps. No buffer is an event: [`Writing`] knows when the
+//! somebody waits for it nobody naps. No buffer is an event: `Writing` knows when the
 //! last is written if the schedule does not press, and looks again as often as WAL may press it.
 //!
 //! Then its record is inserted and flushed, slots that are too far behind are invalidated, and

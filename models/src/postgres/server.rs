@@ -428,6 +428,14 @@ impl Server {
         self.schedule();
     }
 
+    /// A standby that finds no free walsender at the first moment: it asks for a stream.
+    pub fn begin_standby(&mut self, now: SimTime, out: &mut Out) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.begin(now, &mut self.host, out);
+            self.schedule();
+        }
+    }
+
     /// A standby that streams from the first moment; `None` if it is not one. Its connection.
     pub fn start_streaming(&mut self, now: SimTime) -> Option<ConnectionId> {
         let connection = self.host.next_connection();
@@ -438,6 +446,14 @@ impl Server {
             return Some(connection);
         }
         None
+    }
+
+    /// Whether it could serve one more standby, now.
+    pub fn has_free_walsender(&self) -> bool {
+        match &self.state {
+            State::Primary(primary) => primary.has_free_walsender(),
+            State::Standby(_) | State::Down | State::Recovering { .. } => false,
+        }
     }
 
     /// A standby of this primary streams from the first moment, with a slot if it names one.
@@ -551,7 +567,7 @@ fn existing_slots(config: &ServerConfig) -> Slots {
 fn turn_away(from: ServerId, message: &Message, why: Refusal, out: &mut Out) {
     match message.body {
         Body::Connect => out.send(from, message.connection, Body::Refused(why)),
-        Body::Close | Body::Refused(_) => {}
+        Body::Close | Body::Terminate | Body::Refused(_) => {}
         _ => out.send(from, message.connection, Body::Close),
     }
 }

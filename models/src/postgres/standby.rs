@@ -208,7 +208,7 @@ impl Standby {
                 Body::Connect => {
                     out.send(from, message.connection, Body::Refused(Refusal::StartingUp));
                 }
-                Body::Close | Body::Refused(_) => {}
+                Body::Close | Body::Terminate | Body::Refused(_) => {}
                 // The kernel knows no such connection.
                 _ => out.send(from, message.connection, Body::Close),
             }
@@ -252,7 +252,7 @@ impl Standby {
         if !self.receiver.is_off() {
             let upstream = self.receiver.upstream();
             self.receiver.terminate(now, &mut host.files, &mut host.disk);
-            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.send(upstream, self.receiver.connection(), Body::Terminate);
             out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
         }
         out.fact(What::ShuttingDown);
@@ -355,7 +355,7 @@ impl Standby {
                 self.lost =
                     matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
-                    out.send(upstream, self.receiver.connection(), Body::Close);
+                    out.send(upstream, self.receiver.connection(), Body::Terminate);
                 }
                 out.fact(What::ConnectFailed { upstream, why });
             }
@@ -370,11 +370,11 @@ impl Standby {
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::NoSpace => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::NoSpace });
             }
             Event::TimedOut => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Timeout });
             }
         }

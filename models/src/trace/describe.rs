@@ -324,6 +324,7 @@ fn because(cause: CheckpointCause) -> &'static str {
 fn ended(why: ConnectionEnd) -> &'static str {
     match why {
         ConnectionEnd::PeerClosed => "the other side closed the connection",
+        ConnectionEnd::PeerTerminated => "the other side ended it",
         ConnectionEnd::Timeout => "nothing was heard for too long",
         ConnectionEnd::Shutdown => "this server went down",
         ConnectionEnd::NoSpace => "there is no room for the next WAL file",

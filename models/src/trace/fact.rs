@@ -51,6 +51,8 @@ pub enum Scope {
 pub enum ConnectionEnd {
     /// The peer closed it: end of file or a reset.
     PeerClosed,
+    /// The walreceiver said goodbye: its process ended in order, if only with an error.
+    PeerTerminated,
     /// Nothing was heard for `wal_sender_timeout` or `wal_receiver_timeout`.
     Timeout,
     /// This side's server went down.

@@ -383,8 +383,12 @@ impl Lines<'_, '_> {
                     let text = "terminating walsender process due to replication timeout";
                     self.log(server, WalSender(standby), text);
                 }
-                // A walsender that is told to stop says nothing.
-                ConnectionEnd::Shutdown | ConnectionEnd::Terminated | ConnectionEnd::NoSpace => {}
+                // A walsender that is told to stop says nothing
+                // (`walsender.c:ProcessRepliesIfAny`).
+                ConnectionEnd::PeerTerminated
+                | ConnectionEnd::Shutdown
+                | ConnectionEnd::Terminated
+                | ConnectionEnd::NoSpace => {}
             },
             other => unreachable!("{other:?} is not about a stream"),
         }
@@ -513,7 +517,7 @@ impl Lines<'_, '_> {
             ConnectionEnd::NoSpace => {
                 return self.no_space(server, Process::WalReceiver, Level::Fatal);
             }
-            ConnectionEnd::PeerClosed => {
+            ConnectionEnd::PeerClosed | ConnectionEnd::PeerTerminated => {
                 "could not receive data from WAL stream: server closed the connection \
                  unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
                  while processing the request."

@@ -392,6 +392,12 @@ rules! {
     "pg_basebackup -X stream takes two walsenders, and a standby that comes back before its \
      old walsender has noticed takes a second one. Raising it needs a restart."
 
+    REP002 Warning TOLD
+    "More standbys than walsenders"
+    "Each standby needs a walsender of its own. Whoever comes when all are taken is told `number \
+     of requested standby connections exceeds max_wal_senders` and tries again every \
+     wal_retrieve_retry_interval, until one is free."
+
     ARC001 Warning QUIET
     "archive_mode is on and nothing archives"
     "Without archive_command and archive_library the archiver does nothing, and pg_wal keeps \

@@ -220,11 +220,19 @@ fn connections(scene: &Scene<'_>, found: &mut Vec<Found>) {
     if standbys == 0 || most >= standbys + 2 {
         return;
     }
+    let span = scene.setting(primary, "max_wal_senders");
+    if most < standbys {
+        let what =
+            format!("{standbys} standbys stream from one server whose max_wal_senders is {most}");
+        let help =
+            format!("max_wal_senders = {} or more, with room for a base backup", standbys + 2);
+        found.push(Found::new(&rules::REP002, span, what, help));
+        return;
+    }
     let what = format!(
         "max_wal_senders is {most}: {standbys} for standbys and 2 for a pg_basebackup are {}",
         standbys + 2
     );
     let help = format!("max_wal_senders = {} or more, the default is 10", standbys + 2);
-    let span = scene.setting(primary, "max_wal_senders");
     found.push(Found::new(&rules::REP001, span, what, help));
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
+use models::postgres::guc::WalLevel;
 use models::units::{Bytes, Rate, SegmentSize};
 
-use super::settings::{self, Configured, Given};
+use super::settings::{self, Configured, Given, MINIMAL};
 use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
 use crate::error::choices;
 use crate::presets;
@@ -371,28 +372,25 @@ impl<'a> Servers<'a> {
         }
     }
 
-    /// At time 0 every standby that is up streams, over the slot that it names.
+    /// At time 0 the slots that standbys name exist.
     fn check_room(&self, cx: Context<'_>) {
         let Some(primary) = self.list.iter().find(|s| !s.is_standby) else { return };
         let settings = &primary.configured.settings;
         let given = |name: &str| primary.configured.span(name).unwrap_or(primary.span);
-        let standbys = || self.list.iter().filter(|s| s.is_standby);
-        let slots = standbys().filter(|s| s.slot.is_some()).count();
+        let standbys: Vec<_> = self.list.iter().filter(|s| s.is_standby).collect();
+        // With max_wal_senders above 0 the primary itself would not start: that has been said.
+        let minimal = settings.wal_level == WalLevel::Minimal && settings.max_wal_senders == 0;
+        if let (true, Some(standby)) = (minimal, standbys.first()) {
+            let message = format!("`{}` cannot stream at wal_level = 'minimal'", standby.name);
+            let finding = Finding::new(given("wal_level"), message);
+            cx.report(finding.label(standby.span, "the standby").help(MINIMAL));
+        }
+        let slots = standbys.iter().filter(|s| s.slot.is_some()).count();
         if slots > settings.max_replication_slots as usize {
             let most = settings.max_replication_slots;
             let message = format!("{slots} slots are named, and max_replication_slots is {most}");
             let finding = Finding::new(given("max_replication_slots"), message);
             cx.report(finding.help("PostgreSQL would say: all replication slots are in use"));
-        }
-        let up = standbys().filter(|s| s.state == ServerState::Up).count();
-        if up > settings.max_wal_senders as usize {
-            let most = settings.max_wal_senders;
-            let message = format!("{up} standbys are up, and max_wal_senders is {most}");
-            let help = format!(
-                "PostgreSQL would say: number of requested standby connections exceeds \
-                 max_wal_senders (currently {most})"
-            );
-            cx.report(Finding::new(given("max_wal_senders"), message).help(help));
         }
     }
 

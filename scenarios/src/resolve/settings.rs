@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
-use models::postgres::guc::{self, Context as SetBy, SettingError, Settings};
+use models::postgres::guc::{self, Context as SetBy, SettingError, Settings, WalLevel};
 use models::postgres::syncrep::StandbyNames;
 use models::units::SegmentSize;
 
@@ -122,7 +122,8 @@ pub(super) fn changes(
     }
     check_not_built(cx, &changed);
     check_standby_names(cx, &changed);
-    for error in changed.settings.check_start() {
+    let errors = changed.settings.check_start();
+    for error in &errors {
         let message = error.message();
         let place = changed.given.iter().find(|(name, _)| message.contains(name.as_str()));
         // What the file itself gets wrong has been said.
@@ -130,6 +131,11 @@ pub(super) fn changes(
             let finding = Finding::new(given.span, message);
             cx.report(finding.help("with this the server would not start again"));
         }
+    }
+    let minimal = changed.settings.wal_level == WalLevel::Minimal;
+    if let (true, Some(given)) = (minimal && errors.is_empty(), changed.given.get("wal_level")) {
+        let message = "wal_level = 'minimal' is not built yet as a change in a run";
+        cx.report(Finding::new(given.span, message).help(MINIMAL));
     }
     (!pairs.is_empty()).then_some(pairs)
 }
@@ -313,6 +319,10 @@ const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("recovery_target_time", &[""], RECOVERY_TARGET),
     ("recovery_target_xid", &[""], RECOVERY_TARGET),
 ];
+
+/// Why no standby can follow a primary at `wal_level = minimal`.
+pub(super) const MINIMAL: &str = "a standby cannot replay such WAL: PostgreSQL would say: WAL was \
+                                  generated with wal_level=minimal, cannot continue recovering";
 
 const ARCHIVE: &str = "there is no WAL archive yet; over a conf_file, say [postgresql] \
                        archive_mode = 'off' and archive_timeout = 0";

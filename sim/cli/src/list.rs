@@ -16,7 +16,7 @@ pub enum Listed {
     Scenarios,
     /// Faults and their fields.
     Faults,
-    /// What an operator can do, in [action.X] and [[step]].
+    /// What an operator can do, as an action or a step.
     Actions,
     /// Disks and workloads that go by a name.
     Presets,

@@ -90,6 +90,7 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
         digest: &stored::hex(stored::digest_of(&runs)),
         remarks: &remarks,
         not_modelled: &plan.not_modelled(),
+        omissions: &plan.omissions(),
     };
     write(results.folder(), &plan, &files, &runs, &context)?;
     stop.check()?;

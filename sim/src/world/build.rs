@@ -105,7 +105,8 @@ impl World {
             let (Some(upstream), ServerState::Up) = (config.upstream, config.state) else {
                 continue;
             };
-            if scenario.servers[upstream].state != ServerState::Up {
+            if !self.servers[upstream].has_free_walsender() {
+                self.with_server(id_of(index), |standby, out| standby.begin_standby(now, out));
                 continue;
             }
             let id = self.servers[index].id();

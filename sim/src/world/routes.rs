@@ -87,6 +87,7 @@ pub(super) fn fingerprint_of(message: &Message) -> u64 {
         | Body::CopyDone
         | Body::Keepalive { .. }
         | Body::StatusUpdate { .. }
+        | Body::Terminate
         | Body::Close => u64::from(message.connection.0),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
@@ -14,7 +15,7 @@ use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
+use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
@@ -177,6 +178,7 @@ impl World {
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
             slots: scenario.slots.clone(),
             limits,
+            settings: scenario.servers.iter().map(settings).collect(),
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
             actions: actions(scenario),
             summary,
@@ -352,6 +354,19 @@ impl Row<'_> {
             }
         }
     }
+}
+
+/// What a server has that a new one has not. `cluster_name` is left out where it is only the
+/// server's name.
+fn settings(server: &scenarios::scenario::Server) -> Vec<Setting> {
+    let defaults = Settings::defaults(server.settings.version());
+    let changed = server.settings.changed().into_iter();
+    let own = changed.filter(|(name, value)| *name != "cluster_name" || *value != server.name);
+    let setting = |(name, value): (&str, String)| {
+        let default = defaults.show(name).unwrap_or_default();
+        Setting { name: name.to_owned(), value, default }
+    };
+    own.map(setting).collect()
 }
 
 /// What the operator was to do, in the order in which facts number it.

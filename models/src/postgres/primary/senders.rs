@@ -91,7 +91,7 @@ impl Primary {
         let Some(index) = self.find_sender(from, connection) else {
             match message.body {
                 Body::Connect => self.accept(now, from, connection, host, out),
-                Body::Close => {}
+                Body::Close | Body::Terminate => {}
                 // The kernel knows no such connection.
                 _ => out.send(from, connection, Body::Close),
             }
@@ -110,6 +110,9 @@ impl Primary {
                 self.start_replication(now, index, Request { start, slot }, host, out);
             }
             Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
+            Body::Terminate => {
+                self.end_sender(index, Some(ConnectionEnd::PeerTerminated), host, out);
+            }
             Body::Accepted
             | Body::Refused(_)
             | Body::System { .. }
@@ -306,6 +309,11 @@ impl Primary {
                 out.send(from, connection, Body::Refused(why));
             }
         }
+    }
+
+    /// Whether fewer standbys are connected than `max_wal_senders` says.
+    pub fn has_free_walsender(&self) -> bool {
+        self.senders().count() < self.max_wal_senders as usize
     }
 
     fn take_sender(
