@@ -38,3 +38,4 @@ pub mod workload;
 pub use error::{Label, Problem, Problems};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
+pub use resolve::settings::settings_not_built;

@@ -5,14 +5,16 @@
 //! does not. Other names are further cases. `# pg_version 18` and `# role standby` in the first
 //! lines of a configuration say for what server it is checked.
 //!
-//! `UPDATE_GOLDENFILES=1 cargo test -p scenarios --test check` writes the texts again.
+//! The book's reference of findings is made from the rules.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test -p scenarios --test check` writes the texts and the page again.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use models::postgres::PgVersion;
-use scenarios::check::{Level, RULES, Report, Role, configuration, rules};
+use scenarios::check::{Level, RULES, Report, Role, Rule, configuration, rules};
 use scenarios::{ScenarioFile, catalog};
 
 fn folder() -> PathBuf {
@@ -122,6 +124,26 @@ fn codes_are_a_family_and_a_number_and_come_in_order() {
         assert!(std::ptr::eq(rules::rule(rule.code).expect("it is there"), *rule));
     }
     assert!(rules::rule("WAL999").is_none());
+}
+
+/// The page of the book: its first part is written by hand, up to this line.
+const TABLES: &str = "<!-- findings: written by scenarios/tests/check.rs -->";
+
+#[test]
+fn the_book_has_every_rule() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/reference/findings.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let (before, _) = page.split_once(TABLES).expect("a place for the rules");
+    let mut wanted = format!("{before}{TABLES}\n");
+    for rule in RULES {
+        let Rule { code, level, title, explanation, .. } = rule;
+        wanted.push_str(&format!("\n## {code}\n\n**{title}** ({level}).\n\n{explanation}\n"));
+    }
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&path, &wanted).expect("written");
+    } else {
+        assert!(page == wanted, "findings.md is stale: UPDATE_GOLDENFILES=1 cargo test");
+    }
 }
 
 /// Where the catalogue's scenarios are about what is warned of.

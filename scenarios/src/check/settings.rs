@@ -166,7 +166,8 @@ fn archive(subject: &Subject<'_>, found: &mut Vec<Found>) {
         let segment = Bytes(settings.wal_segment_size.bytes());
         let an_hour = Bytes(segment.0.saturating_mul(3_600_000_000_000 / timeout.0.max(1)));
         let what = format!(
-            "archive_timeout = {timeout} switches a segment of {segment} that often: up to {} an hour",
+            "archive_timeout = {timeout} switches a segment of {segment} that often: up to {} an \
+             hour",
             models::units::human::bytes(an_hour.0)
         );
         let help = "a minute or more; for less to lose use a standby, which streams";
@@ -229,7 +230,8 @@ fn synchronous(subject: &Subject<'_>, found: &mut Vec<Found>) {
     if level == SynchronousCommit::Off {
         let delay = Duration(settings.wal_writer_delay.0 * 3);
         let what = format!(
-            "synchronous_commit = off: a crash of the primary alone loses up to {delay} of answered commits"
+            "synchronous_commit = off: a crash of the primary alone loses up to {delay} of \
+             answered commits"
         );
         let help = "for asynchronous replication leave it on, with synchronous_standby_names = ''";
         found.push(Found::new(&rules::SYN006, span, what, help));

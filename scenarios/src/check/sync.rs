@@ -208,7 +208,8 @@ fn workloads(scene: &Scene<'_>, found: &mut Vec<Found>) {
             SynchronousCommit::Off => {
                 let delay = Duration(settings.wal_writer_delay.0 * 3);
                 let what = format!(
-                    "commits of `{}` wait for no disk: a crash of the primary alone loses up to {delay}",
+                    "commits of `{}` wait for no disk: a crash of the primary alone loses up to \
+                     {delay}",
                     workload.name
                 );
                 let help = "for asynchronous replication leave it on: no standby is waited for";

@@ -273,8 +273,8 @@ fn check_standby_names(cx: Context<'_>, configured: &Configured) {
 }
 
 /// How `synchronous_standby_names` is written.
-pub(crate) const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; quote a name \
-                          that has other characters: '\"pg-2\"'";
+pub(crate) const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; \
+                                     quote a name that has other characters: '\"pg-2\"'";
 
 /// Refuses what would change the run and is not simulated yet.
 fn check_not_built(cx: Context<'_>, configured: &Configured) {
@@ -297,6 +297,11 @@ pub(crate) fn not_built<'a>(
         (!harmless.contains(&value.as_str())).then_some((*name, given, *instead))
     });
     found.collect()
+}
+
+/// Settings that a scenario cannot give another value than the harmless one, and what is possible.
+pub fn settings_not_built() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NOT_BUILT.iter().map(|(name, _, instead)| (*name, *instead))
 }
 
 /// Settings that would change the run, the values that do not, and what is possible.

@@ -59,6 +59,14 @@ pub enum Failure {
         /// The nearest name there is.
         nearest: Option<String>,
     },
+    /// No such name in the catalogue.
+    #[error("the catalogue has no scenario {name}")]
+    NotInCatalogue {
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        nearest: Option<String>,
+    },
     /// A file that cannot be read.
     #[error("{path}: {why}")]
     Unreadable {
@@ -111,6 +119,20 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// A file that is there already and is not written over.
+    #[error("{path} is there already, and is left as it is")]
+    Exists {
+        /// Which.
+        path: String,
+    },
+    /// A file that cannot be made.
+    #[error("cannot write {path}: {why}")]
+    NotMade {
+        /// Which.
+        path: String,
+        /// Why not.
+        why: String,
+    },
     /// Standard output that cannot be written to.
     #[error("cannot print: {why}")]
     Unprintable {
@@ -137,6 +159,7 @@ impl Failure {
         match self {
             Failure::Scenario { .. }
             | Failure::Unknown { .. }
+            | Failure::NotInCatalogue { .. }
             | Failure::Unreadable { .. }
             | Failure::NotAScenario { .. }
             | Failure::NotARun { .. }
@@ -144,7 +167,10 @@ impl Failure {
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
             Failure::Usage { .. } => Exit::Usage,
-            Failure::Unwritable { .. } | Failure::Unprintable { .. } => Exit::Unwritable,
+            Failure::Exists { .. }
+            | Failure::NotMade { .. }
+            | Failure::Unwritable { .. }
+            | Failure::Unprintable { .. } => Exit::Unwritable,
             Failure::Stopped { signal } => Exit::Signal(*signal),
             Failure::Internal { .. } => Exit::Internal,
         }
@@ -155,12 +181,18 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Usage { .. }
             | Failure::Unreadable { .. }
+            | Failure::NotMade { .. }
             | Failure::Unprintable { .. }
             | Failure::Stopped { .. } => None,
-            Failure::Unknown { nearest: None, .. } => {
+            Failure::Exists { .. } => {
+                Some("name another file, or print it with `walden new --stdout`".to_owned())
+            }
+            Failure::Unknown { nearest: None, .. }
+            | Failure::NotInCatalogue { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())
             }
-            Failure::Unknown { nearest: Some(nearest), .. } => {
+            Failure::Unknown { nearest: Some(nearest), .. }
+            | Failure::NotInCatalogue { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}? `walden list` shows all"))
             }
             Failure::NotAScenario { path } => {
