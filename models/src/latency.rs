@@ -86,6 +86,22 @@ impl Quantiles {
         self.segments.is_empty()
     }
 
+    /// The same quantile function with every value times `factor / one`, rounded down.
+    pub fn times(&self, factor: u64, one: u64) -> Quantiles {
+        self.map(|value| {
+            let product = u128::from(value) * u128::from(factor) / u128::from(one);
+            u64::try_from(product).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// The quantile function of another value, which never falls as this one rises.
+    fn map(&self, value: impl Fn(u64) -> u64) -> Quantiles {
+        let mut points: Vec<(u64, u64)> =
+            self.segments.iter().map(|segment| (segment.from, value(segment.value))).collect();
+        points.push((ONE, value(self.max)));
+        Quantiles::new(&points).unwrap_or_else(|| Quantiles::constant(value(self.max)))
+    }
+
     /// The value at the quantile that a die's `throw` picks.
     #[inline]
     pub fn quantile(&self, throw: u64) -> u64 {

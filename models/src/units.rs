@@ -307,6 +307,12 @@ impl Rate {
         self.0
     }
 
+    /// The rate of what takes `factor / one` times as long; at least a byte a second.
+    pub fn divided(self, factor: u64, one: u64) -> Rate {
+        let rate = u128::from(self.0) * u128::from(one) / u128::from(factor.max(1));
+        Rate(u64::try_from(rate).unwrap_or(u64::MAX).max(1))
+    }
+
     /// How long `bytes` take, rounded down to the nanosecond.
     pub fn time_for(self, bytes: Bytes) -> Duration {
         const NANOS: u64 = 1_000_000_000;

@@ -46,6 +46,8 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("slots/connected_without_slot"),
     entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
+    entry!("faults/disk_slow"),
+    entry!("faults/disk_stall"),
 ];
 
 /// Every other file that they name.

@@ -67,6 +67,8 @@ pub enum Shape {
     Wal,
     /// A number such as `48`, or a time such as `'24h'`.
     Stretch,
+    /// A number from 1, such as `2.5`.
+    Factor,
     /// A WAL position such as `'0/3000028'`.
     Lsn,
     /// Two names.

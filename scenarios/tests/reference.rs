@@ -31,6 +31,7 @@ fn takes(shape: Shape) -> String {
         Shape::TimeQuantiles => "a time, or quantiles",
         Shape::Wal => "a preset, a size, or quantiles",
         Shape::Stretch => "a factor, or a time",
+        Shape::Factor => "a number from 1",
         Shape::Lsn => "a position, `'0/3000028'`",
         Shape::TwoNames => "two names, `['a', 'b']`",
         Shape::ByteRates => "a list of `'40MB/s'`",

@@ -19,7 +19,7 @@ pub struct Omission {
 }
 
 /// All of them, those that touch most scenarios first.
-pub const OMISSIONS: [Omission; 18] = [
+pub const OMISSIONS: [Omission; 19] = [
     Omission {
         what: "The network between clients and the primary, and a pooler on the way: latencies \
                are those that a client on the primary's host would see.",
@@ -95,6 +95,14 @@ pub const OMISSIONS: [Omission; 18] = [
         },
     },
     Omission {
+        what: "What a stalled disk holds up besides fsyncs: writes into a page cache that is too \
+               dirty, the buffers of a checkpoint, and the end of a server that is told to stop.",
+        touches: |scenario| {
+            let stalls = |kind: &FaultKind| matches!(kind, FaultKind::DiskStall { .. });
+            scenario.faults.iter().any(|fault| stalls(&fault.kind))
+        },
+    },
+    Omission {
         what: "A record torn by a full volume: recovery would end before it.",
         touches: |scenario| {
             let full = |kind: &FaultKind| matches!(kind, FaultKind::DiskFull { .. });
@@ -134,7 +142,9 @@ fn failing(scenario: &Scenario) -> impl Iterator<Item = usize> {
         | FaultKind::Freeze { server, .. }
         | FaultKind::Stop { server, .. }
         | FaultKind::DiskFull { server } => Some(server),
-        FaultKind::ReplayPause { .. }
+        FaultKind::DiskSlow { .. }
+        | FaultKind::DiskStall { .. }
+        | FaultKind::ReplayPause { .. }
         | FaultKind::LinkCut { .. }
         | FaultKind::LinkHold { .. }
         | FaultKind::LinkReset { .. } => None,

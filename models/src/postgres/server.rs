@@ -30,7 +30,7 @@ use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
-use crate::disk::Disk;
+use crate::disk::{Disk, Moved, Slowdown};
 use crate::network::Coming;
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
@@ -513,6 +513,29 @@ impl Server {
     /// pg_wal's volume takes no new file from now on, or does again.
     pub fn fill_disk(&mut self, full: bool) {
         self.host.files.room.full = full;
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume is as slow as this from now on, for what is not queued yet.
+    pub fn slow_disk(&mut self, slowdown: &Slowdown) {
+        self.host.disk.slow(slowdown);
+        self.disk_changed(None);
+    }
+
+    /// pg_wal's volume completes no fsync from now on, or goes on with its queue.
+    pub fn stall_disk(&mut self, now: SimTime, stalled: bool) {
+        let disk = &mut self.host.disk;
+        let moved = if stalled { disk.stall(now) } else { disk.go_on(now) };
+        self.disk_changed(moved);
+    }
+
+    fn disk_changed(&mut self, moved: Option<Moved>) {
+        match (&mut self.state, moved) {
+            (State::Primary(primary), Some(moved)) => primary.wal.disk_moved(moved),
+            (State::Standby(standby), moved) => standby.disk_changed(moved, &self.host),
+            (State::Primary(_) | State::Down | State::Recovering { .. }, _) => {}
+        }
+        self.schedule();
     }
 
     /// Stops running without dying.

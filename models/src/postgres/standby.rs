@@ -22,6 +22,7 @@ use super::host::Host;
 use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
+use crate::disk::Moved;
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
@@ -131,6 +132,11 @@ impl Standby {
                 self.want_stream(now, host, out);
             }
         }
+    }
+
+    /// The volume of pg_wal has changed its pace; how that moves an fsync in hand.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, host: &Host) {
+        self.receiver.disk_changed(moved, &host.files, &host.disk);
     }
 
     /// Whether it accepts read-only connections.
@@ -365,7 +371,8 @@ impl Standby {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
             }
-            Event::EndOfWal(at) => {
+            Event::EndOfWal => {
+                let at = host.files.written;
                 out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }

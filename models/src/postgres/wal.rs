@@ -20,7 +20,7 @@
 //! ends, where PostgreSQL may publish it only with the last step.
 
 use super::PgVersion;
-use crate::disk::Disk;
+use crate::disk::{Disk, Moved};
 use crate::units::{Bytes, Lsn, PAGE, SegmentSize, SimTime, UsableBytes};
 
 /// What is on a server's disk: all that survives when its processes die, and with
@@ -364,6 +364,13 @@ impl Wal {
             flush.done <= now && (flush.step == flush.step.segment_start(self.size) || flush.fails)
         };
         self.flush.as_ref().is_some_and(ends)
+    }
+
+    /// The device has stalled or gone on: the fsync in hand is done at another moment.
+    pub fn disk_moved(&mut self, moved: Moved) {
+        if let Some(flush) = self.flush.as_mut().filter(|flush| !flush.delaying && !flush.fails) {
+            flush.done = moved.of(flush.done);
+        }
     }
 
     /// The owner of the lock sleeps until `until` before it looks how far it can go.

@@ -12,6 +12,9 @@
 //! If there is no room for a segment's file the process ends, and its connection with it. What
 //! fits into the segments before is written.
 //!
+//! A peer that closes the connection, or ends the stream, is heard only when everything before
+//! that was read: not while the process writes or fsyncs.
+//!
 //! **Source.** `walreceiver.c:WalReceiverMain`, `XLogWalRcvProcessMsg`, `XLogWalRcvWrite`,
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
@@ -102,8 +105,8 @@ enum Work {
     Fsyncing {
         end: Lsn,
     },
-    /// A file could not be created: the process ends.
-    Failed,
+    /// The process ends: a file could not be created, or it has read how the connection ended.
+    Ending(Event),
 }
 
 /// A message in the socket.
@@ -122,6 +125,8 @@ enum Received {
     },
     /// A request for a reply.
     Ping,
+    /// The peer has ended the stream or closed the connection.
+    End(Event),
 }
 
 /// An fsync that will begin.
@@ -148,8 +153,8 @@ pub enum Event {
     Failed(Refusal),
     /// The peer closed the connection.
     PeerClosed,
-    /// The upstream shuts down; everything up to here is flushed.
-    EndOfWal(Lsn),
+    /// The upstream shuts down.
+    EndOfWal,
     /// Nothing was heard for `wal_receiver_timeout`.
     TimedOut,
     /// A file could not be created.
@@ -253,7 +258,7 @@ impl WalReceiver {
                     && self.busy_until < at
                     && self.foreseen.done > self.busy_until
             }
-            Work::Waiting | Work::Failed => false,
+            Work::Waiting | Work::Ending(_) => false,
         }
     }
 
@@ -262,7 +267,7 @@ impl WalReceiver {
     pub fn write_done(&self) -> SimTime {
         match self.work {
             Work::Writing { .. } => self.busy_until,
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => SimTime::NEVER,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => SimTime::NEVER,
         }
     }
 
@@ -332,7 +337,7 @@ impl WalReceiver {
                 self.keep(now, message);
                 match self.work {
                     Work::Waiting => self.go_on(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Failed => {}
+                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => {}
                 }
                 None
             }
@@ -341,14 +346,13 @@ impl WalReceiver {
                 self.stop();
                 Some(Event::Failed(why))
             }
-            (Phase::Streaming, Body::CopyDone) => {
-                self.terminate(now, files, disk);
-                Some(Event::EndOfWal(files.written))
+            (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
+                self.inbox.push_back(Received::End(ending(message.body)));
+                None
             }
-            (_, Body::Close) => {
-                self.flush_before_end(now, files, disk);
-                self.stop();
-                Some(Event::PeerClosed)
+            (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
+                self.terminate(now, files, disk);
+                Some(ending(message.body))
             }
             (_, _) => None,
         }
@@ -386,9 +390,9 @@ impl WalReceiver {
                 Work::Fsyncing { .. } => {
                     return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
-                Work::Failed => {
+                Work::Ending(why) => {
                     self.terminate(now, files, disk);
-                    return Some(Event::NoSpace);
+                    return Some(why);
                 }
                 Work::Waiting => self.busy_until = SimTime::NEVER,
             }
@@ -476,13 +480,21 @@ impl WalReceiver {
         }
     }
 
+    /// Whether it writes or fsyncs, and does not look at its socket.
+    fn is_busy(&self) -> bool {
+        match self.work {
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => true,
+            Work::Waiting => false,
+        }
+    }
+
     /// Whether there is anything to read. What comes later than the moment that is looked at is
     /// not there yet.
     #[inline]
     fn has_received(&self, now: SimTime) -> bool {
         match self.inbox.front() {
             Some(Received::Wal { at, .. }) => *at <= now,
-            Some(Received::Ping) => true,
+            Some(Received::Ping | Received::End(_)) => true,
             None => false,
         }
     }
@@ -520,5 +532,13 @@ impl WalReceiver {
     #[inline]
     fn post(&self, body: Body, out: &mut Out) {
         out.send(self.config.upstream, self.connection, body);
+    }
+}
+
+/// What the end of a stream means: CopyDone comes from an upstream that shuts down.
+fn ending(body: Body) -> Event {
+    match body {
+        Body::CopyDone => Event::EndOfWal,
+        _ => Event::PeerClosed,
     }
 }

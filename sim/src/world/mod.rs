@@ -22,6 +22,7 @@ pub mod summary;
 mod watch;
 
 use models::clients::{Arrival, Clients};
+use models::disk::Slowdown;
 use models::network::{Delivery, Link};
 use models::postgres::command::Command;
 use models::postgres::effect::Out;
@@ -92,6 +93,20 @@ pub enum Action {
         server: ServerId,
         /// Whether it is full.
         full: bool,
+    },
+    /// The volume of pg_wal is as slow as this.
+    SlowDisk {
+        /// Whose.
+        server: ServerId,
+        /// How slow; [`Slowdown::NONE`]: as ever.
+        slowdown: Slowdown,
+    },
+    /// The volume of pg_wal completes no fsync, or goes on.
+    StallDisk {
+        /// Whose.
+        server: ServerId,
+        /// Whether it stalls.
+        stalled: bool,
     },
     /// Nothing passes between two servers, and nobody is told.
     Cut {
@@ -284,6 +299,12 @@ impl World {
             }
             Action::FillDisk { server, full } => {
                 self.with_server(server, |s, _| s.fill_disk(full));
+            }
+            Action::SlowDisk { server, slowdown } => {
+                self.with_server(server, |s, _| s.slow_disk(&slowdown));
+            }
+            Action::StallDisk { server, stalled } => {
+                self.with_server(server, |s, _| s.stall_disk(now, stalled));
             }
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),

@@ -2,8 +2,8 @@
 //!
 //! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
 
-use super::{CHECKPOINTS_KEPT, Foreseen, Phase, Received, WalReceiver, Work};
-use crate::disk::Disk;
+use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, Received, WalReceiver, Work};
+use crate::disk::{Disk, Moved};
 use crate::postgres::effect::{Out, Read};
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
@@ -35,6 +35,14 @@ impl WalReceiver {
                     }
                 }
                 Received::Ping => self.reply(now, replayed, true, false, out),
+                Received::End(why) => {
+                    // What came before it is written and fsynced first.
+                    if writes == 0 {
+                        return (self.work, self.busy_until) = (Work::Ending(why), now);
+                    }
+                    self.inbox.push_front(received);
+                    break;
+                }
             }
         }
         if taken > 0 {
@@ -47,17 +55,35 @@ impl WalReceiver {
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
-            let upto = self.fsync_after(end, files.size);
-            // Without room for the file there will be no fsync: the process ends with the write.
-            let done = match upto > self.flush && !files.lack_room_for(end) {
-                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
-                false => self.busy_until,
-            };
-            let queue = disk.busy_until();
-            self.foreseen = Foreseen { at: self.busy_until, upto, done, queue };
-            return;
+            return self.foresee(end, files, disk);
         }
         self.write_up_to(now, end, replayed, files, disk, out);
+    }
+
+    /// Tells in advance which fsync follows the write in hand.
+    #[inline(always)]
+    fn foresee(&mut self, end: Lsn, files: &WalFiles, disk: &Disk) {
+        let upto = self.fsync_after(end, files.size);
+        // Without room for the file there will be no fsync: the process ends with the write.
+        let done = match upto > self.flush && !files.lack_room_for(end) {
+            true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+            false => self.busy_until,
+        };
+        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue: disk.busy_until() };
+    }
+
+    /// The volume has changed its pace. How that moves the fsync in hand; one that will follow the
+    /// write in hand is foreseen anew.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, files: &WalFiles, disk: &Disk) {
+        match (self.work, moved) {
+            (Work::Writing { end }, _) => self.foresee(end, files, disk),
+            (Work::Fsyncing { .. }, Some(moved)) => {
+                self.busy_until = moved.of(self.busy_until);
+                // It may have been told to look again at its timers when it is not busy.
+                self.timer = moved.of(self.timer).min(self.timer);
+            }
+            (Work::Fsyncing { .. }, None) | (Work::Waiting | Work::Ending(_), _) => {}
+        }
     }
 
     /// WAL up to `end` is written, or as much of it as there is room for.
@@ -73,7 +99,7 @@ impl WalReceiver {
     ) {
         match self.written(end, files) {
             Ok(()) => self.after_write(now, replayed, files, disk, out),
-            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
+            Err(NoSpace) => (self.work, self.busy_until) = (Work::Ending(Event::NoSpace), now),
         }
     }
 
@@ -159,12 +185,12 @@ impl WalReceiver {
         }
         let writing = match self.work {
             Work::Writing { end } => Some(end),
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => None,
         };
         let inbox = std::mem::take(&mut self.inbox).into_iter();
         let ends = inbox.filter_map(|received| match received {
             Received::Wal { end, .. } => Some(end),
-            Received::Ping => None,
+            Received::Ping | Received::End(_) => None,
         });
         // It ends in any case; what there is no room for is not written.
         let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));
