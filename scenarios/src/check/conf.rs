@@ -7,7 +7,7 @@ use models::postgres::PgVersion;
 use models::postgres::guc::{SettingError, Settings};
 use models::postgres::syncrep::StandbyNames;
 
-use super::settings::{self, Subject};
+use super::settings::{self, Names, Subject};
 use super::{Found, Report, rules};
 use crate::error::Findings;
 use crate::import::postgresql_conf::{ConfError, ConfSetting, PostgresqlConf};
@@ -149,7 +149,7 @@ fn names(written: &Written, found: &mut Vec<Found>) {
 
 /// Settings without a model, and those whose effect is not simulated yet.
 fn not_read(settings: &Settings, written: &Written, found: &mut Vec<Found>) {
-    let mut unread: BTreeMap<Span, &str> = BTreeMap::new();
+    let mut unread: Names<'_> = BTreeMap::new();
     for (name, given) in &written.given {
         if !Settings::is_modelled(name) {
             unread.insert(given.span, name);

@@ -158,7 +158,12 @@ impl<'a> Scene<'a> {
                 {
                     (false, false)
                 }
-                FaultKind::Freeze { server, .. } if *server == index => (true, false),
+                // A walreceiver that hangs in an fsync reads and says nothing.
+                FaultKind::Freeze { server, .. } | FaultKind::DiskStall { server }
+                    if *server == index =>
+                {
+                    (true, false)
+                }
                 FaultKind::LinkCut { between } | FaultKind::LinkHold { between } if is(between) => {
                     (true, true)
                 }
@@ -169,6 +174,8 @@ impl<'a> Scene<'a> {
                 | FaultKind::LinkHold { .. }
                 | FaultKind::LinkReset { .. }
                 | FaultKind::DiskFull { .. }
+                | FaultKind::DiskSlow { .. }
+                | FaultKind::DiskStall { .. }
                 | FaultKind::ReplayPause { .. } => continue,
             };
             let to = fault.lasts.map(|lasts| Duration(fault.at.0.saturating_add(lasts.0)));

@@ -12,6 +12,7 @@ use super::{Found, rules};
 use crate::error::enumerate;
 use crate::resolve::Written;
 use crate::resolve::settings::Given;
+use crate::scenario::ServerIndex;
 use crate::source::Span;
 
 /// One server, or one file that a server is to have.
@@ -367,7 +368,7 @@ fn standby(subject: &Subject<'_>, found: &mut Vec<Found>) {
 
 /// Settings that no model reads, once a file or table.
 fn not_modelled(scene: &Scene<'_>, found: &mut Vec<Found>) {
-    let mut groups: BTreeMap<(Option<Span>, Option<usize>), BTreeMap<Span, &str>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<Span>, Option<ServerIndex>), Names<'_>> = BTreeMap::new();
     for (index, written) in scene.written.iter().enumerate() {
         for (name, given) in &written.given {
             if !Settings::is_modelled(name) {
@@ -381,11 +382,14 @@ fn not_modelled(scene: &Scene<'_>, found: &mut Vec<Found>) {
     }
 }
 
+/// Names by where they stand.
+pub(super) type Names<'a> = BTreeMap<Span, &'a str>;
+
 /// Settings that one finding names.
 const MOST_NAMES: usize = 8;
 
 /// The finding about settings that no model reads, by where they are.
-pub(super) fn unread(names: &BTreeMap<Span, &str>) -> Option<Found> {
+pub(super) fn unread(names: &Names<'_>) -> Option<Found> {
     let (first, _) = names.first_key_value()?;
     let are = if names.len() == 1 { "is" } else { "are" };
     let shown = enumerate(names.values().copied().take(MOST_NAMES));
