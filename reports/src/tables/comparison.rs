@@ -35,10 +35,7 @@ const COLUMNS: [Column; 10] = [
         };
         worst(s, first, lag, human::duration)
     }),
-    ("peak pg_wal", |s, first| {
-        let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
-        compared(human::bytes(peak(s)), (peak(s), peak(first)), Better::Less)
-    }),
+    ("peak pg_wal", peak_pg_wal),
     ("slots", |s, _| slots(s)),
     ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
@@ -122,6 +119,21 @@ fn worst(
     } else if summary.standbys.len() > 1 && value(worst) > 0 {
         let note = cell.note.filter(|note| note != SAME);
         cell.note = Some(note.map_or(worst.name.clone(), |note| format!("{}, {note}", worst.name)));
+    }
+    cell
+}
+
+/// The largest pg_wal of any server; which one, if it is not the primary.
+fn peak_pg_wal(summary: &Summary, first: &Summary) -> Cell {
+    let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
+    let most = peak(summary);
+    let mut cell = compared(human::bytes(most), (most, peak(first)), Better::Less);
+    let mut having = summary.servers.iter().filter(|server| server.pg_wal_bytes.max == most);
+    if let Some(server) = having.clone().next()
+        && having.all(|server| server.role != "primary")
+    {
+        let note = cell.note.filter(|note| note != SAME);
+        cell.note = Some(note.map_or(server.name.clone(), |n| format!("{}, {n}", server.name)));
     }
     cell
 }

@@ -43,7 +43,7 @@ impl Primary {
         }
         if self.syncrep.update_standbys_defined() {
             let flushed = self.wal.flushed();
-            self.commits.wait_for_no_standby(now, flushed, &mut out.acknowledged);
+            self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
         }
         self.candidates_changed(out);
     }
