@@ -122,6 +122,8 @@ struct Foreseen {
     done: SimTime,
     /// Until when the disk was busy when that was told.
     queue: SimTime,
+    /// The write before it adds WAL, fills no segment and needs no new file.
+    usual: bool,
 }
 
 /// What the startup process has to know.
