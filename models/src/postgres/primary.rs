@@ -15,6 +15,7 @@ mod reload;
 mod senders;
 mod shutdown;
 mod slots;
+mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
