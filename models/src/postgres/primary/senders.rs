@@ -222,7 +222,8 @@ impl Primary {
     /// checkpoint may end, and when a lag tracker is full.
     #[inline]
     pub fn looks_at_senders(&self, now: SimTime) -> bool {
-        self.senders_due.min(self.checkpointer.next_deadline()) <= now
+        self.busy
+            || self.senders_due.min(self.checkpointer.next_deadline()) <= now
             || self.wal.completes_segment(now)
             || self.senders.iter().flatten().any(WalSender::must_know_replies)
     }
