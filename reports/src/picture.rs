@@ -52,12 +52,14 @@ pub enum Shape {
         /// Lengths of line and gap in turn; empty: solid.
         dashes: &'static [u32],
     },
-    /// What marks a point of a series; every colour has a form of its own.
+    /// What marks a point of a series; every series colour has a form of its own.
     Marker {
         /// Its centre.
         at: Place,
         /// The series.
         series: usize,
+        /// Its colour.
+        ink: Ink,
     },
     /// One line of text, vertically centred at its place.
     Text {
@@ -114,7 +116,12 @@ impl Picture {
 
     /// Marks a point of a series.
     pub fn mark(&mut self, at: Place, series: usize) {
-        self.shapes.push(Shape::Marker { at, series });
+        self.marker(at, series, Ink::Series(series));
+    }
+
+    /// The marker of a series in a colour of its own.
+    pub fn marker(&mut self, at: Place, series: usize, ink: Ink) {
+        self.shapes.push(Shape::Marker { at, series, ink });
     }
 
     /// Adds a thin line.
@@ -267,8 +274,8 @@ fn paint_shape<B: DrawingBackend>(
             }
             Ok(())
         }
-        &Shape::Marker { at, series } => {
-            let style = colour(Ink::Series(series)).filled();
+        &Shape::Marker { at, series, ink } => {
+            let style = colour(ink).filled();
             let (x, y) = at;
             match theme::marker(series) {
                 [] => root.draw(&Circle::new(place(at), 8 * scale as u32, style)),
