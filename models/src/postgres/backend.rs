@@ -41,15 +41,13 @@ pub struct Waiting {
     pub session: Session,
 }
 
-/// An answer to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// When the client had it.
+/// Answers to clients, all given at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// When the clients have them.
     pub at: SimTime,
-    /// The commit's intended start.
-    pub start: SimTime,
-    /// Whose it is.
-    pub session: Session,
+    /// The commits that they are for, in order.
+    pub to: Vec<Waiting>,
 }
 
 /// All commits that are not over.
@@ -104,7 +102,7 @@ impl Commits {
     }
 
     /// Everything up to `flushed` is durable here.
-    pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Vec<Acknowledged>) {
+    pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Answers) {
         if !self.local.waiting.is_empty() {
             self.local.release(now, flushed, out);
         }
@@ -114,23 +112,12 @@ impl Commits {
     }
 
     /// Standbys have everything up to `synced` in `mode`.
-    pub fn synced(
-        &mut self,
-        now: SimTime,
-        mode: WaitMode,
-        synced: UsableBytes,
-        out: &mut Vec<Acknowledged>,
-    ) {
+    pub fn synced(&mut self, now: SimTime, mode: WaitMode, synced: UsableBytes, out: &mut Answers) {
         self.queue(Some(mode)).release(now, synced, out);
     }
 
     /// Nobody waits for standbys any more, only for the local flush.
-    pub fn wait_for_no_standby(
-        &mut self,
-        now: SimTime,
-        flushed: UsableBytes,
-        out: &mut Vec<Acknowledged>,
-    ) {
+    pub fn wait_for_no_standby(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Answers) {
         for queue in &mut self.remote {
             queue.release(now, flushed, out);
             self.local.waiting.extend(queue.live());
@@ -191,11 +178,34 @@ impl Commits {
     }
 }
 
+impl Answers {
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    /// Some commits are answered at `now`.
+    #[inline]
+    pub fn give(&mut self, now: SimTime, to: &[Waiting]) {
+        debug_assert!(self.at == now || self.is_empty(), "answers of {} at {now}", self.at);
+        self.at = now;
+        self.to.extend_from_slice(to);
+    }
+}
+
 impl Queue {
     /// A commit waits.
     #[inline]
     pub fn push(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
+    }
+
+    /// The last `count` of them.
+    #[inline]
+    pub fn last(&mut self, count: usize) -> &mut [Waiting] {
+        let first = self.waiting.len() - count;
+        &mut self.waiting[first..]
     }
 
     /// Those that still wait.
@@ -206,11 +216,10 @@ impl Queue {
 
     /// Answers whoever waits for a position up to `upto`.
     #[inline]
-    fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Vec<Acknowledged>) {
+    fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Answers) {
         let live = self.live();
         let released = live.iter().position(|w| w.end > upto).unwrap_or(live.len());
-        let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
-        out.extend(live[..released].iter().map(answer));
+        out.give(now, &live[..released]);
         self.released += released;
         // What is left moves to the front when it is less than what moving it makes room for.
         if self.released * 2 >= self.waiting.len() {

@@ -23,10 +23,11 @@
 //! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
 //! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
 
+use super::effect::Out;
 use super::guc::Settings;
 use super::slot::Limits;
 use super::wal::WalFiles;
-use crate::trace::fact::CheckpointCause;
+use crate::trace::fact::{CheckpointCause, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
 
 /// The checkpointer of a running server.
@@ -158,6 +159,25 @@ pub struct Ended {
     pub files: FileCounts,
 }
 
+impl Ended {
+    /// The facts of it, in the order of its log line; `end` is that of its record, or of a
+    /// standby's WAL.
+    pub fn tell(&self, end: Lsn, config: &CheckpointConfig, out: &mut Out) {
+        let FileCounts { added, removed, recycled } = self.files;
+        out.fact(What::CheckpointFiles {
+            buffers: self.buffers as u32,
+            shared_buffers: config.buffers as u32,
+            write: self.wrote,
+            estimate: self.estimate,
+            added: added as u32,
+            removed: removed as u32,
+            recycled: recycled as u32,
+        });
+        let (redo, distance, took) = (self.redo, self.distance, self.took);
+        out.fact(What::CheckpointDone { redo, end, distance, took });
+    }
+}
+
 /// What the end of a checkpoint did to the files of pg_wal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileCounts {
@@ -215,6 +235,18 @@ impl Writing {
     }
 }
 
+impl Running {
+    /// When the next step is to be looked at.
+    #[inline(never)]
+    fn next_deadline(&self) -> SimTime {
+        match self.step {
+            Step::Writing(writing) => writing.ends.min(writing.look_at),
+            Step::Recording { .. } => SimTime::NEVER,
+            Step::Invalidating { ask_at, .. } => ask_at,
+        }
+    }
+}
+
 impl Checkpointer {
     /// A checkpointer that starts at `now`, after a checkpoint with its redo point at `redo`.
     pub fn new(now: SimTime, config: CheckpointConfig, redo: Lsn) -> Checkpointer {
@@ -267,11 +299,7 @@ impl Checkpointer {
     pub fn next_deadline(&self) -> SimTime {
         match &self.running {
             None => self.timeout_at,
-            Some(running) => match running.step {
-                Step::Writing(writing) => writing.ends.min(writing.look_at),
-                Step::Recording { .. } => SimTime::NEVER,
-                Step::Invalidating { ask_at, .. } => ask_at,
-            },
+            Some(running) => running.next_deadline(),
         }
     }
 

@@ -17,21 +17,22 @@
 mod gate;
 mod life;
 mod operator;
+mod quiet;
 
 use std::collections::VecDeque;
 
 use super::command::{Command, SlotName};
 use super::effect::Out;
-use super::guc::Settings;
+use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
 use super::primary::{Job, Primary};
-use super::protocol::{Body, Message, Update};
+use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
+use crate::clients::Clients;
 use crate::disk::{Disk, Moved, Slowdown};
-use crate::network::Coming;
 use crate::trace::commit::StageSample;
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
@@ -307,58 +308,6 @@ impl Server {
         }
     }
 
-    /// Takes note of what has ended by `now` without anybody waiting for it.
-    pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
-        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
-            standby.catch_up(now, &mut self.host, out);
-            self.schedule();
-        }
-    }
-
-    /// Status updates have arrived a while ago, and whoever waited for them has been told.
-    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
-        if let State::Primary(primary) = &mut self.state {
-            primary.note_updates(from, arrived, &mut self.host);
-        }
-    }
-
-    /// A status update arrives that will be noted later.
-    #[inline]
-    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
-        if let State::Primary(primary) = &mut self.state {
-            out.at = now;
-            primary.hear_update(now, from, update, out);
-        }
-    }
-
-    /// The connection on which it streams, if it does.
-    pub fn stream(&self) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if standby.receiver.is_streaming() => {
-                Some(standby.receiver.connection())
-            }
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
-    }
-
-    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
-    #[inline]
-    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
-        if let State::Standby(standby) = &mut self.state {
-            standby.receiver.keep(at, message);
-        }
-    }
-
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
-    }
-
     /// A message has arrived.
     #[inline]
     pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {
@@ -393,6 +342,24 @@ impl Server {
             out.at = now;
             primary.room(now, to, bytes, &mut self.host, out);
             self.next = primary.next_deadline();
+        }
+    }
+
+    /// The usual case: a flush runs, and those of the only workload that arrive up to `until` can
+    /// only wait for what comes after it. False if there is more to it.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) -> bool {
+        match &mut self.state {
+            State::Primary(primary) if self.frozen.is_none() && self.gate == Gate::Open => {
+                primary.queue_up(clients, 0, level, until);
+                clients.next_insert() > until
+            }
+            _ => false,
         }
     }
 
@@ -475,16 +442,6 @@ impl Server {
     ) {
         if let State::Primary(primary) = &mut self.state {
             primary.streams_already(now, standby, connection, slot, &mut self.host);
-            self.schedule();
-        }
-    }
-
-    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
-    /// if it is a standby.
-    pub fn be_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
-        if let State::Standby(standby) = &mut self.state {
-            standby.be_quiet(quiet);
             self.schedule();
         }
     }

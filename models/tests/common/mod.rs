@@ -361,9 +361,10 @@ impl World {
 
     /// Carries out what a server has done to the world.
     fn settle(&mut self, server: usize) {
-        for answer in std::mem::take(&mut self.out.acknowledged) {
-            assert!(answer.at <= self.now, "answered in the future");
-            self.see(Seen::Answered(answer.session.client, answer.at.since(answer.start)));
+        let answers = std::mem::take(&mut self.out.answers);
+        assert!(answers.at <= self.now, "answered in the future");
+        for commit in answers.to {
+            self.see(Seen::Answered(commit.session.client, answers.at.since(commit.start)));
         }
         let id = id(server);
         let now = self.now;
@@ -381,7 +382,9 @@ impl World {
                 link.take(now, 0, read.bytes);
             }
         }
-        for effect in std::mem::take(&mut self.out.effects) {
+        let wal = std::mem::take(&mut self.out.wal).into_iter();
+        let wal = wal.map(|(to, message)| Effect::Send { at: now, to, message });
+        for effect in wal.chain(std::mem::take(&mut self.out.effects)) {
             match effect {
                 Effect::Send { at, to, message } => {
                     assert_eq!(at, now, "nothing is quiet here, so nothing is sent late");

@@ -52,12 +52,6 @@ impl World {
             .collect();
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
         let shares_links = (0..scenario.links.len()).any(shared);
-        let mut readers = vec![None; links.len()];
-        for (way, route) in routes.iter().enumerate() {
-            if let Some((link, _)) = *route {
-                readers[link] = Some(way % servers.len());
-            }
-        }
         let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
             let (upstream, count) = (server.upstream?, scenario.servers.len());
             let (down, up) = (upstream * count + standby, standby * count + upstream);
@@ -65,7 +59,6 @@ impl World {
         };
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
-            readers,
             shares_links,
             quiet: false,
             checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
@@ -73,7 +66,7 @@ impl World {
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),
-            digest: Digest::new(scenario.duration),
+            digest: Digest::new(scenario.duration, servers.len()),
             recorder: record.then(|| recorder(scenario, &standbys)),
             servers,
             links,

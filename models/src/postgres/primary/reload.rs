@@ -46,7 +46,7 @@ impl Primary {
             for mode in WaitMode::ALL {
                 self.stages.synced(now, mode, flushed, &self.commits);
             }
-            self.commits.wait_for_no_standby(now, flushed, &mut out.acknowledged);
+            self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
             self.stages.answered(&self.commits);
         }
         self.candidates_changed(out);

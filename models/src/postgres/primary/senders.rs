@@ -190,11 +190,9 @@ impl Primary {
         let Some(last) = arrived.last() else { return };
         let Some(index) = self.find_sender(from, last.update.connection) else { return };
         let Some(sender) = &mut self.senders[index] else { return };
-        for Coming { arrives, update, .. } in arrived {
-            if update.connection == last.update.connection {
-                sender.note_status(*arrives, update.positions);
-            }
-        }
+        let others = |coming: &Coming| coming.update.connection != last.update.connection;
+        let first = arrived.iter().rposition(others).map_or(0, |other| other + 1);
+        sender.note_statuses(&arrived[first..]);
         let Positions { write, flush, apply } = last.update.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
@@ -252,7 +250,7 @@ impl Primary {
                 if self.stages.wait_for_standbys() {
                     self.stages.synced(now, mode, synced, &self.commits);
                 }
-                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+                self.commits.synced(now, mode, synced, &mut out.answers);
             }
         }
         if self.stages.wait_for_standbys() {
