@@ -134,14 +134,15 @@ impl Picture {
         self.shapes.push(Shape::Area { from, to, ink, opacity });
     }
 
-    /// The SVG as a file of its own, with a white background.
-    pub fn svg(&self) -> Result<String, ReportError> {
+    /// The SVG as a file of its own, with a white background and `title` for who does not see it.
+    pub fn svg(&self, title: &str) -> Result<String, ReportError> {
         let svg = self.drawn()?;
         // Sharp bends would reach far out of the line.
         let (width, height) = (self.width / 2, self.height / 2);
         let wanted = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
         let drawn = format!("width=\"{}\" height=\"{}\"", self.width, self.height);
-        Ok(svg.replacen(&drawn, &wanted, 1))
+        let svg = svg.replacen(&drawn, &wanted, 1);
+        Ok(svg.replacen('>', &format!("><title>{}</title>", escape(title)), 1))
     }
 
     /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and

@@ -1,7 +1,8 @@
 //! Bars of parts that follow one another, a bar a variant: a whole and what it consists of.
 //!
 //! Each part has a colour and the marker of its stage in it, and what it measures where there is
-//! room; the whole stands behind the bar's name.
+//! room; the whole stands behind the bar's name. Where one whole is so large that the others' bars
+//! would be slivers beside it, all bars are equally long and show shares.
 
 use super::scale::{Scale, Unit};
 use super::{LEFT, RIGHT, along, draw_legend, legend_height, nothing};
@@ -45,6 +46,8 @@ const TOP: i32 = 110;
 const ROW: i32 = 104;
 const NAME: i32 = 44;
 const THICK: i32 = 44;
+/// A whole so many times the usual one makes the bars show shares.
+const FAR: u64 = 20;
 
 /// Why there is nothing to draw, if there is nothing.
 pub fn nothing_in(chart: &Bars) -> Option<&str> {
@@ -60,20 +63,37 @@ pub fn draw(chart: &Bars) -> Picture {
     let bottom = TOP + chart.bars.len() as i32 * ROW;
     let mut picture = Picture::new(bottom + 110 + legend_height(&legend));
     picture.title((LEFT, 36), chart.title);
-    let scale = Scale::linear(chart.bars.iter().map(Bar::total).max().unwrap_or(1), Unit::Nanos);
-    let x = |value: u64| LEFT + along(scale.place(value), RIGHT - LEFT);
-    for tick in scale.ticks() {
-        picture.rule((x(tick), TOP), (x(tick), bottom), Ink::Grid);
-        let text = Unit::Nanos.text(tick);
-        picture.text((x(tick), bottom + 28), Anchor::Middle, Ink::Muted, text);
+    let shares = show_shares(&chart.bars);
+    let longest = chart.bars.iter().map(Bar::total).max().unwrap_or(1);
+    let axis = if shares {
+        Scale::Linear { max: 100, step: 25 }
+    } else {
+        Scale::linear(longest, Unit::Nanos)
+    };
+    for tick in axis.ticks() {
+        let x = LEFT + along(axis.place(tick), RIGHT - LEFT);
+        picture.rule((x, TOP), (x, bottom), Ink::Grid);
+        let text = if shares { format!("{tick}%") } else { Unit::Nanos.text(tick) };
+        picture.text((x, bottom + 28), Anchor::Middle, Ink::Muted, text);
     }
     for (bar, top) in chart.bars.iter().zip((TOP..).step_by(ROW as usize)) {
-        draw_bar(&mut picture, bar, top, x);
+        let max = bar.total().max(1);
+        let scale = if shares { Scale::Linear { max, step: max } } else { axis };
+        draw_bar(&mut picture, bar, top, |value| LEFT + along(scale.place(value), RIGHT - LEFT));
     }
     let middle = ((LEFT + RIGHT) / 2, bottom + 72);
-    picture.text(middle, Anchor::Middle, Ink::Muted, chart.x_title);
+    let title = format!("{}{}", if shares { "share of the " } else { "" }, chart.x_title);
+    picture.text(middle, Anchor::Middle, Ink::Muted, title);
     draw_legend(&mut picture, bottom + 100, &legend);
     picture
+}
+
+/// Whether the longest bar is so long that the usual one could not be read beside it.
+fn show_shares(bars: &[Bar]) -> bool {
+    let mut totals: Vec<u64> = bars.iter().map(Bar::total).filter(|&total| total > 0).collect();
+    totals.sort_unstable();
+    let usual = totals.get(totals.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+    totals.last().is_some_and(|&longest| longest / FAR > usual)
 }
 
 fn draw_bar(picture: &mut Picture, bar: &Bar, top: i32, x: impl Fn(u64) -> i32) {
