@@ -448,7 +448,7 @@ impl Clients {
 
 impl WalProfile {
     /// WAL made from one moment to another.
-    fn between(&self, from: SimTime, to: SimTime) -> Bytes {
+    pub fn between(&self, from: SimTime, to: SimTime) -> Bytes {
         Bytes(self.until(to) - self.until(from))
     }
 

@@ -308,7 +308,7 @@ impl Laws {
                 Seen::Inserted(commit, end) => _ = self.ends.insert(commit, end),
                 Seen::Answered(commit, _) => self.answered(commit, world),
                 Seen::Disconnected(_) => self.answered.clear(),
-                Seen::Fact(..) | Seen::Refused(_) => {}
+                Seen::Fact(..) | Seen::Refused(_) | Seen::Cancelled(_) => {}
             }
         }
     }

@@ -36,6 +36,11 @@ pub enum Effect {
         /// Whose.
         session: Session,
     },
+    /// A commit's wait for standbys was cancelled: its client has its answer, with a warning.
+    Cancelled {
+        /// Whose.
+        session: Session,
+    },
     /// A checkpoint began: page images are due again.
     RedoMoved,
     /// Something happened.

@@ -16,6 +16,7 @@ mod senders;
 mod shutdown;
 mod slots;
 mod stages;
+mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;

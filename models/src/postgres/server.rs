@@ -19,13 +19,15 @@ mod life;
 mod operator;
 mod quiet;
 
+pub use life::Toll;
+
 use std::collections::VecDeque;
 
 use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
-use super::primary::{Job, Primary};
+use super::primary::Primary;
 use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
@@ -128,6 +130,8 @@ pub struct Server {
     /// Acknowledged commits that crashes have lost.
     lost_commits: u64,
     unknown_commits: u64,
+    /// Commits whose wait for standbys was cancelled.
+    cancelled_commits: u64,
     /// Checkpoints or restartpoints made before the last start.
     earlier_checkpoints: u64,
     /// How many are made when the last that was asked for is.
@@ -176,6 +180,7 @@ impl Server {
             consistent_at: files.flushed,
             lost_commits: 0,
             unknown_commits: 0,
+            cancelled_commits: 0,
             earlier_checkpoints: 0,
             requested: 0,
             settings: config.settings,
@@ -256,9 +261,13 @@ impl Server {
         }
     }
 
-    /// Acknowledged commits that crashes have lost here, and those whose clients do not know.
-    pub fn toll(&self) -> (u64, u64) {
-        (self.lost_commits, self.unknown_commits)
+    /// Commits that did not end as clients hope.
+    pub fn toll(&self) -> Toll {
+        Toll {
+            lost: self.lost_commits,
+            cancelled: self.cancelled_commits,
+            unknown: self.unknown_commits,
+        }
     }
 
     /// Checkpoints or restartpoints made.
@@ -444,36 +453,6 @@ impl Server {
             primary.streams_already(now, standby, connection, slot, &mut self.host);
             self.schedule();
         }
-    }
-
-    /// An operator asks for something.
-    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
-        if self.frozen.is_some() {
-            self.postponed.push_back(Postponed::Command(command.clone()));
-            return;
-        }
-        out.at = now;
-        match command {
-            Command::Stop(mode) => self.stop(now, *mode, out),
-            Command::Checkpoint => self.checkpoint(now, out),
-            Command::SwitchWal => {
-                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
-            }
-            Command::Write(bytes) => {
-                let job = Job::Write(*bytes);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::WriteTo(lsn) => {
-                let job = Job::WriteTo(*lsn);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::Reload(settings) => self.reload(now, settings, out),
-            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
-            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
-            Command::ReplayPause => self.pause_replay(now, true, out),
-            Command::ReplayResume => self.pause_replay(now, false, out),
-        }
-        self.schedule();
     }
 
     /// pg_wal's volume takes no new file from now on, or does again.

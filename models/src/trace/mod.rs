@@ -51,6 +51,8 @@ pub struct Run {
     pub duration: Duration,
     /// Server names, indexed by [`fact::ServerId`].
     pub servers: Vec<String>,
+    /// Workloads' names, indexed by [`crate::postgres::backend::Session::workload`].
+    pub workloads: Vec<String>,
     /// Slot names, indexed by [`crate::postgres::command::SlotName`].
     pub slots: Vec<String>,
     /// What bounds pg_wal, one entry a server.

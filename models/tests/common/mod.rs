@@ -131,6 +131,8 @@ pub enum Seen {
     Answered(u32, Duration),
     /// A commit's connection ended without an answer.
     Disconnected(u32),
+    /// A commit was answered with a warning.
+    Cancelled(u32),
     /// There was no primary to take a commit.
     Refused(u32),
 }
@@ -403,6 +405,7 @@ impl World {
                     }
                 }
                 Effect::Disconnected { session } => self.see(Seen::Disconnected(session.client)),
+                Effect::Cancelled { session } => self.see(Seen::Cancelled(session.client)),
                 Effect::RedoMoved | Effect::CandidatesChanged => {}
                 Effect::Fact(what) => self.see(Seen::Fact(id, what)),
             }
@@ -454,6 +457,7 @@ fn server(plan: &Plan, index: usize) -> Server {
         names: Names {
             applications: plan.servers.iter().map(|server| server.name.clone()).collect(),
             slots: plan.slots(),
+            workloads: vec!["commits".to_owned()],
         },
         slots: plan.servers.iter().filter(mine).filter_map(slot).collect(),
         primary_slot_name: config.slot.as_deref().and_then(|slot| plan.slot_name(slot)),

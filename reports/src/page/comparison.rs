@@ -27,8 +27,8 @@ pub fn section(runs: &[Run]) -> Markup {
                 @if have_commits(runs) {
                     "p50, p99 and slowest are commit latencies, from the intended start of a \
                      commit to its acknowledgement. A commit is lost if it was acknowledged and \
-                     the primary no longer has it, unknown if the connection ended before the \
-                     answer. "
+                     the primary no longer has it, cancelled if its wait for standbys was, and \
+                     unknown if the connection ended before the answer. "
                 }
                 "Worst lag is the primary’s flush_lsn less replay_lsn; replay_lag is what \
                  pg_stat_replication shows. kB = 1024 bytes."

@@ -40,9 +40,10 @@ const COLUMNS: [Column; 10] = [
     ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
         let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
-        let unknown = s.commits.unknown;
-        let unknown = (unknown > 0).then(|| format!("{} unknown", human::count(unknown)));
-        let notes: Vec<_> = of.into_iter().chain(unknown).collect();
+        let more = [(s.commits.cancelled, "cancelled"), (s.commits.unknown, "unknown")];
+        let more = more.into_iter().filter(|(commits, _)| *commits > 0);
+        let more = more.map(|(commits, what)| format!("{} {what}", human::count(commits)));
+        let notes: Vec<_> = of.into_iter().chain(more).collect();
         let cell = compared(human::count(lost), (lost, base), Better::Less);
         let note = match (notes.is_empty(), lost == base) {
             (true, _) => cell.note,

@@ -49,6 +49,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         samples: Samples::new(duration, &servers, &standbys),
         servers,
         slots: vec!["ocean_slot".to_owned()],
+        workloads: vec!["orders".to_owned()],
         limits: vec![limits(); 3],
         settings: settings(),
         faults: vec![
@@ -312,7 +313,13 @@ fn summary(run: &Run, slow: u64) -> Summary {
         digest: format!("{:016x}", run.digest),
         simulated_seconds: run.duration.as_seconds(),
         events: 1_234_567,
-        commits: Commits { attempted: count + 900, acknowledged: count, lost, unknown: 40 },
+        commits: Commits {
+            attempted: count + 900,
+            acknowledged: count,
+            cancelled: 0,
+            lost,
+            unknown: 40,
+        },
         tps: count as f64 / 120.0,
         latency_ms: LatencyMs {
             mean: run.latency.mean().map_or(0.0, Duration::as_millis),

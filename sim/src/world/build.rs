@@ -157,6 +157,7 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         names: Names {
             applications: scenario.servers.iter().map(application_name).collect(),
             slots: scenario.slots.clone(),
+            workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
         },
         slots: scenario.servers.iter().filter(mine).filter_map(slot).collect(),
         primary_slot_name: slot_name(scenario, config),

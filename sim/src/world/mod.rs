@@ -338,6 +338,7 @@ impl World {
             View::ControlCheckpoint => {
                 Rows::ControlCheckpoint(vec![views::control_checkpoint(looked_at)])
             }
+            View::StatActivity => Rows::StatActivity(views::stat_activity(looked_at)),
         };
         recorder.observations.push(Observation { at: self.now, server, rows });
     }

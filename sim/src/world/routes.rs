@@ -23,6 +23,10 @@ impl World {
                         let workload = &mut self.workloads[usize::from(session.workload)];
                         workload.clients.answered(self.now + RECONNECT, session.client);
                     }
+                    Effect::Cancelled { session } => {
+                        let workload = &mut self.workloads[usize::from(session.workload)];
+                        workload.clients.answered(self.now, session.client);
+                    }
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                     }

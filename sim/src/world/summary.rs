@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
-use models::postgres::server::{Server, State};
+use models::postgres::server::{Server, State, Toll};
 use models::postgres::slot::Slot;
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
@@ -191,6 +191,7 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
             slots: scenario.slots.clone(),
             limits,
             settings: scenario.servers.iter().map(settings).collect(),
@@ -247,9 +248,14 @@ impl World {
             }
         }
         let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();
-        let tolls = self.servers.iter().map(Server::toll);
-        let (lost, unknown) = tolls.fold((0, 0), |sum, toll| (sum.0 + toll.0, sum.1 + toll.1));
-        Commits { attempted, acknowledged, lost, unknown }
+        let of = |count: fn(Toll) -> u64| self.servers.iter().map(|s| count(s.toll())).sum();
+        Commits {
+            attempted,
+            acknowledged,
+            cancelled: of(|toll| toll.cancelled),
+            lost: of(|toll| toll.lost),
+            unknown: of(|toll| toll.unknown),
+        }
     }
 
     fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {
