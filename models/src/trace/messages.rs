@@ -323,6 +323,7 @@ impl Lines<'_, '_> {
             What::WaitInterrupted { how, session } => {
                 self.wait_interrupted(server, how, session);
             }
+            What::Statement { answer, .. } => self.answered(server, answer),
             What::EndOfWal { at } => self.invalid_record(server, at),
             What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting
@@ -330,7 +331,8 @@ impl Lines<'_, '_> {
             | What::RecoveryDone { .. }
             | What::Ready
             | What::StandbyMode { .. }
-            | What::ReadyReadOnly { .. } => self.started(server, fact),
+            | What::ReadyReadOnly { .. }
+            | What::Consistent { .. } => self.started(server, fact),
             What::WasShutDown { .. }
             | What::InterruptedInRecovery
             | What::StopRequested { .. }
@@ -372,6 +374,9 @@ impl Lines<'_, '_> {
             What::StandbyMode { redo } => {
                 self.log(server, Startup, "entering standby mode");
                 self.log(server, Startup, format!("redo starts at {redo}"));
+            }
+            What::Consistent { at } => {
+                self.log(server, Startup, format!("consistent recovery state reached at {at}"));
             }
             What::ReadyReadOnly { at } => {
                 self.log(server, Startup, format!("consistent recovery state reached at {at}"));

@@ -96,6 +96,9 @@ impl World {
                 self.answer_clients();
             }
         }
+        if self.rows.is_some() {
+            self.note_rows();
+        }
     }
 
     pub(super) fn answer_clients(&mut self) {
