@@ -158,14 +158,14 @@ const LIST: [ActionEntry; 17] = [
         "sql",
         Shape::Text,
         &["server"],
-        "Sends a statement: `select pg_is_in_recovery()`, `select count(*) from W` of the rows that \
-         workload W has added, or on a standby one that writes (`delete from W`).",
+        "Sends a statement: `select pg_is_in_recovery()`, `select count(*) from W` of the rows \
+         that workload W has added, or on a standby one that writes (`delete from W`).",
     ),
     step(
         "wait",
         Shape::Condition,
-        "Goes on when that holds; with `'pg2 rows orders >= 100'` when a session there sees so many \
-         rows of a workload.",
+        "Goes on when that holds; with `'pg2 rows orders >= 100'` when a session there sees so \
+         many rows of a workload.",
     ),
     step("sleep", Shape::Time, "Lets simulated time pass."),
 ];

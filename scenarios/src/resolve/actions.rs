@@ -385,8 +385,8 @@ impl<'a> Reader<'a, '_> {
         let Some(command) = command else {
             let message = format!("`{}` is no statement that is modelled", text.escape_debug());
             let help = "there are `select pg_is_in_recovery()`, `select count(*) from W`, and on a \
-                        standby `insert into W`, `update W`, `delete from W` and `truncate table W`, \
-                        where W is a workload";
+                        standby `insert into W`, `update W`, `delete from W` and \
+                        `truncate table W`, where W is a workload";
             self.cx.report(Finding::new(span, message).help(help));
             return None;
         };

@@ -131,9 +131,8 @@ impl World {
 
 /// Whether anything in the file counts rows.
 fn asks_for_rows(scenario: &Scenario) -> bool {
-    let counts = |deed: &Deed| match deed {
-        Deed::WaitRows { .. } | Deed::Statement(_, Statement::Count { .. }) => true,
-        _ => false,
+    let counts = |deed: &Deed| {
+        matches!(deed, Deed::WaitRows { .. } | Deed::Statement(_, Statement::Count { .. }))
     };
     let steps = scenario.steps.iter().flat_map(|step| &step.deeds);
     steps.chain(scenario.actions.iter().map(|action| &action.deed)).any(counts)
