@@ -145,6 +145,8 @@ pub struct Clients {
     plain: bool,
     /// The service time, if it is constant.
     fixed_service: Duration,
+    /// See [`Clients::mean_service`].
+    mean_service: Duration,
     /// Pages of each set not touched since the redo point.
     untouched: Vec<u64>,
     /// Intended start of the next transaction of an open loop, step or bulk.
@@ -186,6 +188,7 @@ impl Clients {
                 && config.service.is_constant()
                 && (config.pages.is_empty() || !full_page_writes),
             fixed_service: Duration(config.service.max()),
+            mean_service: Duration(config.service.mean()),
             untouched: config.pages.iter().map(|set| set.pages).collect(),
             start: SimTime::ZERO,
             queue: BinaryHeap::new(),
@@ -221,6 +224,12 @@ impl Clients {
     /// The most WAL of one transaction without images.
     pub fn largest(&self) -> Bytes {
         Bytes(self.config.records.max())
+    }
+
+    /// Backend time of a transaction before its commit record, on average.
+    #[inline]
+    pub fn mean_service(&self) -> Duration {
+        self.mean_service
     }
 
     /// Plain transactions that want to insert up to `until`, `most` of them at the most: hands
@@ -467,7 +476,7 @@ impl Clients {
 
 impl WalProfile {
     /// WAL made from one moment to another.
-    fn between(&self, from: SimTime, to: SimTime) -> Bytes {
+    pub fn between(&self, from: SimTime, to: SimTime) -> Bytes {
         Bytes(self.until(to) - self.until(from))
     }
 

@@ -11,6 +11,8 @@
 //!
 //! **Not modelled.** Block sizes other than 8 kB.
 
+pub mod human;
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;

@@ -29,7 +29,7 @@ use super::guc::Settings;
 use super::slot::Limits;
 use super::wal::WalFiles;
 use crate::trace::fact::{CheckpointCause, What};
-use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
+use crate::units::{Bytes, Duration, Lsn, PAGE, SegmentSize, SimTime};
 
 /// The checkpointer of a running server.
 #[derive(Clone, Debug)]
@@ -206,6 +206,13 @@ impl From<&Settings> for CheckpointConfig {
     }
 }
 
+impl CheckpointConfig {
+    /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
+    pub fn segments(&self, size: SegmentSize) -> u64 {
+        (size.segments_in(self.max_wal_size) * ONE / (ONE + self.target)).max(1)
+    }
+}
+
 /// One, in the fixed point of `checkpoint_completion_target`.
 const ONE: u64 = 1_000_000;
 /// The nap after a buffer that was written ahead of the schedule (`CheckpointWriteDelay`).
@@ -319,8 +326,7 @@ impl Checkpointer {
 
     /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
     pub fn segments(&self, files: &WalFiles) -> u64 {
-        let all = files.size.segments_in(self.config.max_wal_size);
-        (all * ONE / (ONE + self.config.target)).max(1)
+        self.config.segments(files.size)
     }
 
     /// What is due at `now`, with `insert` the insert position (replayed on a standby). The timer
