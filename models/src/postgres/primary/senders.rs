@@ -248,8 +248,14 @@ impl Primary {
                 && self.commits.waits_for(mode)
             {
                 let synced = self.wal.usable(synced);
+                if self.stages.wait_for_standbys() {
+                    self.stages.synced(now, mode, synced, &self.commits);
+                }
                 self.commits.synced(now, mode, synced, &mut out.answers);
             }
+        }
+        if self.stages.wait_for_standbys() {
+            self.stages.answered(&self.commits);
         }
         if recheck {
             self.announce(index, &release, out);
