@@ -59,6 +59,8 @@ pub static METRICS: &[(&str, Unit)] = &[
     ("commits.acknowledged", Unit::Number),
     ("commits.lost", Unit::Number),
     ("commits.unknown", Unit::Number),
+    ("commits.refused", Unit::Number),
+    ("commits.waiting", Unit::Number),
     ("latency_ms.mean", Unit::Millis),
     ("latency_ms.p50", Unit::Millis),
     ("latency_ms.p90", Unit::Millis),
@@ -512,7 +514,7 @@ mod tests {
             downtime_seconds: 2.0,
         };
         Summary {
-            commits: Commits { attempted: 10, acknowledged: 9, lost: 0, unknown: 1 },
+            commits: Commits { attempted: 10, acknowledged: 9, unknown: 1, ..Commits::default() },
             latency_ms: LatencyMs { p50: 4.25, ..LatencyMs::default() },
             servers: vec![server],
             standbys: vec![standby],

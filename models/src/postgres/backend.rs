@@ -68,6 +68,8 @@ pub struct Queue {
     waiting: Vec<Waiting>,
     /// How many of them were answered.
     released: usize,
+    /// End of the last one that was answered.
+    answered: UsableBytes,
 }
 
 /// What a crash does to commits.
@@ -132,9 +134,11 @@ impl Commits {
         out: &mut Vec<Acknowledged>,
     ) {
         for queue in &mut self.remote {
+            let answered = queue.answered;
             queue.release(now, flushed, out);
+            self.local.answered = self.local.answered.max(queue.answered);
             self.local.waiting.extend(queue.live());
-            *queue = Queue::default();
+            *queue = Queue { answered, ..Queue::default() };
         }
         self.local.waiting.drain(..self.local.released);
         self.local.released = 0;
@@ -145,6 +149,14 @@ impl Commits {
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {
         !self.remote[mode as usize].live().is_empty()
+    }
+
+    /// End of the last commit that was answered in each queue: the one for the local flush alone,
+    /// then those of [`WaitMode::ALL`].
+    #[inline]
+    pub fn answered(&self) -> [UsableBytes; 4] {
+        let [write, flush, apply] = &self.remote;
+        [&self.local, write, flush, apply].map(|queue| queue.answered)
     }
 
     /// How many backends wait.
@@ -159,7 +171,7 @@ impl Commits {
         for queue in [&mut self.local].into_iter().chain(&mut self.remote) {
             toll.unknown += queue.live().len() as u64;
             queue.live().iter().copied().for_each(&mut unknown);
-            *queue = Queue::default();
+            *queue = Queue { answered: queue.answered, ..Queue::default() };
         }
         toll.lost = self.unflushed.iter().filter(|&&end| end > survived).count() as u64;
         self.unflushed.clear();
@@ -196,6 +208,9 @@ impl Queue {
         let released = live.iter().position(|w| w.end > upto).unwrap_or(live.len());
         let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
         out.extend(live[..released].iter().map(answer));
+        if let Some(last) = live[..released].last() {
+            self.answered = last.end;
+        }
         self.released += released;
         // What is left moves to the front when it is less than what moving it makes room for.
         if self.released * 2 >= self.waiting.len() {

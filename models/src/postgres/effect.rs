@@ -64,6 +64,8 @@ pub struct Out {
     pub effects: Vec<Effect>,
     /// Answers to clients, in order.
     pub acknowledged: Vec<Acknowledged>,
+    /// For what they had waited if it was for standbys: a bit for each of `WaitMode`.
+    pub released: u8,
 }
 
 impl Out {

@@ -164,6 +164,12 @@ impl Primary {
         WaitMode::ALL.into_iter().any(|each| mode(each) && self.commits.waits_for(each))
     }
 
+    /// The commits of clients.
+    #[inline]
+    pub fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
     /// The level of a commit whose workload sets `level`.
     pub fn level(&self, level: Option<SynchronousCommit>) -> SynchronousCommit {
         level.unwrap_or(self.level)

@@ -7,12 +7,13 @@
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
 //! [`observation`] (what views showed),
-//! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
-//! `summary.json`).
+//! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
+//! (the numbers of `summary.json`).
 
 pub mod describe;
 pub mod fact;
 pub mod histogram;
+pub mod law;
 pub mod messages;
 pub mod observation;
 pub mod sample;
@@ -24,6 +25,7 @@ use crate::units::{Bytes, Duration, SimTime};
 
 use fact::{Facts, What};
 use histogram::Histogram;
+use law::Violations;
 use observation::Observations;
 use sample::Samples;
 use summary::Summary;
@@ -71,6 +73,8 @@ pub struct Run {
     pub observations: Observations,
     /// How it went over time.
     pub samples: Samples,
+    /// The laws that were broken.
+    pub violations: Violations,
 }
 
 /// One thing that an operator was to do.

@@ -46,7 +46,8 @@ pub struct Summary {
 /// What became of the commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Commits {
-    /// Intended starts within the run.
+    /// Intended starts within the run: the sum of `acknowledged`, `unknown`, `refused` and
+    /// `waiting`.
     pub attempted: u64,
     /// Answered with COMMIT.
     pub acknowledged: u64,
@@ -54,6 +55,10 @@ pub struct Commits {
     pub lost: u64,
     /// The connection ended before an answer came: the client does not know.
     pub unknown: u64,
+    /// There was no primary to connect to.
+    pub refused: u64,
+    /// Neither answered nor over when the run ended.
+    pub waiting: u64,
 }
 
 /// A latency's mean and percentiles in milliseconds.

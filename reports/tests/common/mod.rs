@@ -46,6 +46,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         pg_version: PgVersion::DEFAULT,
         duration,
         samples: Samples::new(duration, &servers, &standbys),
+        violations: Default::default(),
         servers,
         slots: vec!["ocean_slot".to_owned()],
         limits: vec![limits(); 3],

@@ -17,7 +17,12 @@ impl World {
             let mut effects = std::mem::take(&mut self.out.effects);
             for effect in &effects {
                 match effect {
-                    Effect::Send { at, to, message } => self.send(*at, id, *to, message),
+                    Effect::Send { at, to, message } => {
+                        if self.checks_moments {
+                            self.check_sent(server, *to, message);
+                        }
+                        self.send(*at, id, *to, message);
+                    }
                     Effect::NeedRoom { to, bytes } => self.ask_for_room(id, *to, *bytes),
                     Effect::Disconnected { session } => {
                         let workload = &mut self.workloads[usize::from(session.workload)];
@@ -26,7 +31,12 @@ impl World {
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                     }
-                    Effect::CandidatesChanged => self.be_loud(),
+                    Effect::CandidatesChanged => {
+                        if let Some(checkers) = &mut self.checkers {
+                            checkers.candidates_changed();
+                        }
+                        self.be_loud();
+                    }
                     Effect::Fact(what) => self.happened(server, *what),
                 }
             }

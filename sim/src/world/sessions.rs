@@ -91,6 +91,7 @@ impl World {
     }
 
     pub(super) fn answer_clients(&mut self) {
+        self.check_answers();
         self.digest.fold_all(self.out.acknowledged.iter().map(|a| a.at.0 - a.start.0));
         if let Some(recorder) = &mut self.recorder {
             recorder.acknowledged(&self.out.acknowledged);
@@ -112,6 +113,7 @@ impl World {
         if let Some((workload, arrival)) = self.held.take()
             && arrival.kind == ArrivalKind::Commit
         {
+            self.disconnected += 1;
             let clients = &mut self.workloads[workload].clients;
             clients.answered(self.now + RECONNECT, arrival.client);
         }
@@ -125,6 +127,7 @@ impl World {
             let clients = &mut self.workloads[workload].clients;
             let arrival = clients.take();
             if arrival.kind == ArrivalKind::Commit {
+                self.refused += 1;
                 clients.answered(arrival.at + RECONNECT, arrival.client);
             }
         }

@@ -129,10 +129,30 @@ impl World {
         if first >= before {
             return;
         }
+        if self.checks_moments {
+            return self.read_wal_checked(before, standby);
+        }
         let server = &mut self.servers[standby];
         if let Some(connection) = server.reads_later(first) {
             link.take_wal(before, connection, |at, message| {
                 self.digest.add(fingerprint_of(message) ^ at.0);
+                server.keep_wal(at, message);
+            });
+        }
+    }
+
+    /// The same, and each message is held against the laws.
+    #[cold]
+    fn read_wal_checked(&mut self, before: SimTime, standby: usize) {
+        let Some(Stream { down, .. }) = self.streams[standby] else { return };
+        let link = &mut self.links[down.0];
+        let (from, server) = (link.sender(), &mut self.servers[standby]);
+        if let Some(connection) = server.reads_later(link.next_arrival()) {
+            link.take_wal(before, connection, |at, message| {
+                self.digest.add(fingerprint_of(message) ^ at.0);
+                if let Some(checkers) = &mut self.checkers {
+                    checkers.arrived(from, server.id(), message);
+                }
                 server.keep_wal(at, message);
             });
         }

@@ -10,6 +10,7 @@ use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
+use models::trace::law::Violations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
@@ -21,6 +22,7 @@ use scenarios::scenario::Scenario;
 
 use super::World;
 use super::recorder::Recorder;
+use crate::checkers::Count;
 
 impl World {
     /// Everything before `now` has happened: looks that are due are taken, in order. Nothing
@@ -29,6 +31,7 @@ impl World {
         while self.next_look < now {
             self.now = self.now.max(self.next_look);
             self.read_all_quiet(self.now);
+            self.check_all();
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
@@ -161,7 +164,11 @@ impl World {
         let mut recorder =
             self.recorder.take().unwrap_or_else(|| Recorder::new(scenario.duration, &[], &[]));
         recorder.close_bucket();
+        self.check_all();
         let mut summary = self.summary(scenario, &mut recorder);
+        let violations = self.take_violations();
+        summary.laws = violations.as_ref().map(Violations::summary).unwrap_or_default();
+        let violations = violations.unwrap_or_default();
         summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
         let limits = self.limits(scenario);
         let (digest, moments) = self.digest.finish();
@@ -186,6 +193,7 @@ impl World {
             facts: recorder.facts,
             observations: recorder.observations,
             samples: recorder.samples,
+            violations,
         }
     }
 
@@ -222,17 +230,20 @@ impl World {
     /// What became of all commits. Those of an open loop that found no primary, or no room in
     /// wal_buffers, were attempted too.
     fn commits(&mut self, acknowledged: u64) -> Commits {
-        // Started and counted when it came.
-        self.held = None;
+        let before = self.count();
         for workload in self.workloads.iter_mut().filter(|w| !w.closed) {
             while workload.clients.next_insert() < self.end {
                 workload.clients.take();
             }
         }
-        let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();
-        let tolls = self.servers.iter().map(Server::toll);
-        let (lost, unknown) = tolls.fold((0, 0), |sum, toll| (sum.0 + toll.0, sum.1 + toll.1));
-        Commits { attempted, acknowledged, lost, unknown }
+        let Count { attempted, unknown, mut refused, mut waiting } = self.count();
+        // A frozen primary has not refused anybody.
+        match self.servers[self.primary].frozen() {
+            Some(_) => waiting += attempted - before.attempted,
+            None => refused += attempted - before.attempted,
+        }
+        let lost = self.servers.iter().map(|server| server.toll().0).sum();
+        Commits { attempted, acknowledged, lost, unknown, refused, waiting }
     }
 
     fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {

@@ -245,6 +245,7 @@ impl Primary {
             if let Some(synced) = release.at(mode)
                 && self.commits.waits_for(mode)
             {
+                out.released |= 1 << mode as u8;
                 let synced = self.wal.usable(synced);
                 self.commits.synced(now, mode, synced, &mut out.acknowledged);
             }
