@@ -408,6 +408,7 @@ fn empty_run(plan: &Plan) -> Run {
         slots: plan.slots(),
         observations: Observations::default(),
         samples: Samples::new(duration, &servers, &standbys),
+        violations: Default::default(),
         servers,
     }
 }

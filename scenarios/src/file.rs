@@ -266,8 +266,14 @@ fn set_all(
 /// Resolves the base and every variant. What is found is left in `findings`.
 fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) -> Vec<Scenario> {
     let cases = variants::cases(&file.root, findings);
-    let case =
-        |variant, settings| Case { name: &file.name, question: &file.question, variant, settings };
+    let variants: Vec<String> = cases.iter().map(|plan| plan.name.clone()).collect();
+    let case = |variant, settings| Case {
+        name: &file.name,
+        question: &file.question,
+        variant,
+        settings,
+        variants: &variants,
+    };
     let mut of_base: Option<Vec<Finding>> = None;
     let mut scenarios = Vec::new();
     let mut rows = 0;

@@ -151,12 +151,13 @@ impl Commits {
         !self.remote[mode as usize].live().is_empty()
     }
 
-    /// End of the last commit that was answered in each queue: the one for the local flush alone,
-    /// then those of [`WaitMode::ALL`].
+    /// End of the last commit that was answered in `mode`, or after its local flush alone.
     #[inline]
-    pub fn answered(&self) -> [UsableBytes; 4] {
-        let [write, flush, apply] = &self.remote;
-        [&self.local, write, flush, apply].map(|queue| queue.answered)
+    pub fn answered(&self, mode: Option<WaitMode>) -> UsableBytes {
+        match mode {
+            None => self.local.answered,
+            Some(mode) => self.remote[mode as usize].answered,
+        }
     }
 
     /// How many backends wait.

@@ -333,7 +333,7 @@ impl Server {
     }
 
     /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
-    #[inline]
+    #[inline(always)]
     pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
         if let State::Standby(standby) = &mut self.state {
             standby.receiver.keep(at, message);

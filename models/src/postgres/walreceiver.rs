@@ -355,7 +355,7 @@ impl WalReceiver {
     }
 
     /// A message of the stream that arrived at `at` lies in the socket.
-    #[inline]
+    #[inline(always)]
     pub fn keep(&mut self, at: SimTime, message: &Message) {
         self.heard(at);
         match message.body {

@@ -293,7 +293,14 @@ fn summary(run: &Run, slow: u64) -> Summary {
         digest: format!("{:016x}", run.digest),
         simulated_seconds: run.duration.as_seconds(),
         events: 1_234_567,
-        commits: Commits { attempted: count + 900, acknowledged: count, lost, unknown: 40 },
+        commits: Commits {
+            attempted: count + 900,
+            acknowledged: count,
+            lost,
+            unknown: 40,
+            refused: 860,
+            waiting: 0,
+        },
         tps: count as f64 / 120.0,
         latency_ms: LatencyMs {
             mean: run.latency.mean().map_or(0.0, Duration::as_millis),
@@ -357,6 +364,7 @@ fn standbys(run: &Run) -> Vec<StandbySummary> {
         .standbys
         .iter()
         .map(|s| StandbySummary {
+            lag_bands: Default::default(),
             name: s.name.clone(),
             upstream: s.upstream.clone(),
             connected: true,

@@ -1,6 +1,7 @@
 //! `walden list`: what there is to run and to write in a scenario.
 
 use clap::{Args, ValueEnum};
+use models::trace::law::Law;
 use scenarios::expect::METRICS;
 use scenarios::{catalog, keys, presets};
 
@@ -22,9 +23,11 @@ pub enum Listed {
     Presets,
     /// What `[expect]` can ask for: paths into summary.json.
     Metrics,
+    /// What never happens, and is looked at in every run.
+    Laws,
 }
 
-/// List scenarios, faults, actions, presets or metrics.
+/// List scenarios, faults, actions, presets, metrics or laws.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// What to list.
@@ -41,6 +44,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Actions => actions(&mut terminal),
         Listed::Presets => presets(&mut terminal),
         Listed::Metrics => metrics(&mut terminal),
+        Listed::Laws => laws(&mut terminal),
     }
     terminal.finish()?;
     Ok(Exit::Met)
@@ -100,10 +104,16 @@ fn presets(terminal: &mut Terminal) {
     }
 }
 
-/// One a line, for scripts too.
 fn metrics(terminal: &mut Terminal) {
-    for (path, _) in METRICS {
-        terminal.line(path);
+    for metric in METRICS {
+        let compared = format!("Compared with: {}.", metric.unit.describe());
+        item(terminal, metric.path, &[metric.doc, &compared]);
+    }
+}
+
+fn laws(terminal: &mut Terminal) {
+    for law in Law::ALL {
+        item(terminal, law.name(), &[law.doc()]);
     }
 }
 

@@ -84,20 +84,23 @@ impl Answers {
         if released == 0 {
             return self.answered_alone(view, primary, findings);
         }
-        for mode in WaitMode::ALL {
-            if released & 1 << mode as u8 == 0 {
-                continue;
-            }
-            self.promised = self.promised.max(primary.commits().answered()[mode as usize + 1]);
+        let mut modes = released;
+        while modes != 0 {
+            let mode = WaitMode::ALL[modes.trailing_zeros() as usize];
+            modes &= modes - 1;
+            self.promised = self.promised.max(primary.commits().answered(Some(mode)));
             let synced = primary.syncrep().synced(mode);
             if synced > server.flushed() {
                 self.not_flushed(view, synced, findings);
             }
             let required = self.required.get_or_insert_with(|| required(primary, server));
-            let mut there = 0;
-            for &standby in &required.standbys {
-                there += usize::from(position(view, &self.heights, standby, mode) >= synced);
-            }
+            let there = match mode {
+                // The usual case.
+                WaitMode::Flush => how_many(required, |s| view.servers[s].flushed() >= synced),
+                WaitMode::Write | WaitMode::Apply => {
+                    how_many(required, |s| position(view, &self.heights, s, mode) >= synced)
+                }
+            };
             if there < required.number {
                 self.not_there(view, mode, synced, findings);
             }
@@ -110,7 +113,7 @@ impl Answers {
     /// Clients have answers that wait for no standby.
     #[inline]
     fn answered_alone(&mut self, view: View<'_>, primary: &Primary, findings: &mut Findings) {
-        let [end, ..] = primary.commits().answered();
+        let end = primary.commits().answered(None);
         if end > self.local {
             let server = &view.servers[view.primary];
             let lsn = end.end_lsn(server.host.files.size);
@@ -132,7 +135,7 @@ impl Answers {
     ) {
         let server = &view.servers[view.primary];
         let synced = primary.syncrep().synced(mode);
-        let end = primary.commits().answered()[mode as usize + 1];
+        let end = primary.commits().answered(Some(mode));
         if end == UsableBytes::default() {
             return;
         }
@@ -181,7 +184,6 @@ impl Answers {
 
     /// What was promised is durable; every commit is somewhere.
     pub(super) fn look(&mut self, view: View<'_>, count: Count, findings: &mut Findings) {
-        self.forget_required();
         let server = &view.servers[view.primary];
         if let State::Primary(primary) = server.state() {
             for mode in WaitMode::ALL {
@@ -232,8 +234,13 @@ impl Answers {
     }
 }
 
-/// The furthest that a standby was, in what a mode waits for.
+/// How many of those that are waited for have it.
 #[inline]
+fn how_many(required: &Required, has: impl Fn(usize) -> bool) -> usize {
+    required.standbys.iter().filter(|&&standby| has(standby)).count()
+}
+
+/// The furthest that a standby was, in what a mode waits for.
 fn position(view: View<'_>, heights: &[(Lsn, Lsn)], standby: usize, mode: WaitMode) -> Lsn {
     let server = &view.servers[standby];
     match mode {

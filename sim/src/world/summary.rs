@@ -13,7 +13,7 @@ use models::postgres::walsender::WalSender;
 use models::trace::law::Violations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
-    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
+    Commits, LagBands, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
 use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
@@ -66,7 +66,10 @@ impl World {
         }
         self.look_at_slots(recorder);
         self.sample_slots(recorder, at);
+        recorder.flushed(self.servers[self.primary].flushed());
         for index in 0..self.standbys.len() {
+            let replayed = self.servers[self.standbys[index]].replayed(self.now);
+            recorder.lag_band(index, replayed);
             let recent = recorder.recent_lag(index, self.lag_bytes(index));
             let row = self.row(index);
             let samples = &mut recorder.samples.standbys[index];
@@ -302,6 +305,10 @@ impl World {
                 flush_lsn: position(|row| row.flush),
                 replay_lsn: position(|row| row.replay),
                 lag_bytes: MaxEnd { max: record.lag_bytes.max(lag), end: lag },
+                lag_bands: LagBands {
+                    good_seconds: record.good.as_seconds(),
+                    concerning_seconds: record.concerning.as_seconds(),
+                },
                 replay_lag_seconds: MaxEnd {
                     max: record.replay_lag.max(replay_lag).as_seconds(),
                     end: replay_lag.as_seconds(),
