@@ -32,11 +32,16 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 12] = [
+static SCENARIOS: [CatalogEntry; 17] = [
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
     entry!("sync/first_and_any"),
+    entry!("sync/quorum_across_ocean"),
+    entry!("sync/standby_gone_blocks"),
+    entry!("sync/any_survives_one"),
+    entry!("sync/remote_apply_slow_replay"),
+    entry!("sync/async_loses_commits"),
     entry!("slots/offline_without_slot"),
     entry!("slots/offline_with_slot"),
     entry!("slots/offline_capped"),

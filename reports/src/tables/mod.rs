@@ -6,7 +6,7 @@ mod timeline;
 mod wal;
 
 pub use comparison::comparison;
-pub use expectations::{Outcome, expectations, laws};
+pub use expectations::{Broken, Outcome, expectations, laws};
 pub use timeline::{Entry, Timeline, timeline};
 pub use wal::{servers, slots};
 
