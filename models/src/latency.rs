@@ -10,6 +10,8 @@
 //!
 //! **Not modelled.** Correlation between one draw and the next.
 
+use crate::units::Die;
+
 /// A quantile function over whole numbers: constant, or linear between points.
 ///
 /// Invariants: probabilities and values never fall from one point to the next; the first point
@@ -86,6 +88,22 @@ impl Quantiles {
         self.segments.is_empty()
     }
 
+    /// The same quantile function with every value times `factor / one`, rounded down.
+    pub fn times(&self, factor: u64, one: u64) -> Quantiles {
+        self.map(|value| {
+            let product = u128::from(value) * u128::from(factor) / u128::from(one);
+            u64::try_from(product).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// The quantile function of another value, which never falls as this one rises.
+    fn map(&self, value: impl Fn(u64) -> u64) -> Quantiles {
+        let mut points: Vec<(u64, u64)> =
+            self.segments.iter().map(|segment| (segment.from, value(segment.value))).collect();
+        points.push((ONE, value(self.max)));
+        Quantiles::new(&points).unwrap_or_else(|| Quantiles::constant(value(self.max)))
+    }
+
     /// The value at the quantile that a die's `throw` picks.
     #[inline]
     pub fn quantile(&self, throw: u64) -> u64 {
@@ -106,6 +124,20 @@ impl Quantiles {
             [segment] => segment.at(throw() >> 32),
             _ => self.quantile(throw()),
         }
+    }
+
+    /// A value for each of `things`, drawn one after the other.
+    #[inline]
+    pub fn draw_each<T>(&self, die: &mut Die, things: &mut [T], mut give: impl FnMut(&mut T, u64)) {
+        let mut own = *die;
+        match self.segments.as_slice() {
+            [] => things.iter_mut().for_each(|thing| give(thing, self.max)),
+            &[segment] => {
+                things.iter_mut().for_each(|thing| give(thing, segment.at(own.throw() >> 32)));
+            }
+            _ => things.iter_mut().for_each(|thing| give(thing, self.quantile(own.throw()))),
+        }
+        *die = own;
     }
 
     /// The largest value.
@@ -182,7 +214,6 @@ pub fn exponential(mean: u64, throw: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Die;
 
     #[test]
     fn quantiles_are_linear_between_points() {

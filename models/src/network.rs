@@ -91,12 +91,15 @@ struct Flow {
     cut: u32,
 }
 
-/// A message under way.
+/// A message under way, or in its receiver's socket.
 #[derive(Clone, Copy, Debug)]
-struct Parcel {
-    sent: SimTime,
-    arrives: SimTime,
-    message: Message,
+pub struct Parcel {
+    /// When it was handed in.
+    pub sent: SimTime,
+    /// When it arrives.
+    pub arrives: SimTime,
+    /// The message.
+    pub message: Message,
 }
 
 /// What comes out of a link at its deadline.
@@ -168,48 +171,48 @@ impl Link {
         self.next
     }
 
-    /// When the next message arrives at the one pair of servers that uses the link.
-    #[inline]
-    pub fn next_arrival(&self) -> SimTime {
-        match self.flows.as_slice() {
-            [flow] => flow.next_arrival(),
-            _ => SimTime::NEVER,
-        }
-    }
-
-    /// When something else than WAL of `connection` is next due there.
-    #[inline]
-    pub fn next_but_wal(&self, connection: ConnectionId) -> SimTime {
-        match self.flows.as_slice() {
-            [flow] if !flow.blocked() => {
-                let other = flow.under_way.iter().find(|parcel| !parcel.is_wal_of(connection));
-                flow.next_room().min(other.map_or(SimTime::NEVER, |parcel| parcel.arrives))
-            }
-            _ => SimTime::NEVER,
-        }
-    }
-
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
     /// tries again by itself.
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
-        let size = message.size();
-        self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay.at(now);
+        let arrives = self.leave(now, flow, message);
         let flow = &mut self.flows[flow];
-        match message.body {
-            Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
-                flow.unread += size.0;
-            }
-            Body::Connect if flow.cut > 0 => return,
-            _ => {}
+        if matches!(message.body, Body::Connect) && flow.cut > 0 {
+            return;
         }
-        let arrives = arrives.max(flow.earliest(message.connection));
         flow.last = (message.connection, arrives);
         let first = flow.queue(Parcel { sent: now, arrives, message: *message });
         if first < self.next && !flow.blocked() {
             self.next = first;
         }
+    }
+
+    /// Hands in WAL for a receiver that is given it at once, to keep it by the moment at which it
+    /// arrives; `None` if the way is blocked.
+    #[inline]
+    pub fn hand_over(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<SimTime> {
+        if self.flows[flow].blocked() {
+            return None;
+        }
+        let arrives = self.leave(now, flow, message);
+        self.flows[flow].last = (message.connection, arrives);
+        Some(arrives)
+    }
+
+    /// A message leaves as soon as the link is free; when it arrives.
+    #[inline(always)]
+    fn leave(&mut self, now: SimTime, flow: usize, message: &Message) -> SimTime {
+        let size = message.size();
+        let time = self.config.bandwidth.time_for(size);
+        self.free_at = SimTime(now.0.max(self.free_at.0) + time.0);
+        let arrives = SimTime(self.free_at.0 + self.delay.at(now).0);
+        let flow = &mut self.flows[flow];
+        if let Body::XLogData { .. } = message.body
+            && flow.stream.is_none_or(|s| s == message.connection)
+        {
+            flow.unread += size.0;
+        }
+        arrives.max(flow.earliest(message.connection))
     }
 
     /// Hands in status updates of one connection. They wake their receiver only if they are `loud`.
@@ -225,15 +228,16 @@ impl Link {
         }
         let Some(first) = updates.first() else { return };
         let flow = &mut self.flows[flow];
-        let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
+        let mut free_at = self.free_at.0;
+        let SimTime(mut earliest) = flow.earliest(first.connection);
         for update in updates {
-            free_at = update.at.max(free_at) + self.update_time;
-            let arrives = (free_at + self.delay.at(update.at)).max(earliest);
-            earliest = arrives + Duration(1);
-            flow.last = (update.connection, arrives);
-            flow.updates.push(arrives, update, loud(update));
+            free_at = update.at.0.max(free_at) + self.update_time.0;
+            let arrives = (free_at + self.delay.at(update.at).0).max(earliest);
+            earliest = arrives + 1;
+            flow.updates.push(SimTime(arrives), update, loud(update));
         }
-        self.free_at = free_at;
+        flow.last = (first.connection, SimTime(earliest - 1));
+        self.free_at = SimTime(free_at);
         self.next = self.next.min(flow.updates.next_loud());
     }
 
@@ -270,9 +274,15 @@ impl Link {
         self.schedule();
     }
 
-    /// The next loud update there, and how many stand in line up to it.
+    /// How many updates there were not noted, whether or not they have arrived.
     #[inline]
-    pub fn loud_update(&self) -> Option<(&Update, usize)> {
+    pub fn unnoted(&self, flow: usize) -> usize {
+        self.flows[flow].updates.len()
+    }
+
+    /// The next loud update there.
+    #[inline]
+    pub fn loud_update(&self) -> Option<&Update> {
         match self.flows.as_slice() {
             [flow] => flow.updates.first_loud(),
             _ => None,
@@ -288,24 +298,29 @@ impl Link {
         self.schedule();
     }
 
-    /// Hands out the messages that arrive there before `before`, as far as they are WAL of
-    /// `connection`.
-    #[inline]
-    pub fn take_wal(
-        &mut self,
-        before: SimTime,
-        connection: ConnectionId,
-        mut take: impl FnMut(SimTime, &Message),
-    ) {
-        let [flow] = self.flows.as_mut_slice() else { return };
-        while let Some(first) = flow.under_way.front()
-            && first.arrives < before
-            && first.is_wal_of(connection)
-        {
-            take(first.arrives, &first.message);
-            flow.under_way.pop_front();
+    /// Takes out the WAL of `connection` that is under way, for a receiver that keeps it by the
+    /// moment at which it arrives. While the way is blocked nobody knows that moment.
+    pub fn take_wal(&mut self, flow: usize, connection: ConnectionId) -> Vec<Parcel> {
+        if self.flows[flow].blocked() {
+            return Vec::new();
         }
+        let is_wal = |parcel: &Parcel| {
+            let Message { connection: of, body } = parcel.message;
+            of == connection && matches!(body, Body::XLogData { .. })
+        };
+        let under_way = std::mem::take(&mut self.flows[flow].under_way);
+        let (wal, rest): (Vec<_>, Vec<_>) = under_way.into_iter().partition(is_wal);
+        self.flows[flow].under_way = rest.into();
         self.schedule();
+        wal
+    }
+
+    /// What a receiver had taken ahead and has not got yet is under way again.
+    pub fn take_back(&mut self, flow: usize, parcels: Vec<Parcel>) {
+        if !parcels.is_empty() {
+            self.flows[flow].is_under_way(parcels);
+            self.schedule();
+        }
     }
 
     /// All updates under way shall wake their receivers after all.
@@ -315,9 +330,8 @@ impl Link {
 
     /// What is quiet and under way shall wake its receiver after all.
     fn wake_for_quiet(&mut self, flow: usize) {
-        let flow = &mut self.flows[flow];
-        flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
-        flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
+        let updates = self.flows[flow].updates.take_all();
+        self.flows[flow].is_under_way(updates.into_iter().map(Parcel::from));
         self.schedule();
     }
 
@@ -428,14 +442,6 @@ impl From<Coming> for Parcel {
     }
 }
 
-impl Parcel {
-    #[inline]
-    fn is_wal_of(&self, connection: ConnectionId) -> bool {
-        let message = &self.message;
-        matches!(message.body, Body::XLogData { .. }) && message.connection == connection
-    }
-}
-
 impl Flow {
     #[inline]
     fn blocked(&self) -> bool {
@@ -522,6 +528,12 @@ impl Flow {
             }
         }
         self.under_way[0].arrives
+    }
+
+    /// More is under way, in order of arrival.
+    fn is_under_way(&mut self, parcels: impl IntoIterator<Item = Parcel>) {
+        self.under_way.extend(parcels);
+        self.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
     }
 
     /// Nothing under way arrives before `at`.

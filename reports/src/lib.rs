@@ -9,9 +9,9 @@
 //! Reading order: [`tables`] and [`plots`] (runs become numbers), [`picture`] (numbers become
 //! shapes), [`page`] (everything on one page), [`export`] (the same for programs).
 
+pub mod bands;
 pub mod export;
 pub mod files;
-pub mod human;
 pub mod page;
 pub mod picture;
 pub mod plots;
@@ -27,6 +27,7 @@ use models::trace::messages::format_log;
 use serde::Serialize;
 
 pub use export::summary_json::summary_json;
+pub use models::units::human;
 
 /// What a report says beyond its runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +38,19 @@ pub struct Context<'a> {
     pub digest: &'a str,
     /// What to know before the numbers, a sentence each.
     pub remarks: &'a [String],
-    /// What is not modelled, a sentence each.
+    /// Settings that were given and that no model reads.
     pub not_modelled: &'a [String],
+    /// What the models leave out.
+    pub omissions: &'a [Omission],
+}
+
+/// Something that the models leave out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Omission {
+    /// What, and how much it weighs, in a sentence or two.
+    pub what: String,
+    /// Whether these runs are of a kind for which it weighs something.
+    pub touches: bool,
 }
 
 /// Why a report could not be made.

@@ -52,14 +52,12 @@ pub enum Shape {
         /// Lengths of line and gap in turn; empty: solid.
         dashes: &'static [u32],
     },
-    /// A filled dot.
-    Dot {
+    /// What marks a point of a series; every colour has a form of its own.
+    Marker {
         /// Its centre.
         at: Place,
-        /// Its colour.
-        ink: Ink,
-        /// Its radius.
-        radius: u32,
+        /// The series.
+        series: usize,
     },
     /// One line of text, vertically centred at its place.
     Text {
@@ -114,6 +112,11 @@ impl Picture {
         });
     }
 
+    /// Marks a point of a series.
+    pub fn mark(&mut self, at: Place, series: usize) {
+        self.shapes.push(Shape::Marker { at, series });
+    }
+
     /// Adds a thin line.
     pub fn rule(&mut self, from: Place, to: Place, ink: Ink) {
         self.shapes.push(Shape::Line { points: vec![from, to], ink, width: 2, dashes: &[] });
@@ -127,22 +130,27 @@ impl Picture {
     /// The SVG as a file of its own, with a white background.
     pub fn svg(&self) -> Result<String, ReportError> {
         let svg = self.drawn()?;
-        let wanted = format!("width=\"{}\" height=\"{}\"", self.width / 2, self.height / 2);
+        // Sharp bends would reach far out of the line.
+        let (width, height) = (self.width / 2, self.height / 2);
+        let wanted = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
         let drawn = format!("width=\"{}\" height=\"{}\"", self.width, self.height);
         Ok(svg.replacen(&drawn, &wanted, 1))
     }
 
-    /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it shows.
-    pub fn inline_svg(&self, label: &str) -> Result<String, ReportError> {
+    /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and
+    /// `description` how to read it, for who does not see it.
+    pub fn inline_svg(&self, label: &str, description: &str) -> Result<String, ReportError> {
         let mut svg = self.drawn()?;
         // Between quotes only: in a text, quotes are escaped.
         for (name, light, _) in theme::COLOURS {
             svg = svg.replace(&format!("\"{}\"", theme::hex(light)), &format!("\"var(--{name})\""));
         }
         let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
-        let label = escape(label);
+        let (label, description) = (escape(label), escape(description));
         Ok(format!(
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">{body}",
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\" \
+             stroke-linejoin=\"round\">\
+             <title>{label}</title><desc>{description}</desc>{body}",
             self.width, self.height
         ))
     }
@@ -206,16 +214,17 @@ enum Target {
 
 /// A bitmap of RGB pixels made smaller by [`OVERSAMPLED`], each pixel the mean of a square.
 fn averaged_down(large: &[u8], width: usize) -> Vec<u8> {
-    const N: usize = OVERSAMPLED as usize;
-    let mut small = Vec::with_capacity(large.len() / (N * N));
-    for rows in large.chunks_exact(width * 3 * N) {
-        for x in 0..width / N {
-            for channel in 0..3 {
-                let inside = (0..N * N).map(|i| (i / N, x * N + i % N));
-                let sum: u32 =
-                    inside.map(|(y, x)| u32::from(rows[(y * width + x) * 3 + channel])).sum();
-                small.push((sum / (N * N) as u32) as u8);
-            }
+    const { assert!(OVERSAMPLED == 2) };
+    let mut small = Vec::with_capacity(large.len() / 4);
+    for rows in large.chunks_exact(width * 3 * 2) {
+        let (upper, lower) = rows.split_at(width * 3);
+        for (u, l) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+            let mean = |channel: usize| {
+                let sum = u16::from(u[channel]) + u16::from(u[channel + 3]);
+                let sum = sum + u16::from(l[channel]) + u16::from(l[channel + 3]);
+                (sum / 4) as u8
+            };
+            small.extend([mean(0), mean(1), mean(2)]);
         }
     }
     small
@@ -258,8 +267,16 @@ fn paint_shape<B: DrawingBackend>(
             }
             Ok(())
         }
-        &Shape::Dot { at, ink, radius } => {
-            root.draw(&Circle::new(place(at), radius * scale as u32, colour(ink).filled()))
+        &Shape::Marker { at, series } => {
+            let style = colour(Ink::Series(series)).filled();
+            let (x, y) = at;
+            match theme::marker(series) {
+                [] => root.draw(&Circle::new(place(at), 8 * scale as u32, style)),
+                corners => {
+                    let corners = corners.iter().map(|(dx, dy)| place((x + dx, y + dy)));
+                    root.draw(&Polygon::new(corners.collect::<Vec<_>>(), style))
+                }
+            }
         }
         Shape::Text { at, text, ink, size, anchor, bold } => {
             let style = if *bold { FontStyle::Bold } else { FontStyle::Normal };

@@ -11,7 +11,7 @@ use models::trace::Run;
 use models::trace::fact::{Fact, Scope, ServerId, What};
 use models::trace::law::{Law, Violation};
 use models::units::{Bytes, SimTime};
-use reports::{Context, Verdict, render, verdict};
+use reports::{Context, Omission, Verdict, render, verdict};
 
 fn context(lines: &[String]) -> Context<'_> {
     Context {
@@ -19,6 +19,7 @@ fn context(lines: &[String]) -> Context<'_> {
         digest: "9abcdef012345678",
         remarks: &lines[..lines.len().min(1)],
         not_modelled: lines,
+        omissions: &[],
     }
 }
 
@@ -91,6 +92,52 @@ fn the_page_loads_nothing() {
     assert!(page.contains("walden run sync/ocean.toml --seed 42"));
 }
 
+/// Headings, what unfolds, captions and column heads, a line each, indented by their level.
+fn outline(page: &str) -> String {
+    let tags =
+        [("<h1", 0), ("<h2", 1), ("<h3", 2), ("<summary", 3), ("<caption", 3), ("<thead", 4)];
+    let mut outline = String::new();
+    for (at, _) in page.match_indices('<') {
+        let Some((tag, level)) = tags.iter().find(|(tag, _)| page[at..].starts_with(tag)) else {
+            continue;
+        };
+        let end = page[at..].find(&tag.replace('<', "</")).expect("the tag is closed") + at;
+        let words = page[at..end].replace("</th>", "</th> · ");
+        let mut inside = false;
+        let plain: String = words
+            .chars()
+            .filter(|&c| {
+                inside = (inside || c == '<') && !(inside && c == '>');
+                !inside && c != '>'
+            })
+            .collect();
+        let plain = plain.trim().trim_end_matches('·').trim();
+        outline.push_str(&format!("{}{}: {plain}\n", "  ".repeat(*level), &tag[1..]));
+    }
+    outline
+}
+
+#[test]
+fn the_page_has_its_parts_in_the_order_in_which_people_ask() {
+    let page = |runs: &[Run], test: &str| {
+        fs::read_to_string(rendered(test, runs).join("report.html")).expect("a page")
+    };
+    golden("outline.txt", &outline(&page(&example_runs(), "outline")));
+    golden("outline_empty.txt", &outline(&page(&[empty_run()], "outline_empty")));
+}
+
+#[test]
+fn what_is_left_out_is_said_and_what_weighs_here_first() {
+    let omission = |what: &str, touches| Omission { what: what.to_owned(), touches };
+    let omissions = [omission("Pigs that fly.", false), omission("Locks.", true)];
+    let dir = directory("omissions");
+    let context = Context { omissions: &omissions, ..context(&[]) };
+    render(&example_runs(), &dir, &context).expect("a report");
+    let page = fs::read_to_string(dir.join("report.html")).expect("a page");
+    let at = |what: &str| page.find(what).expect("it is said");
+    assert!(at("Locks.") < at("Left out as well") && at("Left out as well") < at("Pigs"));
+}
+
 #[test]
 fn hostile_names_are_only_text() {
     let evil = "<script>alert('x')</script>,/../\"\u{1}";
@@ -139,7 +186,7 @@ fn a_run_without_commits_shows_none() {
 fn nothing_at_all_is_reported_too() {
     let page =
         fs::read_to_string(rendered("empty", &[empty_run()]).join("report.html")).expect("a page");
-    assert!(page.contains("no data"));
+    assert!(page.contains("No data: there is no standby."));
     rendered("no_runs", &[]);
 }
 

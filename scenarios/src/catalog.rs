@@ -32,7 +32,7 @@ macro_rules! beside {
 }
 
 /// Every scenario.
-static SCENARIOS: [CatalogEntry; 17] = [
+static SCENARIOS: &[CatalogEntry] = &[
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
@@ -42,6 +42,8 @@ static SCENARIOS: [CatalogEntry; 17] = [
     entry!("sync/any_survives_one"),
     entry!("sync/remote_apply_slow_replay"),
     entry!("sync/async_loses_commits"),
+    entry!("sync/cancelled_wait"),
+    entry!("sync/disconnect_does_not_help"),
     entry!("slots/offline_without_slot"),
     entry!("slots/offline_with_slot"),
     entry!("slots/offline_capped"),
@@ -49,11 +51,14 @@ static SCENARIOS: [CatalogEntry; 17] = [
     entry!("slots/disk_full"),
     entry!("slots/slot_not_reserved"),
     entry!("slots/connected_without_slot"),
+    entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
+    entry!("faults/disk_slow"),
+    entry!("faults/disk_stall"),
 ];
 
 /// Every other file that they name.
-static FILES: [(&str, &str); 2] = [
+static FILES: &[(&str, &str)] = &[
     beside!("basics/production/postgresql.conf"),
     beside!("basics/production/wal_lsn_history.csv"),
 ];
@@ -109,7 +114,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// Every scenario, in reading order.
 pub fn all() -> &'static [CatalogEntry] {
-    &SCENARIOS
+    SCENARIOS
 }
 
 /// The scenario of that name, with or without `.toml`.

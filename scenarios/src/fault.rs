@@ -1,5 +1,6 @@
 //! Every fault, its fields, its words; data only.
 
+use models::disk::Slowdown;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
 use models::units::Duration;
@@ -48,6 +49,18 @@ pub enum FaultKind {
         /// Whose.
         server: ServerIndex,
     },
+    /// The volume of pg_wal is slow.
+    DiskSlow {
+        /// Whose.
+        server: ServerIndex,
+        /// How slow.
+        slowdown: Slowdown,
+    },
+    /// The volume of pg_wal completes no fsync; healing lets its queue go on.
+    DiskStall {
+        /// Whose.
+        server: ServerIndex,
+    },
     /// A standby receives and replays nothing.
     ReplayPause {
         /// Which.
@@ -78,6 +91,8 @@ impl FaultKind {
             FaultKind::Freeze { .. } => "freeze",
             FaultKind::Stop { .. } => "stop",
             FaultKind::DiskFull { .. } => "disk_full",
+            FaultKind::DiskSlow { .. } => "disk_slow",
+            FaultKind::DiskStall { .. } => "disk_stall",
             FaultKind::ReplayPause { .. } => "replay_pause",
             FaultKind::LinkCut { .. } => "link_cut",
             FaultKind::LinkHold { .. } => "link_hold",

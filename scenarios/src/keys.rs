@@ -67,6 +67,8 @@ pub enum Shape {
     Wal,
     /// A number such as `48`, or a time such as `'24h'`.
     Stretch,
+    /// A number from 1, such as `2.5`.
+    Factor,
     /// A WAL position such as `'0/3000028'`.
     Lsn,
     /// Two names.
@@ -118,6 +120,12 @@ impl Section {
         self.keys.iter().map(|k| k.name)
     }
 }
+
+/// Every table of a file, in reading order.
+pub static SECTIONS: &[&Section] = &[
+    &ROOT, &START, &SERVER, &DISK, &NETWORK, &LINK, &WORKLOAD, &FAULT, &ACTION, &STEP, &DEED,
+    &VARIANT, &QUANTILES,
+];
 
 /// The file itself.
 pub static ROOT: Section = Section {

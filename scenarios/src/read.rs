@@ -4,6 +4,8 @@
 //! that the section does not have; a getter returns `None` both for a key that is absent and for
 //! one whose value is wrong, since a wrong one has been reported and nothing is simulated then.
 
+use std::ops::RangeInclusive;
+
 use models::latency::{ONE, Quantiles};
 use models::units::{Bytes, Duration, Lsn, LsnError, Rate};
 
@@ -135,6 +137,28 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// A number from 1 to a million, in millionths.
+    pub fn factor(&self, key: &str) -> Option<u64> {
+        self.millionths(key, 1_000_000..=1_000_000_000_000, "a number from 1 to 1,000,000")
+    }
+
+    /// A number between `bounds`, in millionths.
+    fn millionths(&self, key: &str, bounds: RangeInclusive<u64>, wants: &str) -> Option<u64> {
+        let node = self.get(key)?;
+        let found = match &node.value {
+            Value::Integer(text) | Value::Float(text) => quantity::decimal(text),
+            _ => None,
+        };
+        let found = found
+            .and_then(|(n, d)| u64::try_from(u128::from(n) * 1_000_000 / u128::from(d)).ok())
+            .filter(|n| bounds.contains(n));
+        if found.is_none() {
+            let message = format!("`{key}` cannot be `{}`", node.show());
+            self.findings.push(Finding::new(node.span, message).help(format!("it is {wants}")));
+        }
+        found
     }
 
     /// One of the words of the key's shape.

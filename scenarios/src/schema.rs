@@ -65,6 +65,7 @@ fn shape(shape: Shape) -> Schema {
             json_schema!({ "anyOf": [{ "enum": names }, size, table(&QUANTILES)] })
         }
         Shape::Stretch => json_schema!({ "type": ["number", "string"] }),
+        Shape::Factor => json_schema!({ "type": "number", "minimum": 1 }),
         Shape::Lsn => pattern("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$"),
         Shape::TwoNames => json_schema!({
             "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2,

@@ -32,6 +32,7 @@ fn takes(shape: Shape) -> String {
         Shape::TimeQuantiles => "a time, or quantiles",
         Shape::Wal => "a preset, a size, or quantiles",
         Shape::Stretch => "a factor, or a time",
+        Shape::Factor => "a number from 1",
         Shape::Lsn => "a position, `'0/3000028'`",
         Shape::TwoNames => "two names, `['a', 'b']`",
         Shape::ByteRates => "a list of `'40MB/s'`",
@@ -100,21 +101,7 @@ fn kinds(out: &mut String) {
 
 fn tables() -> String {
     let mut out = String::new();
-    for table in [
-        &keys::ROOT,
-        &keys::START,
-        &keys::SERVER,
-        &keys::DISK,
-        &keys::NETWORK,
-        &keys::LINK,
-        &keys::WORKLOAD,
-        &keys::FAULT,
-        &keys::ACTION,
-        &keys::STEP,
-        &keys::DEED,
-        &keys::VARIANT,
-        &keys::QUANTILES,
-    ] {
+    for table in keys::SECTIONS {
         section(&mut out, table);
     }
     kinds(&mut out);

@@ -13,7 +13,7 @@
 //! * At each look of the series (2,000 a run) and of the digest, and before and after everything
 //!   that befalls a server: everything else ([`positions`]).
 //! * Under [`Checks::Moments`], for tests, the same at the close of every moment, and every message
-//!   of WAL when it is sent and when it arrives ([`streams`]).
+//!   of WAL when it is sent ([`streams`]).
 //!
 //! **Source.** The invariants of the manual and the source; see [`models::trace::law`].
 //!
@@ -28,6 +28,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
+use models::postgres::backend::Waiting;
 use models::postgres::protocol::Message;
 use models::postgres::server::{Server, State};
 use models::trace::fact::{Fact, ServerId, What};
@@ -67,6 +68,8 @@ pub struct View<'a> {
 pub struct Count {
     /// Started by clients.
     pub attempted: u64,
+    /// Their wait for standbys was cancelled.
+    pub cancelled: u64,
     /// Their connection ended before the answer.
     pub unknown: u64,
     /// They found no primary.
@@ -116,11 +119,11 @@ impl Checkers {
         }
     }
 
-    /// Clients of the primary have `count` answers; those that waited for standbys did in the modes
-    /// of `released`.
+    /// Clients of the primary have these answers; `released` is what they had waited for (see
+    /// [`models::postgres::effect::Out::released`]).
     #[inline]
-    pub fn answered(&mut self, view: View<'_>, count: usize, released: u8) {
-        self.answers.answered(view, count, released, &mut self.findings);
+    pub fn answered(&mut self, view: View<'_>, commits: &[Waiting], released: u8) {
+        self.answers.answered(view, commits, released, &mut self.findings);
     }
 
     /// Other standbys count as synchronous than before, perhaps.
@@ -132,11 +135,6 @@ impl Checkers {
     /// A server sends a message.
     pub fn sent(&mut self, from: &Server, to: ServerId, message: &Message) {
         self.streams.sent(from, to, message, &mut self.findings);
-    }
-
-    /// A message has arrived.
-    pub fn arrived(&mut self, from: ServerId, to: ServerId, message: &Message) {
-        self.streams.arrived(from, to, message, &mut self.findings);
     }
 
     /// Something happened on a server; `view` is what came of it.

@@ -4,9 +4,11 @@
 //! * [`checkers`]: laws that hold in every run.
 //! * [`control`]: hosts, postmasters and the fault schedule, as async tasks.
 //! * [`sweep`]: many runs at once.
+//! * [`omissions`]: what all of it leaves out.
 
 pub mod checkers;
 pub mod control;
+pub mod omissions;
 pub mod sweep;
 pub mod world;
 

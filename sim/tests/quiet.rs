@@ -80,6 +80,7 @@ disk = { fsync = '1ms' }
 [server.pg2]
 upstream = 'pg1'
 slot     = 'pg2'
+disk     = { preset = 'nvme', write_call = '50us' }
 
 [server.pg3]
 upstream = 'pg1'
@@ -128,6 +129,32 @@ kind    = 'link_cut'
 between = ['pg1', 'pg3']
 at      = '25s'
 for     = '8s'
+
+[fault.sluggish]
+kind   = 'disk_slow'
+server = 'pg2'
+factor = 7.5
+at     = '2s'
+for    = '1s'
+
+[fault.tired]
+kind   = 'disk_slow'
+server = 'pg1'
+fsync  = { p50 = '3ms', max = '9ms' }
+at     = '7s'
+for    = '3s'
+
+[fault.hiccup]
+kind   = 'disk_stall'
+server = 'pg2'
+at     = '11s'
+for    = '500ms'
+
+[fault.hanging]
+kind   = 'disk_stall'
+server = 'pg3'
+at     = '22s'
+for    = '5s'
 
 [fault.pause]
 kind    = 'link_hold'

@@ -15,6 +15,7 @@ mod reload;
 mod senders;
 mod shutdown;
 mod slots;
+mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
@@ -24,7 +25,7 @@ use std::collections::VecDeque;
 use shutdown::Shutdown;
 
 use super::PgVersion;
-use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
+use super::backend::{Commits, CrashToll, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
@@ -193,10 +194,8 @@ impl Primary {
         out: &mut Out,
     ) -> Option<Arrival> {
         let level = self.level(batch.level);
-        let only_wait = level != SynchronousCommit::Off && self.wal.flushing();
-        if only_wait && clients.is_plain() && !batch.only_one {
-            let mode = self.mode_of(level);
-            join_queue(&mut self.wal, self.commits.queue(mode), clients, &batch);
+        if !batch.only_one {
+            self.queue_up(clients, batch.workload, batch.level, batch.until);
         }
         while clients.next_insert() <= batch.until {
             let arrival = clients.take();
@@ -204,11 +203,42 @@ impl Primary {
             if !self.insert_one(&arrival, batch.workload, level, host, out) {
                 return Some(arrival);
             }
-            if batch.only_one || !out.acknowledged.is_empty() {
+            if batch.only_one || !out.answers.is_empty() {
                 break;
             }
         }
         None
+    }
+
+    /// While a flush runs, plain transactions that come can only wait: takes those that want to
+    /// insert up to `until`, but no more than certainly find room in wal_buffers.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        workload: u16,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) {
+        let level = self.level(level);
+        if level == SynchronousCommit::Off || !self.wal.flushing() || !clients.is_plain() {
+            return;
+        }
+        let mode = self.mode_of(level);
+        let queue = self.commits.queue(mode);
+        let most = self.wal.room_for(clients.largest() + record::COMMIT_ALIGNED);
+        let mut end = self.wal.inserted();
+        let taken = clients.take_plain(until, most, |start, client| {
+            queue.push(Waiting { end, start, session: Session { workload, client } });
+        });
+        if taken > 0 {
+            clients.plain_wal(queue.last(taken), |waiting, bytes| {
+                end = end.after(bytes + record::COMMIT_ALIGNED);
+                waiting.end = end;
+            });
+            self.wal.insert_up_to(end);
+            self.wal.want(end);
+        }
     }
 
     /// A backend inserts. False if wal_buffers are full.
@@ -259,7 +289,7 @@ impl Primary {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
-            out.acknowledged.push(Acknowledged { at, start, session });
+            out.answers.give(at, &[Waiting { end, start, session }]);
             return;
         }
         self.wal.want(end);
@@ -317,7 +347,10 @@ impl Primary {
             self.panicked = true;
             return;
         }
-        self.commits.flushed(now, self.wal.flushed(), &mut out.acknowledged);
+        self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
+        if !out.answers.is_empty() {
+            out.released |= Out::LOCAL;
+        }
         if done.released {
             self.flush_if_wanted(now, false, host);
         }
@@ -365,21 +398,4 @@ impl Primary {
     pub fn method(&self) -> Method {
         self.syncrep.names().method()
     }
-}
-
-/// The usual case: while a flush runs, whoever comes can only wait. Stops when wal_buffers may be
-/// too full for one more.
-fn join_queue(wal: &mut Wal, queue: &mut Queue, clients: &mut Clients, batch: &Batch) {
-    let full_at = wal.full_for(clients.largest() + record::COMMIT_ALIGNED);
-    let (mut end, workload) = (wal.inserted(), batch.workload);
-    if end > full_at {
-        return;
-    }
-    clients.take_plain(batch.until, |start, client, bytes| {
-        end = end.after(bytes + record::COMMIT_ALIGNED);
-        queue.push(Waiting { end, start, session: Session { workload, client } });
-        end <= full_at
-    });
-    wal.insert_up_to(end);
-    wal.want(end);
 }

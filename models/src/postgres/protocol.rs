@@ -80,6 +80,8 @@ pub enum Body {
     },
     /// The upstream has sent all of its WAL and shuts down: CommandComplete, then end of file.
     CopyDone,
+    /// libpq's goodbye (`PQfinish`), then end of file.
+    Terminate,
     /// End of file: the peer's kernel closed the connection.
     Close,
 }
@@ -133,6 +135,7 @@ impl Message {
             | Body::StartReplication { .. }
             | Body::CopyBoth
             | Body::CopyDone
+            | Body::Terminate
             | Body::Close => START_MESSAGE,
         })
     }

@@ -22,6 +22,7 @@ use super::host::Host;
 use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
+use crate::disk::Moved;
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
@@ -133,6 +134,11 @@ impl Standby {
         }
     }
 
+    /// The volume of pg_wal has changed its pace; how that moves an fsync in hand.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, host: &Host) {
+        self.receiver.disk_changed(moved, &host.files, &host.disk);
+    }
+
     /// Whether it accepts read-only connections.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -153,14 +159,6 @@ impl Standby {
         self.quiet && self.ready && self.receiver.is_streaming()
     }
 
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        let later = self.is_quiet() && self.receiver.reads_later(at);
-        later.then(|| self.receiver.connection())
-    }
-
     /// What it has replayed by `now`.
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
         self.startup.replayed_at(now)
@@ -169,6 +167,33 @@ impl Standby {
     /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
     #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if !self.is_quiet() || !self.catch_up_as_foreseen(now, host, out) {
+            self.catch_up_one_by_one(now, host, out);
+        }
+    }
+
+    /// The usual case, both at once: the write in hand has ended and nothing was to be read then,
+    /// and replay came to the end of what was there. False if it is not so.
+    #[inline(always)]
+    fn catch_up_as_foreseen(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> bool {
+        let (piece, write) = (self.startup.piece_done(), self.receiver.write_done());
+        let replays_all = piece == SimTime::NEVER || self.startup.is_last_piece();
+        let foreseen = self.receiver.is_as_foreseen(&host.files, &host.disk);
+        if write > now || !replays_all || !foreseen {
+            return false;
+        }
+        let before = self.startup.replayed();
+        if piece <= now {
+            self.startup.end_piece(piece);
+            self.receiver.replayed_meanwhile();
+        }
+        let apply = if piece <= write { self.startup.replayed() } else { before };
+        self.receiver.begin_foreseen_fsync(apply, &mut host.files, &mut host.disk, out);
+        true
+    }
+
+    /// Takes note of one after the other, in order of time.
+    fn catch_up_one_by_one(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         loop {
             let piece = self.startup.piece_done();
             let write = if self.is_quiet() { self.receiver.write_done() } else { SimTime::NEVER };
@@ -208,7 +233,7 @@ impl Standby {
                 Body::Connect => {
                     out.send(from, message.connection, Body::Refused(Refusal::StartingUp));
                 }
-                Body::Close | Body::Refused(_) => {}
+                Body::Close | Body::Terminate | Body::Refused(_) => {}
                 // The kernel knows no such connection.
                 _ => out.send(from, message.connection, Body::Close),
             }
@@ -252,7 +277,7 @@ impl Standby {
         if !self.receiver.is_off() {
             let upstream = self.receiver.upstream();
             self.receiver.terminate(now, &mut host.files, &mut host.disk);
-            out.send(upstream, self.receiver.connection(), Body::Close);
+            out.send(upstream, self.receiver.connection(), Body::Terminate);
             out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
         }
         out.fact(What::ShuttingDown);
@@ -355,7 +380,7 @@ impl Standby {
                 self.lost =
                     matches!(why, Refusal::SegmentRemoved { .. } | Refusal::SlotInvalid { .. });
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
-                    out.send(upstream, self.receiver.connection(), Body::Close);
+                    out.send(upstream, self.receiver.connection(), Body::Terminate);
                 }
                 out.fact(What::ConnectFailed { upstream, why });
             }
@@ -365,16 +390,17 @@ impl Standby {
                     out.fact(What::ReceiverEnded { upstream, why });
                 }
             }
-            Event::EndOfWal(at) => {
+            Event::EndOfWal => {
+                let at = host.files.written;
                 out.fact(What::StreamTerminated { upstream, timeline: host.timeline, at });
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Terminated });
             }
             Event::NoSpace => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::NoSpace });
             }
             Event::TimedOut => {
-                out.send(upstream, self.receiver.connection(), Body::Close);
+                out.send(upstream, self.receiver.connection(), Body::Terminate);
                 out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Timeout });
             }
         }

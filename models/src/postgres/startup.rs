@@ -104,6 +104,12 @@ impl Startup {
         }
     }
 
+    /// Whether nothing more is there when the piece in hand is done.
+    #[inline]
+    pub fn is_last_piece(&self) -> bool {
+        self.available <= self.target
+    }
+
     /// Ends the piece in hand, whose time has come, and begins the next.
     #[inline]
     pub fn end_piece(&mut self, now: SimTime) {

@@ -12,6 +12,9 @@
 //! If there is no room for a segment's file the process ends, and its connection with it. What
 //! fits into the segments before is written.
 //!
+//! A peer that closes the connection, or ends the stream, is heard only when everything before
+//! that was read: not while the process writes or fsyncs.
+//!
 //! **Source.** `walreceiver.c:WalReceiverMain`, `XLogWalRcvProcessMsg`, `XLogWalRcvWrite`,
 //! `XLogWalRcvFlush`, `XLogWalRcvSendReply` (13 to 18); `RequestXLogStreaming`.
 //!
@@ -31,8 +34,9 @@ use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
+use crate::network::Parcel;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Duration, Lsn, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -40,9 +44,10 @@ pub struct WalReceiver {
     config: ReceiverConfig,
     connection: ConnectionId,
     phase: Phase,
-    /// What lies in the socket and was not read, in order of arrival.
-    inbox: VecDeque<Received>,
+    /// What lies in the socket and was not read, in order of arrival; WAL also before it arrives.
+    inbox: VecDeque<Parcel>,
     work: Work,
+    /// When that is done; while it waits, when the next message of `inbox` arrives.
     busy_until: SimTime,
     /// The fsync that follows the write in hand, if nothing comes in between.
     foreseen: Foreseen,
@@ -102,26 +107,8 @@ enum Work {
     Fsyncing {
         end: Lsn,
     },
-    /// A file could not be created: the process ends.
-    Failed,
-}
-
-/// A message in the socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Received {
-    /// WAL.
-    Wal {
-        /// When it arrived.
-        at: SimTime,
-        /// Its end.
-        end: Lsn,
-        /// Bytes in the socket.
-        size: Bytes,
-        /// Redo point of the last checkpoint whose record lies in it, or invalid.
-        redo: Lsn,
-    },
-    /// A request for a reply.
-    Ping,
+    /// The process ends: a file could not be created, or it has read how the connection ended.
+    Ending(Event),
 }
 
 /// An fsync that will begin.
@@ -148,8 +135,8 @@ pub enum Event {
     Failed(Refusal),
     /// The peer closed the connection.
     PeerClosed,
-    /// The upstream shuts down; everything up to here is flushed.
-    EndOfWal(Lsn),
+    /// The upstream shuts down.
+    EndOfWal,
     /// Nothing was heard for `wal_receiver_timeout`.
     TimedOut,
     /// A file could not be created.
@@ -237,23 +224,10 @@ impl WalReceiver {
     #[inline]
     pub fn next_loud_deadline(&self) -> SimTime {
         match self.work {
-            Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
-            _ => self.next_deadline(),
-        }
-    }
-
-    /// Whether a message that arrives at `at` is only looked at when the fsync in hand, or the one
-    /// that follows the write in hand, is over.
-    #[inline(always)]
-    pub fn reads_later(&self, at: SimTime) -> bool {
-        match self.work {
-            Work::Fsyncing { .. } => true,
-            Work::Writing { .. } => {
-                self.inbox.is_empty()
-                    && self.busy_until < at
-                    && self.foreseen.done > self.busy_until
+            Work::Writing { .. } if !self.has_received(self.busy_until) => {
+                self.foreseen.done.min(self.timer)
             }
-            Work::Waiting | Work::Failed => false,
+            _ => self.next_deadline(),
         }
     }
 
@@ -262,14 +236,13 @@ impl WalReceiver {
     pub fn write_done(&self) -> SimTime {
         match self.work {
             Work::Writing { .. } => self.busy_until,
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => SimTime::NEVER,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => SimTime::NEVER,
         }
     }
 
     /// The startup process wants a stream: opens a connection.
     pub fn connect(&mut self, now: SimTime, connection: ConnectionId, out: &mut Out) {
         self.connection = connection;
-        self.inbox.clear();
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
         self.phase = Phase::Connecting { tries: 0 };
@@ -285,13 +258,13 @@ impl WalReceiver {
     /// The process is told to end: first it fsyncs what it has read.
     pub fn terminate(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
         self.flush_before_end(now, files, disk);
-        self.stop();
+        self.stop(now);
     }
 
     /// The process ends; what it had under way is forgotten.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, now: SimTime) {
         self.phase = Phase::Off;
-        self.inbox.clear();
+        self.inbox.retain(|parcel| parcel.arrives > now);
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
         self.timer = SimTime::NEVER;
@@ -329,42 +302,78 @@ impl WalReceiver {
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.keep(now, message);
+                self.keep(Parcel { sent: now, arrives: now, message: *message });
                 match self.work {
-                    Work::Waiting => self.go_on(now, replayed, files, disk, out),
-                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Failed => {}
+                    Work::Waiting => self.read(now, replayed, files, disk, out),
+                    Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => {}
                 }
                 None
             }
             (_, Body::Refused(why)) => {
                 self.flush_before_end(now, files, disk);
-                self.stop();
+                self.stop(now);
                 Some(Event::Failed(why))
             }
-            (Phase::Streaming, Body::CopyDone) => {
-                self.terminate(now, files, disk);
-                Some(Event::EndOfWal(files.written))
+            (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
+                self.inbox.push_back(Parcel { sent: now, arrives: now, message: *message });
+                None
             }
-            (_, Body::Close) => {
-                self.flush_before_end(now, files, disk);
-                self.stop();
-                Some(Event::PeerClosed)
+            (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
+                self.terminate(now, files, disk);
+                Some(ending(message.body))
             }
             (_, _) => None,
         }
     }
 
-    /// A message of the stream that arrived at `at` lies in the socket.
+    /// WAL lies in the socket, or will: it may be handed over before it arrives. Whether it changes
+    /// what comes next.
     #[inline(always)]
-    pub fn keep(&mut self, at: SimTime, message: &Message) {
-        self.heard(at);
-        match message.body {
-            Body::XLogData { end, redo, .. } => {
-                self.inbox.push_back(Received::Wal { at, end, size: message.size(), redo });
+    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
+        let arrives = parcel.arrives;
+        self.inbox.push_back(parcel);
+        match self.work {
+            Work::Waiting => {
+                self.wait();
+                true
             }
-            Body::Keepalive { reply_requested: true } => self.inbox.push_back(Received::Ping),
+            Work::Writing { .. } => arrives < self.busy_until,
+            Work::Fsyncing { .. } | Work::Ending(_) => false,
+        }
+    }
+
+    /// A message of the stream lies in the socket.
+    fn keep(&mut self, parcel: Parcel) {
+        match parcel.message.body {
+            Body::XLogData { .. } => _ = self.keep_wal(parcel),
+            Body::Keepalive { reply_requested } => {
+                self.heard(parcel.arrives);
+                if !reply_requested {
+                    return;
+                }
+                let later = |other: &&Parcel| other.arrives > parcel.arrives;
+                let later = self.inbox.iter().rev().take_while(later).count();
+                self.inbox.insert(self.inbox.len() - later, parcel);
+            }
             _ => {}
         }
+    }
+
+    /// What was handed over and has not arrived by `now` is given back.
+    pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives < now).count();
+        let coming = self.inbox.split_off(arrived);
+        if self.work == Work::Waiting {
+            self.wait();
+        }
+        coming.into()
+    }
+
+    /// Nothing is in hand: the next message is what comes next.
+    #[inline]
+    fn wait(&mut self) {
+        let next = self.inbox.front().filter(|_| self.phase == Phase::Streaming);
+        self.busy_until = next.map_or(SimTime::NEVER, |parcel| parcel.arrives);
     }
 
     /// What it was busy with is done, or a timer is due.
@@ -386,11 +395,16 @@ impl WalReceiver {
                 Work::Fsyncing { .. } => {
                     return Some(Event::Flushed(self.end_fsync(now, replayed, files, disk, out)));
                 }
-                Work::Failed => {
+                Work::Ending(why) => {
                     self.terminate(now, files, disk);
-                    return Some(Event::NoSpace);
+                    return Some(why);
                 }
-                Work::Waiting => self.busy_until = SimTime::NEVER,
+                Work::Waiting if self.timer > now => {
+                    self.read(now, replayed, files, disk, out);
+                    return None;
+                }
+                // A timer goes before a message of the same moment.
+                Work::Waiting => {}
             }
         }
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
@@ -428,10 +442,7 @@ impl WalReceiver {
         if self.flush >= self.write {
             self.reply_if_forced(now, replayed, out);
         }
-        match self.has_received(now) {
-            true => self.take_all(now, replayed, files, disk, out),
-            false => self.flush_and_reply(now, replayed, disk, out),
-        }
+        self.go_on(now, replayed, files, disk, out);
         self.flush
     }
 
@@ -443,9 +454,16 @@ impl WalReceiver {
         }
     }
 
+    /// The same while it was writing or fsyncing.
+    #[inline]
+    pub fn replayed_meanwhile(&mut self) {
+        self.force_reply = true;
+    }
+
+    #[inline]
     fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
-        if std::mem::take(&mut self.force_reply) {
-            self.reply(now, replayed, true, false, out);
+        if std::mem::take(&mut self.force_reply) && self.phase == Phase::Streaming {
+            self.say(now, replayed, false, out);
         }
     }
 
@@ -462,6 +480,7 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
+    #[inline]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -471,20 +490,36 @@ impl WalReceiver {
         out: &mut Out,
     ) {
         match self.has_received(now) {
-            true => self.take_all(now, replayed, files, disk, out),
+            true => self.take_all(now, now, replayed, files, disk, out),
             false => self.flush_and_reply(now, replayed, disk, out),
         }
     }
 
-    /// Whether there is anything to read. What comes later than the moment that is looked at is
-    /// not there yet.
+    /// It waits, and a message arrives.
+    fn read(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        self.take_all(SimTime(now.0 + 1), now, replayed, files, disk, out);
+    }
+
+    /// Whether it writes or fsyncs, and does not look at its socket.
+    fn is_busy(&self) -> bool {
+        match self.work {
+            Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => true,
+            Work::Waiting => false,
+        }
+    }
+
+    /// Whether there is anything to read when it looks at `now`: what comes at that very moment
+    /// comes after it has looked.
     #[inline]
     fn has_received(&self, now: SimTime) -> bool {
-        match self.inbox.front() {
-            Some(Received::Wal { at, .. }) => *at <= now,
-            Some(Received::Ping) => true,
-            None => false,
-        }
+        self.inbox.front().is_some_and(|parcel| parcel.arrives < now)
     }
 
     fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
@@ -503,14 +538,20 @@ impl WalReceiver {
     /// `XLogWalRcvSendReply`.
     #[inline]
     fn reply(&mut self, now: SimTime, apply: Lsn, force: bool, ping: bool, out: &mut Out) {
-        let (write, flush) = (self.write, self.flush);
         if self.phase != Phase::Streaming || !(force || self.reply_due(now)) {
             return;
         }
+        self.say(now, apply, ping, out);
+    }
+
+    /// Tells how far it is. `now`: when that is looked at.
+    #[inline(always)]
+    fn say(&mut self, now: SimTime, apply: Lsn, ping: bool, out: &mut Out) {
+        let (write, flush) = (self.write, self.flush);
         self.replied = (write, flush);
         self.replied_at = now;
         out.updates.push(Update {
-            at: out.at,
+            at: now,
             connection: self.connection,
             reply_requested: ping,
             positions: Positions { write, flush, apply },
@@ -520,5 +561,13 @@ impl WalReceiver {
     #[inline]
     fn post(&self, body: Body, out: &mut Out) {
         out.send(self.config.upstream, self.connection, body);
+    }
+}
+
+/// What the end of a stream means: CopyDone comes from an upstream that shuts down.
+fn ending(body: Body) -> Event {
+    match body {
+        Body::CopyDone => Event::EndOfWal,
+        _ => Event::PeerClosed,
     }
 }

@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::postgres::command::{Refused, SlotName, StopMode};
+use crate::postgres::backend::Session;
+use crate::postgres::command::{Interrupt, Refused, SlotName, StopMode};
 use crate::postgres::slot::Invalidation;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
@@ -51,6 +52,8 @@ pub enum Scope {
 pub enum ConnectionEnd {
     /// The peer closed it: end of file or a reset.
     PeerClosed,
+    /// The walreceiver said goodbye: its process ended in order, if only with an error.
+    PeerTerminated,
     /// Nothing was heard for `wal_sender_timeout` or `wal_receiver_timeout`.
     Timeout,
     /// This side's server went down.
@@ -435,6 +438,13 @@ pub enum What {
     EndOfWal {
         /// Where it should start.
         at: Lsn,
+    },
+    /// Something befell a session whose commit waited for standbys.
+    WaitInterrupted {
+        /// What.
+        how: Interrupt,
+        /// Whose.
+        session: Session,
     },
     /// An operator began to do something; an index into [`super::Run::actions`].
     ActionBegan {

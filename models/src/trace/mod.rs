@@ -51,10 +51,14 @@ pub struct Run {
     pub duration: Duration,
     /// Server names, indexed by [`fact::ServerId`].
     pub servers: Vec<String>,
+    /// Workloads' names, indexed by [`crate::postgres::backend::Session::workload`].
+    pub workloads: Vec<String>,
     /// Slot names, indexed by [`crate::postgres::command::SlotName`].
     pub slots: Vec<String>,
     /// What bounds pg_wal, one entry a server.
     pub limits: Vec<WalLimits>,
+    /// Settings that differ from the version's defaults at the start, one entry a server.
+    pub settings: Vec<Vec<Setting>>,
     /// The faults' spans, in the order of the file: what plots shade.
     pub faults: Vec<FaultSpan>,
     /// What an operator was to do: actions, then steps, in the order of the file.
@@ -118,6 +122,17 @@ pub struct WalLimits {
     pub max_slot_wal_keep_size: Option<Bytes>,
     /// The size of pg_wal's volume; `None`: it never fills up.
     pub capacity: Option<Bytes>,
+}
+
+/// A setting that is not what a new server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name, as `pg_settings` spells it.
+    pub name: String,
+    /// As `SHOW` prints it.
+    pub value: String,
+    /// The default of its version, in the same form.
+    pub default: String,
 }
 
 /// When a fault held.

@@ -1,12 +1,13 @@
 //! The comparison of the variants: what people choose by, a row a variant.
 //!
-//! Every row after the first says in words how it differs from the first: colour is not needed to
-//! read it.
+//! Every row after the first says how it differs from the first, with a sign, and whether that is
+//! better or worse in words: colour is not needed to read it.
 
 use models::trace::Run;
 use models::trace::summary::Summary;
 
 use super::{Cell, Table};
+use crate::human::Better;
 use crate::{have_commits, human, variant_names};
 
 /// One column: its name, and how its cell is made of a summary and of the first one's.
@@ -15,11 +16,14 @@ type Column = (&'static str, fn(&Summary, &Summary) -> Cell);
 /// The columns that speak of commits, and say nothing of a run that has none.
 const OF_COMMITS: [&str; 5] = ["commits/s", "p50", "p99", "slowest", "commits lost"];
 
+/// What a cell notes that is the same as the first one's.
+const SAME: &str = "no difference";
+
 /// The columns behind the name.
 const COLUMNS: [Column; 10] = [
     ("commits/s", |s, first| {
         let count = |s: &Summary| s.tps.round() as u64;
-        compared(human::count(count(s)), count(s), count(first))
+        compared(human::count(count(s)), (count(s), count(first)), Better::More)
     }),
     ("p50", |s, first| latency(s, s.latency_ms.p50, first.latency_ms.p50)),
     ("p99", |s, first| latency(s, s.latency_ms.p99, first.latency_ms.p99)),
@@ -31,24 +35,26 @@ const COLUMNS: [Column; 10] = [
         };
         worst(s, first, lag, human::duration)
     }),
-    ("peak pg_wal", |s, first| {
-        let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
-        compared(human::bytes(peak(s)), peak(s), peak(first))
-    }),
+    ("peak pg_wal", peak_pg_wal),
     ("slots", |s, _| slots(s)),
     ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
         let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
-        let unknown = s.commits.unknown;
-        let unknown = (unknown > 0).then(|| format!("{} unknown", human::count(unknown)));
-        let notes: Vec<_> = of.into_iter().chain(unknown).collect();
-        let cell = compared(human::count(lost), lost, base);
-        let note = if notes.is_empty() { cell.note } else { Some(notes.join(", ")) };
+        let more = [(s.commits.cancelled, "cancelled"), (s.commits.unknown, "unknown")];
+        let more = more.into_iter().filter(|(commits, _)| *commits > 0);
+        let more = more.map(|(commits, what)| format!("{} {what}", human::count(commits)));
+        let notes: Vec<_> = of.into_iter().chain(more).collect();
+        let cell = compared(human::count(lost), (lost, base), Better::Less);
+        let note = match (notes.is_empty(), lost == base) {
+            (true, _) => cell.note,
+            (false, true) => Some(notes.join(", ")),
+            (false, false) => cell.note.map(|note| format!("{}; {note}", notes.join(", "))),
+        };
         Cell { note, alarming: lost > 0, ..cell }
     }),
     ("downtime", |s, first| {
         let (down, base) = (downtime(s), downtime(first));
-        compared(human::duration(down), down, base)
+        compared(human::duration(down), (down, base), Better::Less)
     }),
 ];
 
@@ -64,7 +70,7 @@ pub fn comparison(runs: &[Run]) -> Table {
     let row = |(i, (run, name)): (usize, (&Run, &String))| {
         let cells = shown.iter().map(|(_, cell)| {
             let mut cell = cell(&run.summary, &first.summary);
-            if i == 0 && !cell.alarming && cell.note.as_deref() == Some("same") {
+            if i == 0 && cell.note.as_deref() == Some(SAME) {
                 cell.note = None;
             }
             cell
@@ -74,8 +80,8 @@ pub fn comparison(runs: &[Run]) -> Table {
     Table { columns, rows: runs.iter().zip(&names).enumerate().map(row).collect() }
 }
 
-fn compared(text: String, value: u64, base: u64) -> Cell {
-    Cell { note: human::compared(value, base), ..Cell::new(text) }
+fn compared(text: String, (value, base): (u64, u64), better: Better) -> Cell {
+    Cell { note: Some(human::compared(value, base, better)), ..Cell::new(text) }
 }
 
 fn latency(summary: &Summary, millis: f64, base: f64) -> Cell {
@@ -83,7 +89,11 @@ fn latency(summary: &Summary, millis: f64, base: f64) -> Cell {
         return Cell::new("–");
     }
     let (value, base) = (human::nanos_of_millis(millis), human::nanos_of_millis(base));
-    compared(human::duration(value), value, base)
+    if base == 0 {
+        // Nothing was answered there: nothing to compare with.
+        return Cell::new(human::duration(value));
+    }
+    compared(human::duration(value), (value, base), Better::Less)
 }
 
 /// The worst standby's value.
@@ -97,15 +107,34 @@ fn worst(
         return Cell::new("–");
     };
     let base = first.standbys.iter().map(&value).max().unwrap_or(0);
-    let mut cell = compared(text(value(worst)), value(worst), base);
-    if summary.standbys.iter().any(|standby| standby.lost) {
+    let mut cell = compared(text(value(worst)), (value(worst), base), Better::Less);
+    let lost = |summary: &Summary| summary.standbys.iter().any(|standby| standby.lost);
+    if lost(first) && !lost(summary) {
+        // The lag of a standby that is lost says nothing to compare with.
+        cell.note = None;
+    } else if lost(summary) {
         let lost: Vec<_> =
             summary.standbys.iter().filter(|s| s.lost).map(|s| s.name.as_str()).collect();
         cell.note = Some(format!("{} lost", lost.join(", ")));
         cell.alarming = true;
     } else if summary.standbys.len() > 1 && value(worst) > 0 {
-        let note = cell.note.filter(|note| note != "same");
+        let note = cell.note.filter(|note| note != SAME);
         cell.note = Some(note.map_or(worst.name.clone(), |note| format!("{}, {note}", worst.name)));
+    }
+    cell
+}
+
+/// The largest pg_wal of any server; which one, if it is not the primary.
+fn peak_pg_wal(summary: &Summary, first: &Summary) -> Cell {
+    let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
+    let most = peak(summary);
+    let mut cell = compared(human::bytes(most), (most, peak(first)), Better::Less);
+    let mut having = summary.servers.iter().filter(|server| server.pg_wal_bytes.max == most);
+    if let Some(server) = having.clone().next()
+        && having.all(|server| server.role != "primary")
+    {
+        let note = cell.note.filter(|note| note != SAME);
+        cell.note = Some(note.map_or(server.name.clone(), |n| format!("{}, {n}", server.name)));
     }
     cell
 }

@@ -1,14 +1,16 @@
 //! Tables as data: the page makes HTML of them, the screen and Markdown their own.
 
 mod comparison;
+mod details;
 mod expectations;
+mod settings;
 mod timeline;
-mod wal;
 
 pub use comparison::comparison;
+pub use details::{commits, servers, slots, standbys};
 pub use expectations::{Broken, Outcome, expectations, laws};
+pub use settings::settings;
 pub use timeline::{Entry, Timeline, timeline};
-pub use wal::{servers, slots};
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,13 @@ impl Cell {
 }
 
 impl Table {
+    /// Whether a column holds words rather than numbers: words begin at the left.
+    pub fn is_text(&self, column: usize) -> bool {
+        let cells = || self.rows.iter().filter_map(|row| row.get(column));
+        let number = |cell: &Cell| cell.text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        column == 0 || (!self.rows.is_empty() && !cells().any(number))
+    }
+
     /// The table in Markdown, for wikis and issues. Notes stand in parentheses.
     pub fn markdown(&self) -> String {
         let clean = |text: &str| -> String {

@@ -17,7 +17,7 @@ use models::trace::summary::{
     Commits, ExpectationSummary, LatencyMs, LawSummary, MaxEnd, ServerSummary, SlotSummary,
     StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, Run, WalLimits};
+use models::trace::{FaultSpan, Run, Setting, WalLimits};
 use models::units::{Bytes, Die, Duration, Lsn, SimTime, TimelineId};
 
 /// A moment in milliseconds.
@@ -49,7 +49,9 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         violations: Default::default(),
         servers,
         slots: vec!["ocean_slot".to_owned()],
+        workloads: vec!["orders".to_owned()],
         limits: vec![limits(); 3],
+        settings: settings(),
         faults: vec![
             span("cable", "link_cut", 30_000, Some(50_000)),
             span("reset", "link_reset", 62_000, None),
@@ -74,6 +76,17 @@ fn limits() -> WalLimits {
         max_slot_wal_keep_size: Some(Bytes::mb(40)),
         capacity: None,
     }
+}
+
+fn settings() -> Vec<Vec<Setting>> {
+    let setting = |name: &str, value: &str, default: &str| Setting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        default: default.to_owned(),
+    };
+    let everywhere = setting("max_wal_size", "128MB", "1GB");
+    let names = setting("synchronous_standby_names", "FIRST 1 (pg2, pg3)", "");
+    vec![vec![everywhere.clone(), names], vec![everywhere.clone()], vec![everywhere]]
 }
 
 fn span(name: &str, kind: &'static str, from: u64, until: Option<u64>) -> FaultSpan {
@@ -296,6 +309,7 @@ fn summary(run: &Run, slow: u64) -> Summary {
         commits: Commits {
             attempted: count + 900,
             acknowledged: count,
+            cancelled: 0,
             lost,
             unknown: 40,
             refused: 860,
@@ -395,6 +409,7 @@ pub fn empty_run() -> Run {
     run.duration = Duration::us(10);
     run.samples = Samples::new(run.duration, &servers, &[]);
     run.servers = servers;
+    run.settings = vec![Vec::new()];
     run.faults.clear();
     run.facts = Facts::default();
     run.latency = Histogram::default();

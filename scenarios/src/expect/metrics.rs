@@ -30,9 +30,10 @@ pub static METRICS: &[Metric] = &[
     metric(
         "commits.attempted",
         Unit::Number,
-        "Commits begun: the sum of acknowledged, unknown, refused and waiting.",
+        "Commits begun: the sum of acknowledged, cancelled, unknown, refused and waiting.",
     ),
     metric("commits.acknowledged", Unit::Number, "Commits answered."),
+    metric("commits.cancelled", Unit::Number, "Commits whose wait for standbys was cancelled."),
     metric("commits.lost", Unit::Number, "Commits acknowledged, and gone at the end."),
     metric("commits.unknown", Unit::Number, "Commits whose connection ended before the answer."),
     metric("commits.refused", Unit::Number, "Commits that found no primary."),

@@ -20,7 +20,7 @@ const fn entry(name: &'static str, with: &'static [&'static str], doc: &'static 
 /// Every fault that can be simulated.
 pub static FAULTS: &[FaultEntry] = &LIST;
 
-const LIST: [FaultEntry; 8] = [
+const LIST: [FaultEntry; 10] = [
     entry(
         "crash",
         &["server", "what"],
@@ -42,6 +42,16 @@ const LIST: [FaultEntry; 8] = [
         "The volume of pg_wal takes no new file: a server that needs one stops with a PANIC.",
     ),
     entry(
+        "disk_slow",
+        &["server", "factor", "fsync"],
+        "The volume of pg_wal takes `factor` times as long, or draws its fsyncs from `fsync`.",
+    ),
+    entry(
+        "disk_stall",
+        &["server"],
+        "The volume of pg_wal completes no fsync. Then its queue goes on where it stood.",
+    ),
+    entry(
         "replay_pause",
         &["server"],
         "The standby receives WAL and replays none, as after `pg_wal_replay_pause()`.",
@@ -59,12 +69,7 @@ pub static FAULT: Section = Section {
         key("kind", Shape::Word(&FAULT_KINDS), "", "What happens. Required."),
         key("at", Shape::Time, "", "When it begins. Required."),
         key("for", Shape::Time, "to the end", "How long it holds."),
-        key(
-            "server",
-            Shape::Name,
-            "",
-            "Whose processes, host or volume (crash, freeze, stop, disk_full, replay_pause).",
-        ),
+        key("server", Shape::Name, "", "Whose processes, host or volume (all but link faults)."),
         key("what", Shape::Word(&["processes", "host"]), "processes", "crash, freeze: which."),
         key(
             "mode",
@@ -72,6 +77,8 @@ pub static FAULT: Section = Section {
             "fast",
             "stop: with a shutdown checkpoint, or as a crash of the processes.",
         ),
+        key("factor", Shape::Factor, "", "disk_slow: how many times as long everything takes."),
+        key("fsync", Shape::TimeQuantiles, "", "disk_slow: time of an fsync meanwhile."),
         key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
     ],
     not_built: &[],
@@ -93,7 +100,6 @@ pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
     "link_slow",
     "link_limit",
     "link_loss",
-    "disk_slow",
     "disk_error",
     "fsync_error",
     "query_conflict",

@@ -1,5 +1,6 @@
 //! `[fault.X]`: what breaks, when, and when it heals.
 
+use models::disk::Slowdown;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
 use models::units::Duration;
@@ -100,6 +101,11 @@ fn kind(
             Some(FaultKind::Stop { mode, server: server(cx, fields, servers)? })
         }
         "disk_full" => Some(FaultKind::DiskFull { server: server(cx, fields, servers)? }),
+        "disk_stall" => Some(FaultKind::DiskStall { server: server(cx, fields, servers)? }),
+        "disk_slow" => {
+            let (server, slowdown) = (server(cx, fields, servers), slowdown(fields));
+            Some(FaultKind::DiskSlow { server: server?, slowdown: slowdown? })
+        }
         "replay_pause" => {
             let server = server(cx, fields, servers)?;
             if let (true, Some(node)) =
@@ -120,6 +126,27 @@ fn kind(
             })
         }
         _ => None,
+    }
+}
+
+/// How slow a disk becomes: exactly one of two keys says it.
+fn slowdown(fields: &Fields<'_>) -> Option<Slowdown> {
+    match (fields.get("factor"), fields.get("fsync")) {
+        (Some(_), None) => Some(Slowdown { fsync: None, factor: fields.factor("factor")? }),
+        (None, Some(_)) => {
+            let fsync = Some(fields.time_quantiles("fsync")?);
+            Some(Slowdown { fsync, ..Slowdown::NONE })
+        }
+        (None, None) => {
+            fields.missing("factor", "say how slow it is: factor = 10, or fsync = '50ms'");
+            None
+        }
+        (Some(factor), Some(fsync)) => {
+            let message = "`factor` and `fsync` both say how slow the disk is".to_owned();
+            let finding = Finding::new(fsync.span, message).label(factor.span, "the other one");
+            fields.findings.push(finding.help("leave one of them out"));
+            None
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
+use models::postgres::guc::WalLevel;
 use models::units::{Bytes, Rate, SegmentSize};
 
-use super::settings::{self, Configured};
+use super::settings::{self, Configured, Given, MINIMAL};
 use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
 use crate::error::choices;
 use crate::presets;
@@ -22,6 +23,15 @@ const DEFAULT_REPLAY: Rate = match Rate::new(200 << 20) {
 /// The servers while other tables are read.
 pub(crate) struct Servers<'a> {
     list: Vec<Draft<'a>>,
+}
+
+/// Where a server and its settings were written, for those who have more to say about them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    /// Where the server was named.
+    pub span: Span,
+    /// What was given, by lower-case name.
+    pub given: BTreeMap<String, Given>,
 }
 
 struct Draft<'a> {
@@ -362,28 +372,25 @@ impl<'a> Servers<'a> {
         }
     }
 
-    /// At time 0 every standby that is up streams, over the slot that it names.
+    /// At time 0 the slots that standbys name exist.
     fn check_room(&self, cx: Context<'_>) {
         let Some(primary) = self.list.iter().find(|s| !s.is_standby) else { return };
         let settings = &primary.configured.settings;
         let given = |name: &str| primary.configured.span(name).unwrap_or(primary.span);
-        let standbys = || self.list.iter().filter(|s| s.is_standby);
-        let slots = standbys().filter(|s| s.slot.is_some()).count();
+        let standbys: Vec<_> = self.list.iter().filter(|s| s.is_standby).collect();
+        // With max_wal_senders above 0 the primary itself would not start: that has been said.
+        let minimal = settings.wal_level == WalLevel::Minimal && settings.max_wal_senders == 0;
+        if let (true, Some(standby)) = (minimal, standbys.first()) {
+            let message = format!("`{}` cannot stream at wal_level = 'minimal'", standby.name);
+            let finding = Finding::new(given("wal_level"), message);
+            cx.report(finding.label(standby.span, "the standby").help(MINIMAL));
+        }
+        let slots = standbys.iter().filter(|s| s.slot.is_some()).count();
         if slots > settings.max_replication_slots as usize {
             let most = settings.max_replication_slots;
             let message = format!("{slots} slots are named, and max_replication_slots is {most}");
             let finding = Finding::new(given("max_replication_slots"), message);
             cx.report(finding.help("PostgreSQL would say: all replication slots are in use"));
-        }
-        let up = standbys().filter(|s| s.state == ServerState::Up).count();
-        if up > settings.max_wal_senders as usize {
-            let most = settings.max_wal_senders;
-            let message = format!("{up} standbys are up, and max_wal_senders is {most}");
-            let help = format!(
-                "PostgreSQL would say: number of requested standby connections exceeds \
-                 max_wal_senders (currently {most})"
-            );
-            cx.report(Finding::new(given("max_wal_senders"), message).help(help));
         }
     }
 
@@ -431,14 +438,16 @@ impl<'a> Servers<'a> {
         self.list.first().map_or(SegmentSize::DEFAULT, |s| s.configured.segment_size())
     }
 
-    /// The servers, and settings that no model reads.
-    pub fn finish(self) -> Option<(Vec<Server>, Vec<String>)> {
+    /// The servers, settings that no model reads, and where everything was written.
+    pub fn finish(self) -> Option<(Vec<Server>, Vec<String>, Vec<Written>)> {
         let mut servers = Vec::new();
         let mut not_modelled = Vec::new();
+        let mut written = Vec::new();
         for draft in self.list {
             not_modelled.extend(
                 draft.configured.not_modelled().map(|name| format!("{}: {name}", draft.name)),
             );
+            written.push(Written { span: draft.span, given: draft.configured.given });
             servers.push(Server {
                 name: draft.name.to_owned(),
                 site: draft.site.map(|(site, _)| site.to_owned()),
@@ -451,6 +460,6 @@ impl<'a> Servers<'a> {
                 settings: draft.configured.settings,
             });
         }
-        Some((servers, not_modelled))
+        Some((servers, not_modelled, written))
     }
 }

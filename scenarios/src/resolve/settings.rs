@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use models::postgres::PgVersion;
-use models::postgres::guc::{self, Context as SetBy, SettingError, Settings};
+use models::postgres::guc::{self, Context as SetBy, SettingError, Settings, WalLevel};
 use models::postgres::syncrep::StandbyNames;
 use models::units::SegmentSize;
 
@@ -20,7 +20,7 @@ pub(crate) struct Configured {
     /// As the server has them.
     pub settings: Settings,
     /// What was given, by lower-case name: the value that counts and its place.
-    given: BTreeMap<String, Given>,
+    pub given: BTreeMap<String, Given>,
 }
 
 /// One line that sets something, in order.
@@ -31,12 +31,16 @@ struct Line {
 }
 
 /// A value that was given.
-struct Given {
-    value: String,
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    /// As it was written.
+    pub value: String,
     /// The value's place.
-    span: Span,
+    pub span: Span,
     /// Where the file that it stands in was named.
-    file: Option<Span>,
+    pub file: Option<Span>,
+    /// Whether it was given to all servers at once, in `[postgresql]`.
+    pub shared: bool,
 }
 
 impl Configured {
@@ -69,6 +73,8 @@ pub(super) fn read(
     }
     if let Some((table, _)) = cx.table("postgresql") {
         read_table(cx, table, &mut lines);
+        let of_table = lines.iter_mut().filter(|line| line.given.file.is_none());
+        of_table.for_each(|line| line.given.shared = true);
     }
     if let Some(node) = server.get("postgresql") {
         match node.table() {
@@ -116,7 +122,8 @@ pub(super) fn changes(
     }
     check_not_built(cx, &changed);
     check_standby_names(cx, &changed);
-    for error in changed.settings.check_start() {
+    let errors = changed.settings.check_start();
+    for error in &errors {
         let message = error.message();
         let place = changed.given.iter().find(|(name, _)| message.contains(name.as_str()));
         // What the file itself gets wrong has been said.
@@ -124,6 +131,11 @@ pub(super) fn changes(
             let finding = Finding::new(given.span, message);
             cx.report(finding.help("with this the server would not start again"));
         }
+    }
+    let minimal = changed.settings.wal_level == WalLevel::Minimal;
+    if let (true, Some(given)) = (minimal && errors.is_empty(), changed.given.get("wal_level")) {
+        let message = "wal_level = 'minimal' is not built yet as a change in a run";
+        cx.report(Finding::new(given.span, message).help(MINIMAL));
     }
     (!pairs.is_empty()).then_some(pairs)
 }
@@ -142,7 +154,8 @@ fn read_file(cx: Context<'_>, path: &str, span: Span, lines: &mut Vec<Line>) {
     }
     for setting in settings {
         let place = cx.library.line(&setting.place.file, setting.place.line);
-        let given = Given { value: setting.value.clone(), span: place, file: Some(span) };
+        let given =
+            Given { value: setting.value.clone(), span: place, file: Some(span), shared: false };
         lines.push(Line { name: setting.name.clone(), name_span: place, given });
     }
 }
@@ -157,7 +170,7 @@ fn read_table(cx: Context<'_>, table: &Table, lines: &mut Vec<Line>) {
     for (name, entry) in settings {
         match entry.node.scalar() {
             Some(value) => {
-                let given = Given { value, span: entry.node.span, file: None };
+                let given = Given { value, span: entry.node.span, file: None, shared: false };
                 lines.push(Line { name, name_span: entry.key_span, given });
             }
             None => {
@@ -214,7 +227,7 @@ fn in_file(finding: Finding, file: Option<Span>) -> Finding {
 }
 
 /// PostgreSQL's hint or detail, or the nearest name.
-fn help(error: &SettingError, version: PgVersion) -> Option<String> {
+pub(crate) fn help(error: &SettingError, version: PgVersion) -> Option<String> {
     if let SettingError::Unrecognized { name } = error {
         if let Some((_, instead)) = FORMER.iter().find(|(old, _)| name.eq_ignore_ascii_case(old)) {
             return Some((*instead).to_owned());
@@ -259,23 +272,36 @@ fn check_standby_names(cx: Context<'_>, configured: &Configured) {
     }
 }
 
-const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; quote a name \
-                          that has other characters: '\"pg-2\"'";
+/// How `synchronous_standby_names` is written.
+pub(crate) const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; \
+                                     quote a name that has other characters: '\"pg-2\"'";
 
 /// Refuses what would change the run and is not simulated yet.
 fn check_not_built(cx: Context<'_>, configured: &Configured) {
-    let settings = &configured.settings;
-    let shown = |name: &str| settings.show(name).unwrap_or_default();
-    for (name, harmless, instead) in NOT_BUILT {
-        let Some(given) = configured.given.get(*name) else { continue };
-        let value = shown(name);
-        if harmless.contains(&value.as_str()) {
-            continue;
-        }
+    for (name, given, instead) in not_built(&configured.settings, &configured.given) {
+        let value = configured.settings.show(name).unwrap_or_default();
         let value = if value.len() > 40 { "...".to_owned() } else { value };
         let message = format!("{name} = '{value}' is not built yet");
-        cx.report(in_file(Finding::new(given.span, message).help(*instead), given.file));
+        cx.report(in_file(Finding::new(given.span, message).help(instead), given.file));
     }
+}
+
+/// What was given that would change a run and is not simulated yet, and what is possible.
+pub(crate) fn not_built<'a>(
+    settings: &Settings,
+    given: &'a BTreeMap<String, Given>,
+) -> Vec<(&'static str, &'a Given, &'static str)> {
+    let found = NOT_BUILT.iter().filter_map(|(name, harmless, instead)| {
+        let given = given.get(*name)?;
+        let value = settings.show(name).unwrap_or_default();
+        (!harmless.contains(&value.as_str())).then_some((*name, given, *instead))
+    });
+    found.collect()
+}
+
+/// Settings that a scenario cannot give another value than the harmless one, and what is possible.
+pub fn settings_not_built() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NOT_BUILT.iter().map(|(name, _, instead)| (*name, *instead))
 }
 
 /// Settings that would change the run, the values that do not, and what is possible.
@@ -298,6 +324,10 @@ const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("recovery_target_time", &[""], RECOVERY_TARGET),
     ("recovery_target_xid", &[""], RECOVERY_TARGET),
 ];
+
+/// Why no standby can follow a primary at `wal_level = minimal`.
+pub(super) const MINIMAL: &str = "a standby cannot replay such WAL: PostgreSQL would say: WAL was \
+                                  generated with wal_level=minimal, cannot continue recovering";
 
 const ARCHIVE: &str = "there is no WAL archive yet; over a conf_file, say [postgresql] \
                        archive_mode = 'off' and archive_timeout = 0";

@@ -7,6 +7,7 @@ use models::units::Duration;
 use scenarios::Problems;
 use scenarios::ScenarioFile;
 use scenarios::scenario::Scenario;
+use sim::omissions::{OMISSIONS, Omission};
 use sim::sweep::run_all;
 use sim::{Options, Outside, RunError};
 
@@ -46,6 +47,15 @@ impl Plan {
             }
         }
         all
+    }
+
+    /// What the models leave out, and whether it weighs something for any of the scenarios.
+    pub fn omissions(&self) -> Vec<reports::Omission> {
+        let omission = |omission: &Omission| reports::Omission {
+            what: omission.what.to_owned(),
+            touches: self.scenarios.iter().any(omission.touches),
+        };
+        OMISSIONS.iter().map(omission).collect()
     }
 
     /// Simulated time of all variants together.

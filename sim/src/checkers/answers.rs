@@ -2,8 +2,8 @@
 //!
 //! Commits are answered in the order of their WAL, so of many that are answered at once the last
 //! tells for all: it has to be flushed, and what releases commits (`lsn[mode]`) has to be with the
-//! standbys themselves: what they have written, flushed, replayed. That the last commit lies within
-//! `lsn[mode]` takes a division to see; it is seen at looks. Which standbys must have it is worked
+//! standbys themselves: what they have written, flushed, replayed. Under
+//! [`super::Checks::Moments`] that the commits end before `lsn[mode]`, too. Which standbys must have it is worked
 //! out here from the walsenders that stream and the names, apart from the rules that released the
 //! commits.
 //!
@@ -16,6 +16,8 @@
 //! **Not modelled.** An answer at `off`: whoever inserts has its answer, so there is nothing to
 //! hold it against.
 
+use models::postgres::backend::Waiting;
+use models::postgres::effect::Out;
 use models::postgres::primary::Primary;
 use models::postgres::server::{Server, State};
 use models::postgres::syncrep::{Method, WaitMode};
@@ -32,8 +34,6 @@ pub(super) struct Answers {
     exact: bool,
     /// Answers so far.
     acknowledged: u64,
-    /// Where the last commit ended that was answered after its local flush alone.
-    local: UsableBytes,
     /// End of the last commit that was answered at `local` or above, whichever life of the
     /// primary it was in.
     promised: UsableBytes,
@@ -56,7 +56,6 @@ impl Answers {
         Answers {
             exact,
             acknowledged: 0,
-            local: UsableBytes::default(),
             promised: UsableBytes::default(),
             required: None,
             heights: vec![(Lsn::INVALID, Lsn::INVALID); servers],
@@ -68,66 +67,40 @@ impl Answers {
         self.required = None;
     }
 
-    /// Clients have `count` answers more; those that waited for standbys did in the modes of
-    /// `released`.
+    /// Clients have the answers to `commits`, in the order of their WAL for each bit of `released`.
+    /// Without one they were answered at `off`.
     #[inline]
     pub(super) fn answered(
         &mut self,
         view: View<'_>,
-        count: usize,
+        commits: &[Waiting],
         released: u8,
         findings: &mut Findings,
     ) {
-        self.acknowledged += count as u64;
+        self.acknowledged += commits.len() as u64;
         let server = &view.servers[view.primary];
         let State::Primary(primary) = server.state() else { return };
-        if released == 0 {
-            return self.answered_alone(view, primary, findings);
-        }
+        let Some(last) = commits.last().filter(|_| released != 0) else { return };
+        self.promised = self.promised.max(last.end);
         let mut modes = released;
         while modes != 0 {
-            let mode = WaitMode::ALL[modes.trailing_zeros() as usize];
+            let mode = modes.trailing_zeros() as usize;
             modes &= modes - 1;
-            self.promised = self.promised.max(primary.commits().answered(Some(mode)));
-            let synced = primary.syncrep().synced(mode);
-            if synced > server.flushed() {
-                self.not_flushed(view, synced, findings);
+            match WaitMode::ALL.get(mode) {
+                Some(&mode) => self.released(view, primary, mode, findings),
+                None => self.look_at_end(view, commits, server.flushed(), findings),
             }
-            let required = self.required.get_or_insert_with(|| required(primary, server));
-            let there = match mode {
-                // The usual case.
-                WaitMode::Flush => how_many(required, |s| view.servers[s].flushed() >= synced),
-                WaitMode::Write | WaitMode::Apply => {
-                    how_many(required, |s| position(view, &self.heights, s, mode) >= synced)
-                }
-            };
-            if there < required.number {
-                self.not_there(view, mode, synced, findings);
-            }
-            if self.exact {
-                self.look_at_end(view, primary, mode, findings);
-            }
+        }
+        if self.exact && released.is_power_of_two() && released != Out::LOCAL {
+            let mode = WaitMode::ALL[released.trailing_zeros() as usize];
+            self.look_at_end(view, commits, primary.syncrep().synced(mode), findings);
         }
     }
 
-    /// Clients have answers that wait for no standby.
+    /// Commits were answered that waited for standbys in `mode`: these have it all.
     #[inline]
-    fn answered_alone(&mut self, view: View<'_>, primary: &Primary, findings: &mut Findings) {
-        let end = primary.commits().answered(None);
-        if end > self.local {
-            let server = &view.servers[view.primary];
-            let lsn = end.end_lsn(server.host.files.size);
-            if lsn > server.flushed() {
-                self.not_flushed(view, lsn, findings);
-            }
-        }
-        self.local = end;
-        self.promised = self.promised.max(end);
-    }
-
-    /// The last commit that was answered in a mode lies within what releases commits.
-    fn look_at_end(
-        &self,
+    fn released(
+        &mut self,
         view: View<'_>,
         primary: &Primary,
         mode: WaitMode,
@@ -135,14 +108,30 @@ impl Answers {
     ) {
         let server = &view.servers[view.primary];
         let synced = primary.syncrep().synced(mode);
-        let end = primary.commits().answered(Some(mode));
-        if end == UsableBytes::default() {
-            return;
+        if synced > server.flushed() {
+            self.not_flushed(view, synced, findings);
         }
+        let required = self.required.get_or_insert_with(|| required(primary, server));
+        let there = match mode {
+            // The usual case.
+            WaitMode::Flush => how_many(required, |s| view.servers[s].flushed() >= synced),
+            WaitMode::Write | WaitMode::Apply => {
+                how_many(required, |s| position(view, &self.heights, s, mode) >= synced)
+            }
+        };
+        if there < required.number {
+            self.not_there(view, mode, synced, findings);
+        }
+    }
+
+    /// None of the commits that were answered ends behind `upto`.
+    fn look_at_end(&self, view: View<'_>, commits: &[Waiting], upto: Lsn, findings: &mut Findings) {
+        let server = &view.servers[view.primary];
+        let end = commits.iter().map(|commit| commit.end).max().unwrap_or_default();
         let end = end.end_lsn(server.host.files.size);
-        findings.expect(end <= synced, Law::CommitLevel, server.id(), |_| {
-            let done = done(mode);
-            format!("commits up to {end} were answered, and what counts as {done} ends at {synced}")
+        findings.now = view.now;
+        findings.expect(end <= upto, Law::CommitLevel, server.id(), |_| {
+            format!("commits up to {end} were answered, and {upto} is where they may end")
         });
     }
 
@@ -185,24 +174,19 @@ impl Answers {
     /// What was promised is durable; every commit is somewhere.
     pub(super) fn look(&mut self, view: View<'_>, count: Count, findings: &mut Findings) {
         let server = &view.servers[view.primary];
-        if let State::Primary(primary) = server.state() {
-            for mode in WaitMode::ALL {
-                self.look_at_end(view, primary, mode, findings);
-            }
-        }
         let promised = self.promised.end_lsn(server.host.files.size);
         let flushed = server.flushed();
         let kept = self.promised == UsableBytes::default() || promised <= flushed;
         findings.expect(kept, Law::CommitDurability, server.id(), |_| {
             format!("commits up to {promised} were answered, and {flushed} is left")
         });
-        let Count { attempted, unknown, refused, waiting } = count;
+        let Count { attempted, cancelled, unknown, refused, waiting } = count;
         let acknowledged = self.acknowledged;
-        let sum = acknowledged + unknown + refused + waiting;
+        let sum = acknowledged + cancelled + unknown + refused + waiting;
         findings.expect(attempted == sum, Law::CommitCount, server.id(), |_| {
             format!(
-                "{attempted} attempted, but {acknowledged} acknowledged, {unknown} unknown, \
-                 {refused} refused and {waiting} waiting"
+                "{attempted} attempted, but {acknowledged} acknowledged, {cancelled} cancelled, \
+                 {unknown} unknown, {refused} refused and {waiting} waiting"
             )
         });
     }

@@ -1,11 +1,11 @@
 //! Laws of WAL on its way: only what is flushed is sent, and nothing is left out.
 //!
-//! On each connection every message of WAL begins where the one before it ended, when it is sent
-//! and when it arrives: what is written is then all that was sent, byte for byte.
+//! On each connection every message of WAL begins where the one before it ended.
 //!
 //! **Source.** `walsender.c:XLogSendPhysical`.
 //!
-//! **Not modelled.** An older connection to the same standby, which nobody reads any more.
+//! **Not modelled.** An older connection to the same standby, which nobody reads any more; what
+//! a link does to messages.
 
 use models::postgres::ConnectionId;
 use models::postgres::protocol::{Body, Message};
@@ -16,12 +16,11 @@ use models::units::Lsn;
 
 use super::Findings;
 
-/// Where the newest connection between two servers is, at either end.
+/// Where the newest connection between two servers is.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     count: usize,
     sent: Vec<Flow>,
-    arrived: Vec<Flow>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,8 +31,7 @@ struct Flow {
 
 impl Streams {
     pub(super) fn new(count: usize) -> Streams {
-        let flows = vec![Flow::default(); count * count];
-        Streams { count, sent: flows.clone(), arrived: flows }
+        Streams { count, sent: vec![Flow::default(); count * count] }
     }
 
     pub(super) fn sent(
@@ -54,23 +52,6 @@ impl Streams {
             findings.broken(Law::StreamOrder, from.id(), |names| {
                 let to = &names[to.index()];
                 format!("WAL from {start} on was sent to {to} behind WAL up to {last}")
-            });
-        }
-    }
-
-    pub(super) fn arrived(
-        &mut self,
-        from: ServerId,
-        to: ServerId,
-        message: &Message,
-        findings: &mut Findings,
-    ) {
-        let Body::XLogData { start, end, .. } = message.body else { return };
-        let flow = &mut self.arrived[from.index() * self.count + to.index()];
-        if let Some(last) = flow.gap_before(message.connection, start, end) {
-            findings.broken(Law::StreamOrder, to, |names| {
-                let from = &names[from.index()];
-                format!("WAL from {start} on came from {from} behind WAL up to {last}")
             });
         }
     }

@@ -202,18 +202,6 @@ fn wal_that_is_sent_before_it_is_flushed_breaks_stream_order() {
 }
 
 #[test]
-fn wal_that_gets_lost_on_its_way_breaks_stream_order() {
-    let mut world = world("");
-    play(&mut world, Duration::s(1));
-    for _ in 0..2_000 {
-        play(&mut world, Duration::us(10));
-        world.lose(PG1.index(), PG2.index());
-    }
-    let found = assert_broken(world, Law::StreamOrder);
-    assert!(found.contains("came from pg1 behind WAL up to"), "{found}");
-}
-
-#[test]
 fn replay_of_what_is_not_flushed_breaks_replay_order() {
     let mut world = world("");
     play(&mut world, Duration::s(1));

@@ -17,6 +17,8 @@
 //!   can neither crash nor freeze.
 //! * A server that gave up because its disk was full starts when that is over.
 //! * A server that somebody else has started meanwhile is left alone.
+//! * Faults that make a disk slow multiply their factors; of their tables of fsync the one that
+//!   began last holds.
 //!
 //! A fault without an end lasts to the end of the run.
 //!
@@ -28,6 +30,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use models::disk::Slowdown;
 use models::postgres::command::Command;
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
@@ -47,6 +50,9 @@ struct Injector {
     /// Servers that a fault shut down: to be started when nothing holds them any more.
     stopped: BTreeSet<ServerId>,
     full: BTreeMap<ServerId, u32>,
+    stalled: BTreeMap<ServerId, u32>,
+    /// What slows disks down, by the fault's place in the file, in the order of their begins.
+    slow: Vec<(usize, ServerId, Slowdown)>,
     paused: BTreeMap<ServerId, u32>,
     cuts: BTreeMap<Pair, u32>,
     holds: BTreeMap<Pair, u32>,
@@ -81,6 +87,8 @@ pub(super) async fn inject(hosts: Rc<Hosts>, faults: Vec<Fault>) {
         servers: BTreeMap::new(),
         stopped: BTreeSet::new(),
         full: BTreeMap::new(),
+        stalled: BTreeMap::new(),
+        slow: Vec::new(),
         paused: BTreeMap::new(),
         cuts: BTreeMap::new(),
         holds: BTreeMap::new(),
@@ -104,11 +112,11 @@ pub(super) async fn inject(hosts: Rc<Hosts>, faults: Vec<Fault>) {
         match step {
             Step::Begin => {
                 fact(None, What::FaultBegan { fault });
-                injector.begin(&faults[index].kind);
+                injector.begin(index, &faults[index].kind);
             }
             Step::End => {
                 fact(None, What::FaultHealed { fault });
-                injector.end(&faults[index].kind);
+                injector.end(index, &faults[index].kind);
             }
         }
     }
@@ -122,7 +130,7 @@ enum Step {
 }
 
 impl Injector {
-    fn begin(&mut self, kind: &FaultKind) {
+    fn begin(&mut self, fault: usize, kind: &FaultKind) {
         match kind {
             FaultKind::Crash { what, server } => {
                 take(&mut self.servers, server_id(*server));
@@ -143,6 +151,16 @@ impl Injector {
                 let server = server_id(*server);
                 if take(&mut self.full, server) {
                     apply(Action::FillDisk { server, full: true });
+                }
+            }
+            FaultKind::DiskSlow { server, slowdown } => {
+                self.slow.push((fault, server_id(*server), slowdown.clone()));
+                self.slow_disk(server_id(*server));
+            }
+            FaultKind::DiskStall { server } => {
+                let server = server_id(*server);
+                if take(&mut self.stalled, server) {
+                    apply(Action::StallDisk { server, stalled: true });
                 }
             }
             FaultKind::ReplayPause { server } => {
@@ -173,7 +191,7 @@ impl Injector {
         }
     }
 
-    fn end(&mut self, kind: &FaultKind) {
+    fn end(&mut self, fault: usize, kind: &FaultKind) {
         match kind {
             FaultKind::Crash { server, .. }
             | FaultKind::Freeze { server, .. }
@@ -183,6 +201,16 @@ impl Injector {
                 if free(&mut self.full, server) {
                     apply(Action::FillDisk { server, full: false });
                     self.start_again(server);
+                }
+            }
+            FaultKind::DiskSlow { server, .. } => {
+                self.slow.retain(|(of, _, _)| *of != fault);
+                self.slow_disk(server_id(*server));
+            }
+            FaultKind::DiskStall { server } => {
+                let server = server_id(*server);
+                if free(&mut self.stalled, server) {
+                    apply(Action::StallDisk { server, stalled: false });
                 }
             }
             FaultKind::ReplayPause { server } => {
@@ -207,6 +235,15 @@ impl Injector {
             }
             FaultKind::LinkReset { .. } => {}
         }
+    }
+
+    /// A disk is as slow as all its faults make it.
+    fn slow_disk(&self, server: ServerId) {
+        let mut slowdown = Slowdown::NONE;
+        for (_, _, one) in self.slow.iter().filter(|(_, of, _)| *of == server) {
+            slowdown = slowdown.and(one);
+        }
+        apply(Action::SlowDisk { server, slowdown });
     }
 
     /// There is room again: a server that gave up for lack of it starts, once it can.

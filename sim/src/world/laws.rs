@@ -2,7 +2,7 @@
 
 use models::clients::ArrivalKind;
 use models::postgres::protocol::Message;
-use models::postgres::server::{Server, State};
+use models::postgres::server::{Server, State, Toll};
 use models::trace::fact::{ServerId, What};
 use models::trace::law::Violations;
 
@@ -44,7 +44,7 @@ impl World {
             if !self.out.effects.is_empty() {
                 checkers.candidates_changed();
             }
-            checkers.answered(view, self.out.acknowledged.len(), self.out.released);
+            checkers.answered(view, &self.out.answers.to, self.out.released);
         }
         self.out.released = 0;
     }
@@ -72,13 +72,6 @@ impl World {
         }
     }
 
-    /// A message has arrived.
-    pub(super) fn check_arrived(&mut self, from: ServerId, to: ServerId, message: &Message) {
-        if let Some(checkers) = &mut self.checkers {
-            checkers.arrived(from, to, message);
-        }
-    }
-
     /// What was found, at the end; `None` if nobody looked.
     pub(crate) fn take_violations(&mut self) -> Option<Violations> {
         self.checkers.take().map(|checkers| checkers.into_violations())
@@ -87,14 +80,17 @@ impl World {
     /// What has become of the commits that clients began.
     pub(super) fn count(&self) -> Count {
         let waits = |server: &Server| match server.state() {
-            State::Primary(primary) => primary.commits().waiting() as u64,
+            State::Primary(primary) => primary.commits().awaited() as u64,
             State::Down | State::Recovering { .. } | State::Standby(_) => 0,
         };
         let held = self.held.is_some_and(|(_, arrival)| arrival.kind == ArrivalKind::Commit);
-        let unknown: u64 = self.servers.iter().map(|server| server.toll().1).sum();
+        let of = |count: fn(Toll) -> u64| -> u64 {
+            self.servers.iter().map(|server| count(server.toll())).sum()
+        };
         Count {
             attempted: self.workloads.iter().map(|w| w.clients.started()).sum(),
-            unknown: unknown + self.disconnected,
+            cancelled: of(|toll| toll.cancelled),
+            unknown: of(|toll| toll.unknown) + self.disconnected,
             refused: self.refused,
             waiting: self.servers.iter().map(waits).sum::<u64>() + u64::from(held),
         }
@@ -111,13 +107,6 @@ impl World {
         let (now, id) = (self.now, self.servers[server].id());
         self.out.at = now;
         self.with_server(id, |server, out| act(server, now, out));
-    }
-
-    /// What is under way from one server to another is lost, and nobody notices.
-    #[cfg(test)]
-    pub(crate) fn lose(&mut self, from: usize, to: usize) {
-        let (from, to) = (self.servers[from].id(), self.servers[to].id());
-        self.on_route(from, to, models::network::Link::forget);
     }
 
     /// The clock goes back.

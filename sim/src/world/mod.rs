@@ -23,6 +23,7 @@ pub mod summary;
 mod watch;
 
 use models::clients::{Arrival, Clients};
+use models::disk::Slowdown;
 use models::network::{Delivery, Link};
 use models::postgres::command::Command;
 use models::postgres::effect::Out;
@@ -95,6 +96,20 @@ pub enum Action {
         /// Whether it is full.
         full: bool,
     },
+    /// The volume of pg_wal is as slow as this.
+    SlowDisk {
+        /// Whose.
+        server: ServerId,
+        /// How slow; [`Slowdown::NONE`]: as ever.
+        slowdown: Slowdown,
+    },
+    /// The volume of pg_wal completes no fsync, or goes on.
+    StallDisk {
+        /// Whose.
+        server: ServerId,
+        /// Whether it stalls.
+        stalled: bool,
+    },
     /// Nothing passes between two servers, and nobody is told.
     Cut {
         /// One end.
@@ -153,8 +168,6 @@ pub struct World {
     routes: Vec<Option<(usize, usize)>>,
     /// Of each server, the stream to its upstream if it is a standby.
     streams: Vec<Option<Stream>>,
-    /// A server that each link leads to: the only one, unless the link is shared.
-    readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
     /// The server that clients write to.
     primary: usize,
@@ -300,6 +313,12 @@ impl World {
             Action::FillDisk { server, full } => {
                 self.with_server(server, |s, _| s.fill_disk(full));
             }
+            Action::SlowDisk { server, slowdown } => {
+                self.with_server(server, |s, _| s.slow_disk(&slowdown));
+            }
+            Action::StallDisk { server, stalled } => {
+                self.with_server(server, |s, _| s.stall_disk(now, stalled));
+            }
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),
             Action::Hold { a, b } => self.both_ways(a, b, |link, flow| link.hold(flow)),
@@ -339,6 +358,7 @@ impl World {
             View::ControlCheckpoint => {
                 Rows::ControlCheckpoint(vec![views::control_checkpoint(looked_at)])
             }
+            View::StatActivity => Rows::StatActivity(views::stat_activity(looked_at)),
         };
         recorder.observations.push(Observation { at: self.now, server, rows });
     }
@@ -380,19 +400,14 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        if let Some(reader) = self.readers[link].filter(|_| self.quiet) {
-            if reader != self.primary {
-                self.read_wal(self.now, reader);
-            } else if self.links[link].next_update() <= self.now {
-                return self.hear_update(link);
-            }
+        if self.quiet && self.links[link].next_update() <= self.now {
+            return self.hear_update(link);
         }
         let at = self.now;
         match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
-                    Body::XLogData { .. } => self.digest.add(fingerprint_of(&message) ^ at.0),
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
                 self.receive(at, from, to, &message);
@@ -409,9 +424,6 @@ impl World {
 
     #[inline]
     fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
-        if self.checks_moments {
-            self.check_arrived(from, to, message);
-        }
         if to.index() == self.primary {
             self.note_updates(at, from.index());
         }
@@ -433,8 +445,11 @@ impl World {
         if server != self.primary {
             return self.settle_standby(server);
         }
-        if !self.out.acknowledged.is_empty() {
+        if !self.out.answers.is_empty() {
             self.answer_clients();
+        }
+        if !self.out.wal.is_empty() {
+            self.send_wal(self.servers[server].id());
         }
         if !self.out.effects.is_empty() {
             self.carry_out(server);

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use models::postgres::backend::Acknowledged;
 use models::postgres::command::SlotName;
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
@@ -125,26 +124,16 @@ impl Recorder {
         self.facts.push(fact);
     }
 
-    /// Clients have their answers, in order of time.
+    /// Clients have had their answers at `at`, after these latencies.
     #[inline]
-    pub fn acknowledged(&mut self, mut answers: &[Acknowledged]) {
-        while let Some(last) = answers.last() {
-            // Nearly always all of them fall into the bucket in hand.
-            let mut fall_in = answers.len();
-            if last.at >= self.bucket.end {
-                fall_in = answers.iter().take_while(|a| a.at < self.bucket.end).count();
-            }
-            let (now, later) = answers.split_at(fall_in);
-            let latencies = now.iter().map(|a| Duration(a.at.0 - a.start.0));
-            let (sum, max) = self.latency.record_all(latencies);
-            self.bucket.commits += now.len() as u64;
-            self.bucket.latency_sum += sum;
-            self.bucket.latency_max = self.bucket.latency_max.max(max);
-            if let Some(first) = later.first() {
-                self.next_bucket(first.at);
-            }
-            answers = later;
+    pub fn answered(&mut self, at: SimTime, latencies: impl ExactSizeIterator<Item = Duration>) {
+        if at >= self.bucket.end {
+            self.next_bucket(at);
         }
+        self.bucket.commits += latencies.len() as u64;
+        let (sum, max) = self.latency.record_all(latencies);
+        self.bucket.latency_sum += sum;
+        self.bucket.latency_max = self.bucket.latency_max.max(max);
     }
 
     /// The primary has flushed: a standby is so many bytes behind.

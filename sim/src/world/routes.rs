@@ -13,20 +13,19 @@ impl World {
     /// Carries out effects in order, those too that come of them.
     pub(super) fn carry_out(&mut self, server: usize) {
         let id = self.servers[server].id();
-        loop {
+        while !self.out.effects.is_empty() {
             let mut effects = std::mem::take(&mut self.out.effects);
             for effect in &effects {
                 match effect {
-                    Effect::Send { at, to, message } => {
-                        if self.checks_moments {
-                            self.check_sent(server, *to, message);
-                        }
-                        self.send(*at, id, *to, message);
-                    }
+                    Effect::Send { at, to, message } => self.send(*at, id, *to, message),
                     Effect::NeedRoom { to, bytes } => self.ask_for_room(id, *to, *bytes),
                     Effect::Disconnected { session } => {
                         let workload = &mut self.workloads[usize::from(session.workload)];
                         workload.clients.answered(self.now + RECONNECT, session.client);
+                    }
+                    Effect::Cancelled { session } => {
+                        let workload = &mut self.workloads[usize::from(session.workload)];
+                        workload.clients.answered(self.now, session.client);
                     }
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
@@ -40,17 +39,34 @@ impl World {
                     Effect::Fact(what) => self.happened(server, *what),
                 }
             }
+            self.send_wal(id);
             effects.clear();
             if self.out.effects.is_empty() {
                 self.out.effects = effects;
-                return;
             }
         }
+    }
+
+    /// A server sends WAL to its standbys.
+    #[inline]
+    pub(super) fn send_wal(&mut self, from: ServerId) {
+        let (at, mut wal) = (self.out.at, std::mem::take(&mut self.out.wal));
+        for (to, message) in &wal {
+            self.send(at, from, *to, message);
+        }
+        wal.clear();
+        self.out.wal = wal;
     }
 
     /// Hands a message to the link; the servers' kernels drop what has no way to go.
     #[inline]
     pub(super) fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+        if self.checks_moments {
+            self.check_sent(from.index(), to, message);
+        }
+        if self.hand_over(at, to.index(), message) {
+            return;
+        }
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
         if message.body == Body::CopyBoth {
@@ -97,6 +113,7 @@ pub(super) fn fingerprint_of(message: &Message) -> u64 {
         | Body::CopyDone
         | Body::Keepalive { .. }
         | Body::StatusUpdate { .. }
+        | Body::Terminate
         | Body::Close => u64::from(message.connection.0),
     }
 }

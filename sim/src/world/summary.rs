@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
@@ -15,7 +16,7 @@ use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LagBands, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
 };
-use models::trace::{FaultSpan, OperatorAction, Run, WalLimits};
+use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
@@ -185,8 +186,10 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
             slots: scenario.slots.clone(),
             limits,
+            settings: scenario.servers.iter().map(settings).collect(),
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
             actions: actions(scenario),
             summary,
@@ -239,14 +242,14 @@ impl World {
                 workload.clients.take();
             }
         }
-        let Count { attempted, unknown, mut refused, mut waiting } = self.count();
+        let Count { attempted, cancelled, unknown, mut refused, mut waiting } = self.count();
         // A frozen primary has not refused anybody.
         match self.servers[self.primary].frozen() {
             Some(_) => waiting += attempted - before.attempted,
             None => refused += attempted - before.attempted,
         }
-        let lost = self.servers.iter().map(|server| server.toll().0).sum();
-        Commits { attempted, acknowledged, lost, unknown, refused, waiting }
+        let lost = self.servers.iter().map(|server| server.toll().lost).sum();
+        Commits { attempted, acknowledged, cancelled, lost, unknown, refused, waiting }
     }
 
     fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {
@@ -370,6 +373,19 @@ impl Row<'_> {
             }
         }
     }
+}
+
+/// What a server has that a new one has not. `cluster_name` is left out where it is only the
+/// server's name.
+fn settings(server: &scenarios::scenario::Server) -> Vec<Setting> {
+    let defaults = Settings::defaults(server.settings.version());
+    let changed = server.settings.changed().into_iter();
+    let own = changed.filter(|(name, value)| *name != "cluster_name" || *value != server.name);
+    let setting = |(name, value): (&str, String)| {
+        let default = defaults.show(name).unwrap_or_default();
+        Setting { name: name.to_owned(), value, default }
+    };
+    own.map(setting).collect()
 }
 
 /// What the operator was to do, in the order in which facts number it.

@@ -110,6 +110,8 @@ pub fn short(action: &Action) -> String {
         Action::Thaw { server } => format!("thaw {}", server.0),
         Action::Command { server, command } => format!("{command:?} {}", server.0),
         Action::FillDisk { server, full } => format!("full {full} {}", server.0),
+        Action::SlowDisk { server, slowdown } => format!("slow {slowdown:?} {}", server.0),
+        Action::StallDisk { server, stalled } => format!("stall {stalled} {}", server.0),
         Action::Cut { a, b } => format!("cut {}{}", a.0, b.0),
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),

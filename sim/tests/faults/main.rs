@@ -2,6 +2,7 @@
 //! rules: who notices what and when, which commits wait, what is lost, and that all is well again.
 
 mod crashes;
+mod disks;
 mod freezes;
 mod links;
 mod questions;

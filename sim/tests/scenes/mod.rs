@@ -32,7 +32,8 @@ pub fn assert_sane(run: &Run) {
         assert!(lag.end <= lag.max && (0.0..=seconds).contains(&lag.max), "{standby:?}");
     }
     assert!(summary.laws.iter().all(|law| law.held), "{:?}", run.violations);
-    let sum = commits.acknowledged + commits.unknown + commits.refused + commits.waiting;
+    let answered = commits.acknowledged + commits.cancelled;
+    let sum = answered + commits.unknown + commits.refused + commits.waiting;
     assert_eq!(commits.attempted, sum, "{commits:?}");
     let times: Vec<SimTime> = run.facts.iter().map(|f| f.at).collect();
     assert!(times.is_sorted(), "facts are out of order");

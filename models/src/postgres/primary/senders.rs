@@ -91,7 +91,7 @@ impl Primary {
         let Some(index) = self.find_sender(from, connection) else {
             match message.body {
                 Body::Connect => self.accept(now, from, connection, host, out),
-                Body::Close => {}
+                Body::Close | Body::Terminate => {}
                 // The kernel knows no such connection.
                 _ => out.send(from, connection, Body::Close),
             }
@@ -110,6 +110,9 @@ impl Primary {
                 self.start_replication(now, index, Request { start, slot }, host, out);
             }
             Body::Close => self.end_sender(index, Some(ConnectionEnd::PeerClosed), host, out),
+            Body::Terminate => {
+                self.end_sender(index, Some(ConnectionEnd::PeerTerminated), host, out);
+            }
             Body::Accepted
             | Body::Refused(_)
             | Body::System { .. }
@@ -187,11 +190,9 @@ impl Primary {
         let Some(last) = arrived.last() else { return };
         let Some(index) = self.find_sender(from, last.update.connection) else { return };
         let Some(sender) = &mut self.senders[index] else { return };
-        for Coming { arrives, update, .. } in arrived {
-            if update.connection == last.update.connection {
-                sender.note_status(*arrives, update.positions);
-            }
-        }
+        let others = |coming: &Coming| coming.update.connection != last.update.connection;
+        let first = arrived.iter().rposition(others).map_or(0, |other| other + 1);
+        sender.note_statuses(&arrived[first..]);
         let Positions { write, flush, apply } = last.update.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
@@ -247,7 +248,7 @@ impl Primary {
             {
                 out.released |= 1 << mode as u8;
                 let synced = self.wal.usable(synced);
-                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+                self.commits.synced(now, mode, synced, &mut out.answers);
             }
         }
         if recheck {
@@ -307,6 +308,11 @@ impl Primary {
                 out.send(from, connection, Body::Refused(why));
             }
         }
+    }
+
+    /// Whether fewer standbys are connected than `max_wal_senders` says.
+    pub fn has_free_walsender(&self) -> bool {
+        self.senders().count() < self.max_wal_senders as usize
     }
 
     fn take_sender(

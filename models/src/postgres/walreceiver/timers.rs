@@ -25,7 +25,7 @@ impl WalReceiver {
     ) -> Option<Event> {
         if let Phase::Connecting { tries } = self.phase {
             if tries >= CONNECTION_REQUESTS {
-                self.stop();
+                self.stop(now);
                 return Some(Event::Failed(Refusal::ConnectTimeout));
             }
             self.request_connection(now, out);
@@ -37,7 +37,7 @@ impl WalReceiver {
         }
         if let Some(timeout) = self.config.timeout {
             if now >= self.heard + timeout {
-                self.stop();
+                self.stop(now);
                 return Some(Event::TimedOut);
             }
             if now >= self.heard + timeout.half() && !self.pinged {
@@ -72,8 +72,8 @@ impl WalReceiver {
     }
 
     #[inline]
-    pub(super) fn heard(&mut self, now: SimTime) {
-        self.heard = now;
+    pub(super) fn heard(&mut self, at: SimTime) {
+        self.heard = self.heard.max(at);
         self.pinged = false;
         if self.phase != Phase::Streaming {
             self.timer = self.due();

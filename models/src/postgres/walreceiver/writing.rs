@@ -2,17 +2,20 @@
 //!
 //! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
 
-use super::{CHECKPOINTS_KEPT, Foreseen, Phase, Received, WalReceiver, Work};
-use crate::disk::Disk;
+use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, WalReceiver, Work, ending};
+use crate::disk::{Disk, Moved};
+use crate::network::Parcel;
 use crate::postgres::effect::{Out, Read};
+use crate::postgres::protocol::Body;
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 impl WalReceiver {
-    /// Takes what has come, up to the end of a segment, and writes it.
+    /// Takes what has come before `before`, up to the end of a segment, and writes it.
     #[inline(always)]
     pub(super) fn take_all(
         &mut self,
+        before: SimTime,
         now: SimTime,
         replayed: Lsn,
         files: &mut WalFiles,
@@ -21,12 +24,13 @@ impl WalReceiver {
     ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(received) = self.inbox.pop_front() {
-            match received {
-                Received::Wal { end: upto, size, redo, .. } => {
+        while let Some(parcel) = self.inbox.pop_front_if(|parcel| parcel.arrives < before) {
+            match parcel.message.body {
+                Body::XLogData { end: upto, redo, .. } => {
                     writes += 1;
-                    taken += size.0;
+                    taken += parcel.message.size().0;
                     end = upto;
+                    self.heard(parcel.arrives);
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -34,7 +38,17 @@ impl WalReceiver {
                         break;
                     }
                 }
-                Received::Ping => self.reply(now, replayed, true, false, out),
+                Body::CopyDone | Body::Close => {
+                    // What came before it is written and fsynced first.
+                    if writes == 0 {
+                        let why = ending(parcel.message.body);
+                        return (self.work, self.busy_until) = (Work::Ending(why), now);
+                    }
+                    self.inbox.push_front(parcel);
+                    break;
+                }
+                // Somebody asks for a reply.
+                _ => self.reply(now, replayed, true, false, out),
             }
         }
         if taken > 0 {
@@ -47,17 +61,68 @@ impl WalReceiver {
         if call > Duration::ZERO {
             self.work = Work::Writing { end };
             self.busy_until = now + Duration(call.0 * writes);
-            let upto = self.fsync_after(end, files.size);
-            // Without room for the file there will be no fsync: the process ends with the write.
-            let done = match upto > self.flush && !files.lack_room_for(end) {
-                true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
-                false => self.busy_until,
-            };
-            let queue = disk.busy_until();
-            self.foreseen = Foreseen { at: self.busy_until, upto, done, queue };
-            return;
+            return self.foresee(end, files, disk);
         }
         self.write_up_to(now, end, replayed, files, disk, out);
+    }
+
+    /// Whether a write is in hand at whose end nothing else is to be done than to reply and to
+    /// begin the fsync that was foreseen: nothing comes before it ends, it fills no segment and
+    /// needs no file, and nobody else has used the disk.
+    #[inline]
+    pub fn is_as_foreseen(&self, files: &WalFiles, disk: &Disk) -> bool {
+        let Work::Writing { end } = self.work else { return false };
+        let Foreseen { at, upto, done, queue } = self.foreseen;
+        let fsyncs = done > at && queue == disk.busy_until();
+        let fills_none = upto == end && end.segment_start(files.size) <= self.flush;
+        let has_file = end > files.written && end.previous_segment(files.size) <= files.newest;
+        fsyncs
+            && fills_none
+            && has_file
+            && !self.has_received(at)
+            && self.checkpoints.is_empty()
+            && self.config.status_interval.is_some()
+    }
+
+    /// That write ends, with replay at `apply`.
+    #[inline]
+    pub fn begin_foreseen_fsync(
+        &mut self,
+        apply: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        let Foreseen { at, upto: end, done, .. } = self.foreseen;
+        (self.write, files.written) = (end, end);
+        self.say(at, apply, false, out);
+        (self.work, self.busy_until) = (Work::Fsyncing { end }, disk.fsync_until(done));
+    }
+
+    /// Tells in advance which fsync follows the write in hand.
+    #[inline(always)]
+    fn foresee(&mut self, end: Lsn, files: &WalFiles, disk: &Disk) {
+        let upto = self.fsync_after(end, files.size);
+        // Without room for the file there will be no fsync: the process ends with the write.
+        let done = match upto > self.flush && !files.lack_room_for(end) {
+            true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
+            false => self.busy_until,
+        };
+        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue: disk.busy_until() };
+    }
+
+    /// The volume has changed its pace. How that moves the fsync in hand; one that will follow the
+    /// write in hand is foreseen anew.
+    pub fn disk_changed(&mut self, moved: Option<Moved>, files: &WalFiles, disk: &Disk) {
+        match (self.work, moved) {
+            (Work::Writing { end }, _) => self.foresee(end, files, disk),
+            (Work::Fsyncing { .. }, Some(moved)) => {
+                self.busy_until = moved.of(self.busy_until);
+                // It may have been told to look again at its timers when it is not busy.
+                self.timer = moved.of(self.timer).min(self.timer);
+            }
+            (Work::Fsyncing { .. }, None) | (Work::Waiting | Work::Ending(_), _) => {}
+        }
     }
 
     /// WAL up to `end` is written, or as much of it as there is room for.
@@ -73,7 +138,7 @@ impl WalReceiver {
     ) {
         match self.written(end, files) {
             Ok(()) => self.after_write(now, replayed, files, disk, out),
-            Err(NoSpace) => (self.work, self.busy_until) = (Work::Failed, now),
+            Err(NoSpace) => (self.work, self.busy_until) = (Work::Ending(Event::NoSpace), now),
         }
     }
 
@@ -97,10 +162,8 @@ impl WalReceiver {
         let completed = self.write.segment_start(files.size);
         if completed > self.flush {
             self.fsync(now, completed, disk);
-        } else if self.has_received(now) {
-            self.go_on(now, replayed, files, disk, out);
         } else {
-            self.flush_and_reply(now, replayed, disk, out);
+            self.go_on(now, replayed, files, disk, out);
         }
     }
 
@@ -118,6 +181,7 @@ impl WalReceiver {
             self.fsync(now, self.write, disk);
         } else {
             self.reply_if_forced(now, replayed, out);
+            self.wait();
         }
     }
 
@@ -159,12 +223,13 @@ impl WalReceiver {
         }
         let writing = match self.work {
             Work::Writing { end } => Some(end),
-            Work::Fsyncing { .. } | Work::Waiting | Work::Failed => None,
+            Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => None,
         };
-        let inbox = std::mem::take(&mut self.inbox).into_iter();
-        let ends = inbox.filter_map(|received| match received {
-            Received::Wal { end, .. } => Some(end),
-            Received::Ping => None,
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
+        let arrived: Vec<Parcel> = self.inbox.drain(..arrived).collect();
+        let ends = arrived.into_iter().filter_map(|parcel| match parcel.message.body {
+            Body::XLogData { end, .. } => Some(end),
+            _ => None,
         });
         // It ends in any case; what there is no room for is not written.
         let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));

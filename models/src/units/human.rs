@@ -84,29 +84,42 @@ pub fn moment(nanos: u64) -> String {
     format!("{}.{:03}s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)
 }
 
-/// `value` beside `base` in words: `same`, `3.1×`, `12% less`.
-pub fn compared(value: u64, base: u64) -> Option<String> {
+/// Which of two values people prefer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// The larger one.
+    More,
+    /// The smaller one.
+    Less,
+}
+
+/// How `value` differs from `base`, with its sign and in words: `no difference`, `×3.1, worse`,
+/// `−12%, better`.
+pub fn compared(value: u64, base: u64, better: Better) -> String {
     if value == base {
-        return Some("same".to_owned());
+        return "no difference".to_owned();
     }
-    if base == 0 || value == 0 {
-        return None;
+    let verdict = if (value > base) == (better == Better::More) { "better" } else { "worse" };
+    if base == 0 {
+        return format!("up from 0, {verdict}");
     }
     let (v, b) = (u128::from(value), u128::from(base));
     if v * 100 >= 195 * b {
         let tenths = (v * 10 + b / 2) / b;
         let (whole, tenth) = (tenths / 10, tenths % 10);
-        return Some(match (whole, tenth) {
-            (10.., _) | (_, 0) => format!("{}×", (v + b / 2) / b),
-            _ => format!("{whole}.{tenth}×"),
-        });
+        return match (whole, tenth) {
+            (10.., _) | (_, 0) => {
+                format!("×{}, {verdict}", count(value.saturating_add(base / 2) / base))
+            }
+            _ => format!("×{whole}.{tenth}, {verdict}"),
+        };
     }
     let percent = (v.abs_diff(b) * 100 + b / 2) / b;
     match (percent, v > b) {
-        (0, _) => Some("about the same".to_owned()),
-        (100, false) => Some("over 99% less".to_owned()),
-        (percent, true) => Some(format!("{percent}% more")),
-        (percent, false) => Some(format!("{percent}% less")),
+        (0, _) => "about the same".to_owned(),
+        (100, false) if value > 0 => format!("over −99%, {verdict}"),
+        (percent, true) => format!("+{percent}%, {verdict}"),
+        (percent, false) => format!("−{percent}%, {verdict}"),
     }
 }
 
@@ -129,14 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_said_in_words() {
-        let said = |v, b| compared(v, b);
-        assert_eq!(said(5, 5).as_deref(), Some("same"));
-        assert_eq!(said(31, 10).as_deref(), Some("3.1×"));
-        assert_eq!(said(1_998, 1_000).as_deref(), Some("2×"));
-        assert_eq!(said(88, 100).as_deref(), Some("12% less"));
-        assert_eq!(said(9, 10_000).as_deref(), Some("over 99% less"));
-        assert_eq!(said(1_001, 1_000).as_deref(), Some("about the same"));
-        assert_eq!(said(5, 0), None);
+    fn differences_are_said_with_their_sign_and_in_words() {
+        let less = |value, base| compared(value, base, Better::Less);
+        assert_eq!(less(5, 5), "no difference");
+        assert_eq!(less(31, 10), "×3.1, worse");
+        assert_eq!(less(1_998, 1_000), "×2, worse");
+        assert_eq!(less(45_920, 10), "×4,592, worse");
+        assert_eq!(less(88, 100), "−12%, better");
+        assert_eq!(less(9, 10_000), "over −99%, better");
+        assert_eq!(less(0, 10_000), "−100%, better");
+        assert_eq!(less(1_001, 1_000), "about the same");
+        assert_eq!(less(5, 0), "up from 0, worse");
+        assert_eq!(compared(112, 100, Better::More), "+12%, better");
+        assert_eq!(compared(50, 100, Better::More), "−50%, worse");
     }
 }
