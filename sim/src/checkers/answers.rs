@@ -88,12 +88,13 @@ impl Answers {
             modes &= modes - 1;
             match WaitMode::ALL.get(mode) {
                 Some(&mode) => self.released(view, primary, mode, findings),
-                None => self.look_at_end(view, commits, server.flushed(), findings),
+                None => self.look_at_end(view, commits, server.flushed(), "flushed", findings),
             }
         }
         if self.exact && released.is_power_of_two() && released != Out::LOCAL {
             let mode = WaitMode::ALL[released.trailing_zeros() as usize];
-            self.look_at_end(view, commits, primary.syncrep().synced(mode), findings);
+            let synced = primary.syncrep().synced(mode);
+            self.look_at_end(view, commits, synced, "with enough standbys", findings);
         }
     }
 
@@ -131,7 +132,7 @@ impl Answers {
         let end = end.end_lsn(server.host.files.size);
         findings.now = view.now;
         findings.expect(end <= upto, Law::CommitLevel, server.id(), |_| {
-            format!("commits up to {end} were answered, and {upto} is where they may end")
+            format!("commits up to {end} were answered, and {upto} is {is}")
         });
     }
 
