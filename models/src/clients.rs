@@ -141,6 +141,8 @@ pub struct Clients {
     plain: bool,
     /// The service time, if it is constant.
     fixed_service: Duration,
+    /// See [`Clients::mean_service`].
+    mean_service: Duration,
     /// Pages of each set not touched since the redo point.
     untouched: Vec<u64>,
     /// Intended start of the next transaction of an open loop, step or bulk.
@@ -180,6 +182,7 @@ impl Clients {
                 && config.service.is_constant()
                 && (config.pages.is_empty() || !full_page_writes),
             fixed_service: Duration(config.service.max()),
+            mean_service: Duration(config.service.mean()),
             untouched: config.pages.iter().map(|set| set.pages).collect(),
             start: SimTime::ZERO,
             queue: BinaryHeap::new(),
@@ -213,6 +216,12 @@ impl Clients {
     /// The most WAL of one transaction without images.
     pub fn largest(&self) -> Bytes {
         Bytes(self.config.records.max())
+    }
+
+    /// Backend time of a transaction before its commit record, on average.
+    #[inline]
+    pub fn mean_service(&self) -> Duration {
+        self.mean_service
     }
 
     /// Plain transactions that want to insert up to `until`, `most` of them at the most: hands

@@ -223,6 +223,11 @@ impl Link {
         updates: &[Update],
         mut loud: impl FnMut(&Update) -> bool,
     ) {
+        if updates.iter().any(|update| update.reply_requested) {
+            // Somebody has to answer when it arrives.
+            self.wake_for_quiet(flow);
+            return self.send_all(flow, updates, loud);
+        }
         if self.flows[flow].blocked() {
             return self.send_all(flow, updates, loud);
         }

@@ -52,12 +52,14 @@ pub enum Shape {
         /// Lengths of line and gap in turn; empty: solid.
         dashes: &'static [u32],
     },
-    /// What marks a point of a series; every colour has a form of its own.
+    /// What marks a point of a series; every series colour has a form of its own.
     Marker {
         /// Its centre.
         at: Place,
         /// The series.
         series: usize,
+        /// Its colour.
+        ink: Ink,
     },
     /// One line of text, vertically centred at its place.
     Text {
@@ -114,7 +116,12 @@ impl Picture {
 
     /// Marks a point of a series.
     pub fn mark(&mut self, at: Place, series: usize) {
-        self.shapes.push(Shape::Marker { at, series });
+        self.marker(at, series, Ink::Series(series));
+    }
+
+    /// The marker of a series in a colour of its own.
+    pub fn marker(&mut self, at: Place, series: usize, ink: Ink) {
+        self.shapes.push(Shape::Marker { at, series, ink });
     }
 
     /// Adds a thin line.
@@ -127,14 +134,15 @@ impl Picture {
         self.shapes.push(Shape::Area { from, to, ink, opacity });
     }
 
-    /// The SVG as a file of its own, with a white background.
-    pub fn svg(&self) -> Result<String, ReportError> {
+    /// The SVG as a file of its own, with a white background and `title` for who does not see it.
+    pub fn svg(&self, title: &str) -> Result<String, ReportError> {
         let svg = self.drawn()?;
         // Sharp bends would reach far out of the line.
         let (width, height) = (self.width / 2, self.height / 2);
         let wanted = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
         let drawn = format!("width=\"{}\" height=\"{}\"", self.width, self.height);
-        Ok(svg.replacen(&drawn, &wanted, 1))
+        let svg = svg.replacen(&drawn, &wanted, 1);
+        Ok(svg.replacen('>', &format!("><title>{}</title>", escape(title)), 1))
     }
 
     /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and
@@ -267,8 +275,8 @@ fn paint_shape<B: DrawingBackend>(
             }
             Ok(())
         }
-        &Shape::Marker { at, series } => {
-            let style = colour(Ink::Series(series)).filled();
+        &Shape::Marker { at, series, ink } => {
+            let style = colour(ink).filled();
             let (x, y) = at;
             match theme::marker(series) {
                 [] => root.draw(&Circle::new(place(at), 8 * scale as u32, style)),

@@ -13,7 +13,8 @@ use reports::export::samples_csv::samples_csv;
 use reports::plots::marks::Moment;
 use reports::plots::panels::{Label, Points};
 use reports::plots::{
-    Chart, PLOTS, checkpoints, commit_latency, lag, lag_bytes, lag_time, throughput, wal_retained,
+    Chart, PLOTS, checkpoints, commit_latency, commit_stages, lag, lag_bytes, lag_time,
+    stages_over_time, throughput, wal_retained,
 };
 use reports::tables::{comparison, timeline};
 use reports::variant_names;
@@ -49,6 +50,13 @@ fn series_are_as_recorded() {
         for (what, points) in lines {
             add(format!("checkpoints of {name}, {what}"), points);
         }
+    }
+    for (stage, points) in stages_over_time::series(&runs[0]) {
+        add(format!("mean time in {stage}"), points);
+    }
+    for run in &runs {
+        writeln!(text, "stages of {}: {:?}", run.variant, commit_stages::series(run))
+            .expect("a String");
     }
     golden("series.txt", &text);
 }
@@ -118,7 +126,7 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     let drawn =
         |run: &Run| match wal_retained::chart(std::slice::from_ref(run), &["base".to_owned()]) {
             Chart::OverTime(chart) => chart.panels[0].clone(),
-            Chart::Percentiles(_) => panic!("over time"),
+            Chart::Percentiles(_) | Chart::Bars(_) => panic!("over time"),
         };
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;
@@ -141,7 +149,7 @@ fn samples_have_a_column_for_every_series() {
     assert_eq!(lines.next().expect("a row").split(',').next(), Some("0.000000"));
     assert_eq!(csv.lines().count(), 2_001);
     let empty = String::from_utf8(samples_csv(&empty_run()).expect("CSV")).expect("text");
-    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,,,,"));
+    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,0.000,0.000,0.000,0.000,0.000,,,,"));
 }
 
 #[test]

@@ -246,9 +246,8 @@ pub(crate) fn nearest<'a>(
     near.sort_by_key(|(distance, _)| *distance);
     let close = |d: usize, name: &str| d <= 2 && d * 2 <= name.chars().count().max(2);
     match near.as_slice() {
-        [(d, name), rest @ ..] if close(*d, name) => {
-            rest.first().is_none_or(|(other, _)| other > d).then_some(name)
-        }
+        [(d, name)] if close(*d, name) => Some(name),
+        [(d, name), (other, _), ..] if close(*d, name) && other > d => Some(name),
         _ if lower.len() >= 3 => {
             near.iter().map(|(_, name)| *name).find(|name| name.starts_with(lower.as_str()))
         }
@@ -285,4 +284,17 @@ pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>) -> String 
 pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_names_as_near_the_one_that_begins_so_was_meant() {
+        assert_eq!(nearest("rat", ["at", "rate", "wal_rate"]), Some("rate"));
+        assert_eq!(nearest("bat", ["bar", "cat"]), None);
+        assert_eq!(nearest("wal_rat", ["at", "rate", "wal_rate"]), Some("wal_rate"));
+        assert_eq!(nearest("nothing", ["at", "rate", "wal_rate"]), None);
+    }
 }

@@ -203,6 +203,21 @@ impl Commits {
         meant
     }
 
+    /// Those that wait for standbys in `mode`, or for the local flush alone, and whose commit ends
+    /// behind `from` and not behind `to`.
+    pub fn waiting_between(
+        &self,
+        mode: Option<WaitMode>,
+        from: UsableBytes,
+        to: UsableBytes,
+    ) -> &[Waiting] {
+        let queue = mode.map_or(&self.local, |mode| &self.remote[mode as usize]);
+        let live = queue.live();
+        let first = live.partition_point(|waiting| waiting.end <= from);
+        let behind = live.partition_point(|waiting| waiting.end <= to);
+        &live[first..behind.max(first)]
+    }
+
     /// Whether any backend waits for standbys in `mode`.
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {

@@ -15,6 +15,7 @@ mod reload;
 mod senders;
 mod shutdown;
 mod slots;
+mod stages;
 mod waits;
 
 pub(super) use checkpoints::create_next_file;
@@ -23,6 +24,7 @@ pub use commands::Job;
 use std::collections::VecDeque;
 
 use shutdown::Shutdown;
+use stages::Stages;
 
 use super::PgVersion;
 use super::backend::{Commits, CrashToll, Session, Waiting};
@@ -35,6 +37,7 @@ use super::wal::{Wal, record};
 use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
+use crate::trace::commit::StageSample;
 
 use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
@@ -45,6 +48,8 @@ pub struct Primary {
     /// The log's positions and the flush in progress.
     pub wal: Wal,
     commits: Commits,
+    /// Where the time of commits goes.
+    stages: Stages,
     walwriter: WalWriter,
     checkpointer: Checkpointer,
     syncrep: SyncRep,
@@ -103,6 +108,7 @@ impl Primary {
             version,
             wal: Wal::new(size, settings.wal_buffers, end),
             commits: Commits::default(),
+            stages: Stages::default(),
             walwriter: WalWriter::new(
                 now,
                 settings.wal_writer_delay,
@@ -194,6 +200,7 @@ impl Primary {
         out: &mut Out,
     ) -> Option<Arrival> {
         let level = self.level(batch.level);
+        self.stages.workload(batch.workload, clients.mean_service());
         if !batch.only_one {
             self.queue_up(clients, batch.workload, batch.level, batch.until);
         }
@@ -232,6 +239,7 @@ impl Primary {
             queue.push(Waiting { end, start, session: Session { workload, client } });
         });
         if taken > 0 {
+            self.stages.workload(workload, clients.mean_service());
             clients.plain_wal(queue.last(taken), |waiting, bytes| {
                 end = end.after(bytes + record::COMMIT_ALIGNED);
                 waiting.end = end;
@@ -288,6 +296,7 @@ impl Primary {
         if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
+            self.stages.answered_early(session.workload, at.since(start));
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
             out.answers.give(at, &[Waiting { end, start, session }]);
             return;
@@ -306,6 +315,7 @@ impl Primary {
     }
 
     fn begin_flush(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
+        self.stages.flush_began(now);
         // The owner sleeps only if enough *other* backends are in a transaction.
         let siblings = self.commits.waiting().saturating_sub(1);
         if self.commit_delay > Duration::ZERO && siblings >= self.commit_siblings && !need_room {
@@ -329,6 +339,7 @@ impl Primary {
                 Round::Rest => {}
                 Round::Write(target) => self.wal.write(now, target, &mut host.files),
                 Round::Flush(target) => {
+                    self.stages.flush_began(now);
                     self.wal.begin_flush_to(now, target, &mut host.files, &mut host.disk);
                 }
             }
@@ -342,10 +353,17 @@ impl Primary {
     }
 
     fn flush_step_ended(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let flushed = self.wal.flushed();
         let done = self.wal.end_step(now, &mut host.files, &mut host.disk);
         if done.failed {
             self.panicked = true;
             return;
+        }
+        if self.wal.flushed() > flushed {
+            let step = (flushed, self.wal.flushed());
+            self.stages.step_ended(now, step, done.released, &self.commits);
+        } else {
+            self.stages.delay_ended(now);
         }
         self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
         if !out.answers.is_empty() {
@@ -378,6 +396,11 @@ impl Primary {
         self.checkpoint_flushed(now, host, out);
         self.go_on_writing(now, host);
         self.busy |= self.checkpointer.recording().is_some();
+    }
+
+    /// What was seen of where the time of commits goes, since this was asked last.
+    pub fn take_stages(&mut self) -> StageSample {
+        self.stages.take()
     }
 
     /// Whether a process has died because pg_wal's volume is full, and all others must with it.

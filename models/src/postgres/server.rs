@@ -35,6 +35,7 @@ use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
 use crate::clients::Clients;
 use crate::disk::{Disk, Moved, Slowdown};
+use crate::trace::commit::StageSample;
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
@@ -201,6 +202,14 @@ impl Server {
     /// What it is doing.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What was seen of where the time of commits goes, since this was asked last.
+    pub fn take_stages(&mut self) -> StageSample {
+        match &mut self.state {
+            State::Primary(primary) => primary.take_stages(),
+            State::Down | State::Recovering { .. } | State::Standby(_) => StageSample::default(),
+        }
     }
 
     /// Its settings.

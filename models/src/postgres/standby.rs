@@ -165,35 +165,7 @@ impl Standby {
     }
 
     /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
-    #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        if !self.is_quiet() || !self.catch_up_as_foreseen(now, host, out) {
-            self.catch_up_one_by_one(now, host, out);
-        }
-    }
-
-    /// The usual case, both at once: the write in hand has ended and nothing was to be read then,
-    /// and replay came to the end of what was there. False if it is not so.
-    #[inline(always)]
-    fn catch_up_as_foreseen(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> bool {
-        let (piece, write) = (self.startup.piece_done(), self.receiver.write_done());
-        let replays_all = piece == SimTime::NEVER || self.startup.is_last_piece();
-        let foreseen = self.receiver.is_as_foreseen(&host.files, &host.disk);
-        if write > now || !replays_all || !foreseen {
-            return false;
-        }
-        let before = self.startup.replayed();
-        if piece <= now {
-            self.startup.end_piece(piece);
-            self.receiver.replayed_meanwhile();
-        }
-        let apply = if piece <= write { self.startup.replayed() } else { before };
-        self.receiver.begin_foreseen_fsync(apply, &mut host.files, &mut host.disk, out);
-        true
-    }
-
-    /// Takes note of one after the other, in order of time.
-    fn catch_up_one_by_one(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         loop {
             let piece = self.startup.piece_done();
             let write = if self.is_quiet() { self.receiver.write_done() } else { SimTime::NEVER };
@@ -247,8 +219,11 @@ impl Standby {
     }
 
     /// Does everything that is due.
-    #[inline]
+    #[inline(always)]
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if self.is_quiet() && self.usual_round(now, host, out) {
+            return;
+        }
         self.catch_up(now, host, out);
         if self.receiver.next_deadline() <= now {
             self.receiver_due(now, host, out);
@@ -261,7 +236,34 @@ impl Standby {
         }
     }
 
+    /// The usual case while nobody waits for its writes, all at once: what it had in hand is
+    /// written and fsynced as foreseen, and replay has come to the end of what was there before.
+    /// False, with nothing done, if it is not so.
     #[inline(always)]
+    fn usual_round(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> bool {
+        let (piece, before) = (self.startup.piece_done(), self.startup.replayed());
+        let replays = piece != SimTime::NEVER;
+        let replayed = if replays { self.startup.target() } else { before };
+        let usual = (!replays || (piece <= now && self.startup.is_last_piece()))
+            && replayed.segment(host.files.size) <= self.segment
+            && self.startup.retry_at() > now
+            && self.checkpointer.next_deadline() > now
+            && self.receiver.has_usual_round(now, &host.disk);
+        if !usual {
+            return false;
+        }
+        if replays {
+            self.startup.end_last_piece();
+            self.receiver.replayed_meanwhile();
+        }
+        let at_write = if piece <= self.receiver.write_done() { replayed } else { before };
+        let (files, disk) = (&mut host.files, &mut host.disk);
+        let flushed = self.receiver.end_usual_round(now, [at_write, replayed], files, disk, out);
+        self.startup.offer(now, flushed);
+        true
+    }
+
+    #[inline]
     fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let replayed = self.startup.replayed();
         let streaming = self.receiver.is_streaming();

@@ -122,6 +122,8 @@ struct Foreseen {
     done: SimTime,
     /// Until when the disk was busy when that was told.
     queue: SimTime,
+    /// The write before it adds WAL, fills no segment and needs no new file.
+    usual: bool,
 }
 
 /// What the startup process has to know.
@@ -361,7 +363,7 @@ impl WalReceiver {
 
     /// What was handed over and has not arrived by `now` is given back.
     pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
-        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives < now).count();
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
         let coming = self.inbox.split_off(arrived);
         if self.work == Work::Waiting {
             self.wait();

@@ -13,7 +13,7 @@
 
 use super::effect::{Effect, Out};
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER};
+use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER, transfer_size};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
@@ -281,11 +281,6 @@ impl WalSender {
     fn post(&self, body: Body, out: &mut Out) {
         out.send(self.standby, self.connection, body);
     }
-}
-
-/// Bytes of a transfer on the wire.
-fn transfer_size(sent: Lsn, end: Lsn, chunks: u32) -> u64 {
-    end.since(sent).0 + XLOG_DATA_HEADER * u64::from(chunks)
 }
 
 /// End of the next transfer of at most so many messages, and how many it stands for

@@ -6,10 +6,12 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
+//! [`commit`] (where the time of a commit goes),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
 //! (the numbers of `summary.json`).
 
+pub mod commit;
 pub mod describe;
 pub mod fact;
 pub mod histogram;

@@ -91,9 +91,8 @@ pub struct MaxEnd<T> {
 }
 
 /// How long a standby's lag was in which band, by what it really lacks: whether or not it is
-/// connected, and in seconds since the primary flushed the first WAL that it has not replayed, to the
-/// two-thousandth part of the run.
-/// What is left of the run lies between the bands.
+/// connected, and in seconds since the primary flushed the first WAL that it has not replayed, to
+/// the two-thousandth part of the run. What is left of the run lies between the bands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LagBands {
     /// Less than 1 MB and less than 1 s.

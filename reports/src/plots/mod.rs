@@ -6,8 +6,10 @@
 //!
 //! To add one: a file beside this one with a `series`, and a line in [`PLOTS`].
 
+pub mod bars;
 pub mod checkpoints;
 pub mod commit_latency;
+pub mod commit_stages;
 pub mod lag;
 pub mod lag_bytes;
 pub mod lag_time;
@@ -18,6 +20,7 @@ pub mod panels;
 pub mod percentiles;
 pub mod pg_wal;
 pub mod scale;
+pub mod stages_over_time;
 pub mod throughput;
 pub mod wal_retained;
 
@@ -39,9 +42,11 @@ pub struct Plot {
 }
 
 /// All plots, in the order of the page.
-pub const PLOTS: [Plot; 9] = [
+pub const PLOTS: [Plot; 11] = [
     Plot { file: "commit-latency", of_commits: true, chart: commit_latency::chart },
+    Plot { file: "commit-stages", of_commits: true, chart: commit_stages::chart },
     Plot { file: "latency-over-time", of_commits: true, chart: latency::chart },
+    Plot { file: "stages-over-time", of_commits: true, chart: stages_over_time::chart },
     Plot { file: "throughput", of_commits: true, chart: throughput::chart },
     Plot { file: "lag", of_commits: false, chart: lag::chart },
     Plot { file: "lag-bytes-by-stage", of_commits: false, chart: lag_bytes::chart },
@@ -56,6 +61,8 @@ pub const PLOTS: [Plot; 9] = [
 pub enum Chart {
     /// A quantity by the number of nines.
     Percentiles(percentiles::Percentiles),
+    /// A whole and its parts.
+    Bars(bars::Bars),
     /// A quantity over simulated time.
     OverTime(over_time::OverTime),
 }
@@ -65,6 +72,7 @@ impl Chart {
     pub fn title(&self) -> &str {
         match self {
             Chart::Percentiles(chart) => chart.title,
+            Chart::Bars(chart) => chart.title,
             Chart::OverTime(chart) => chart.title,
         }
     }
@@ -73,6 +81,7 @@ impl Chart {
     pub fn reading(&self) -> &str {
         match self {
             Chart::Percentiles(chart) => chart.reading,
+            Chart::Bars(chart) => chart.reading,
             Chart::OverTime(chart) => chart.reading,
         }
     }
@@ -81,6 +90,7 @@ impl Chart {
     pub fn nothing(&self) -> Option<&str> {
         match self {
             Chart::Percentiles(chart) => percentiles::nothing_in(chart),
+            Chart::Bars(chart) => bars::nothing_in(chart),
             Chart::OverTime(chart) => over_time::nothing_in(chart),
         }
     }
@@ -89,6 +99,7 @@ impl Chart {
     pub fn draw(&self) -> Picture {
         match self {
             Chart::Percentiles(chart) => percentiles::draw(chart),
+            Chart::Bars(chart) => bars::draw(chart),
             Chart::OverTime(chart) => over_time::draw(chart),
         }
     }
@@ -97,6 +108,7 @@ impl Chart {
     pub fn table(&self) -> Table {
         match self {
             Chart::Percentiles(chart) => percentiles::table(chart),
+            Chart::Bars(chart) => bars::table(chart),
             Chart::OverTime(chart) => over_time::table(chart),
         }
     }

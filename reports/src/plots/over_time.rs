@@ -161,7 +161,8 @@ fn legend(chart: &OverTime) -> Vec<(&str, usize)> {
     let mut entries: Vec<(&str, usize)> = Vec::new();
     for line in chart.panels.iter().flat_map(|panel| &panel.lines) {
         let entry = (line.label.as_str(), line.style);
-        if !line.label.is_empty() && !entries.contains(&entry) {
+        let drawn = line.points.iter().any(|point| point.1.is_some());
+        if drawn && !line.label.is_empty() && !entries.contains(&entry) {
             entries.push(entry);
         }
     }

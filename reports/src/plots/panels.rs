@@ -76,6 +76,20 @@ pub fn thinned(series: &Series, merge: Merge, duration: Duration) -> Points {
     (0..buckets).step_by(group).map(reduce).collect()
 }
 
+/// The mean over at most 125 spans, of a sum and the count it is of; none without a count, or where
+/// the sum is 0.
+pub fn mean(sums: &Series, counts: &Series) -> Points {
+    let buckets = sums.buckets();
+    let group = buckets.div_ceil(RATES).max(1);
+    let reduce = |from: usize| {
+        let to = (from + group).min(buckets);
+        let total = |series: &Series| (from..to).filter_map(|b| series.get(b)).sum::<u64>();
+        let mean = total(sums).checked_div(total(counts)).filter(|&mean| mean > 0);
+        (SimTime(from as u64 * sums.period().0), mean)
+    };
+    (0..buckets).step_by(group).map(reduce).collect()
+}
+
 /// The lines of all runs, in one panel if they are few.
 pub fn panels(
     runs: &[Run],
@@ -201,7 +215,11 @@ pub fn panel_each(runs: &[Run], names: &[String], parts: fn(&Run) -> Vec<Part>) 
                 left_out += 1;
                 continue;
             }
-            let full = if runs.len() > 1 { format!("{name} · {part}") } else { part };
+            let full = match (runs.len() > 1, part.is_empty()) {
+                (true, false) => format!("{name} · {part}"),
+                (true, true) => name.clone(),
+                (false, _) => part,
+            };
             let line = |(style, (label, points)): (usize, (&str, Points))| Line {
                 label: label.to_owned(),
                 style,
@@ -210,7 +228,7 @@ pub fn panel_each(runs: &[Run], names: &[String], parts: fn(&Run) -> Vec<Part>) 
             };
             panels.push(Panel {
                 run: Some(i),
-                name: Some(shortened(&full, 100)),
+                name: (!full.is_empty()).then(|| shortened(&full, 100)),
                 note: None,
                 lines: (0..).zip(lines).map(line).collect(),
                 faults: run.faults.clone(),

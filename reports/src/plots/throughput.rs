@@ -21,7 +21,7 @@ fn has_bursts(panels: &[Panel]) -> bool {
     let mut rates: Vec<u64> = points.filter(|&rate| rate > 0).collect();
     rates.sort_unstable();
     let usual = rates.get(rates.len() / 2).copied().unwrap_or(0);
-    rates.last().is_some_and(|&most| most / 8 > usual)
+    rates.last().is_some_and(|&most| most / 4 > usual)
 }
 
 /// The plot.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use models::postgres::PgVersion;
 use models::postgres::command::SlotName;
+use models::trace::commit::Stage;
 use models::trace::fact::{
     CheckpointCause, ConnectionEnd, Fact, Facts, Refusal, Scope, ServerId, What,
 };
@@ -118,6 +119,13 @@ fn fill(run: &mut Run, slow: u64) {
             run.samples.commits.add(now, 1);
             run.samples.latency_sum.add(now, latency.0);
             run.samples.latency_max.add(now, latency.0);
+            let service = latency.0.min(40_000);
+            let parts = [service, 0, (latency.0 - service) / 4, (latency.0 - service) / 2];
+            for (stage, nanos) in parts.into_iter().enumerate() {
+                run.samples.stages[stage].add(now, nanos);
+            }
+            let rest = latency.0 - parts.iter().sum::<u64>();
+            run.samples.stages[Stage::SyncRep as usize].add(now, rest);
         }
         let wal = 0x300_0000 + n * 620;
         let behind = match tick {

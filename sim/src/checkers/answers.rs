@@ -3,9 +3,9 @@
 //! Commits are answered in the order of their WAL, so of many that are answered at once the last
 //! tells for all: it has to be flushed, and what releases commits (`lsn[mode]`) has to be with the
 //! standbys themselves: what they have written, flushed, replayed. Under
-//! [`super::Checks::Moments`] that the commits end before `lsn[mode]`, too. Which standbys must have it is worked
-//! out here from the walsenders that stream and the names, apart from the rules that released the
-//! commits.
+//! [`super::Checks::Moments`] the commits must end before `lsn[mode]`, too. Which standbys must
+//! have it is worked out here from the walsenders that stream and the names, apart from the rules
+//! that released the commits.
 //!
 //! A standby may have lost what it reported by the time the commit is answered: written WAL with
 //! its host, replayed WAL with its processes. What it had before it was struck counts.
@@ -88,13 +88,13 @@ impl Answers {
             modes &= modes - 1;
             match WaitMode::ALL.get(mode) {
                 Some(&mode) => self.released(view, primary, mode, findings),
-                None => self.look_at_end(view, commits, server.flushed(), "flushed", findings),
+                None => self.look_at_end(view, commits, (server.flushed(), "flushed"), findings),
             }
         }
         if self.exact && released.is_power_of_two() && released != Out::LOCAL {
             let mode = WaitMode::ALL[released.trailing_zeros() as usize];
             let synced = primary.syncrep().synced(mode);
-            self.look_at_end(view, commits, synced, "with enough standbys", findings);
+            self.look_at_end(view, commits, (synced, "with enough standbys"), findings);
         }
     }
 
@@ -126,7 +126,13 @@ impl Answers {
     }
 
     /// None of the commits that were answered ends behind `upto`.
-    fn look_at_end(&self, view: View<'_>, commits: &[Waiting], upto: Lsn, findings: &mut Findings) {
+    fn look_at_end(
+        &self,
+        view: View<'_>,
+        commits: &[Waiting],
+        (upto, is): (Lsn, &str),
+        findings: &mut Findings,
+    ) {
         let server = &view.servers[view.primary];
         let end = commits.iter().map(|commit| commit.end).max().unwrap_or_default();
         let end = end.end_lsn(server.host.files.size);

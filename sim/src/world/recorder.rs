@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use models::postgres::command::SlotName;
+use models::trace::commit::{StageSample, StageTimes};
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
@@ -39,6 +40,10 @@ pub struct Recorder {
     flushed: Vec<(SimTime, Lsn)>,
     /// When the series want a look next.
     next_look: SimTime,
+    /// Latency of commits whose stages are not written yet.
+    unstaged: u64,
+    /// What was followed in the whole run.
+    followed: StageTimes,
     /// The bucket of the series that acknowledgements fall into now.
     bucket: Bucket,
 }
@@ -105,6 +110,8 @@ impl Recorder {
             standbys: vec![StandbyRecord::default(); standbys.len()],
             flushed: Vec::new(),
             next_look: SimTime::ZERO,
+            unstaged: 0,
+            followed: StageTimes::default(),
             bucket: Bucket { end, ..Bucket::default() },
         }
     }
@@ -198,6 +205,37 @@ impl Recorder {
         self.bucket = Bucket { start, end: start + period, ..Bucket::default() };
     }
 
+    /// Writes where the time went of the commits that were acknowledged before `at`: exactly for
+    /// those that did not wait, for the others in the shares of those that were followed.
+    pub fn stages(&mut self, at: SimTime, sample: &StageSample) {
+        self.close_bucket();
+        let waited = self.unstaged.saturating_sub(sample.early.total());
+        let mut times = sample.early;
+        self.unstaged = waited;
+        self.followed.add_all(&sample.followed);
+        if sample.followed.total() > 0 {
+            times.add_all(&sample.followed.scaled_to(waited));
+            self.unstaged = 0;
+        }
+        self.write_stages(at, &times);
+    }
+
+    /// Writes the stages of commits that nobody was followed among, in the shares of all.
+    pub fn close_stages(&mut self, end: SimTime) {
+        let times = self.followed.scaled_to(self.unstaged);
+        self.unstaged -= times.total();
+        self.write_stages(end, &times);
+    }
+
+    fn write_stages(&mut self, at: SimTime, times: &StageTimes) {
+        let before = SimTime(at.0.saturating_sub(1));
+        for (series, nanos) in self.samples.stages.iter_mut().zip(times.0) {
+            if nanos > 0 {
+                series.add(before, nanos);
+            }
+        }
+    }
+
     /// Writes the bucket in hand.
     pub fn close_bucket(&mut self) {
         let Bucket { start, commits, latency_sum, latency_max, .. } = self.bucket;
@@ -205,6 +243,7 @@ impl Recorder {
             self.samples.commits.add(start, commits);
             self.samples.latency_sum.add(start, latency_sum);
             self.samples.latency_max.add(start, latency_max);
+            self.unstaged += latency_sum;
         }
         self.bucket = Bucket { start, end: self.bucket.end, ..Bucket::default() };
     }

@@ -202,6 +202,7 @@ impl World {
                         self.servers[standby].keep_wal(parcel);
                     }
                 }
+                self.book_link(link);
             }
             self.settle_standby(standby);
         }

@@ -11,6 +11,7 @@ use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
+use models::trace::commit::StageSample;
 use models::trace::law::Violations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
@@ -36,6 +37,8 @@ impl World {
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
+                let sample = self.take_stages();
+                recorder.stages(self.now, &sample);
                 self.look(&mut recorder);
                 recorder.looked();
                 self.recorder = Some(recorder);
@@ -48,6 +51,16 @@ impl World {
         let recorder = self.recorder.as_ref().map(Recorder::next_look);
         let recorder = recorder.filter(|&at| at <= self.end).unwrap_or(SimTime::NEVER);
         self.next_look = recorder.min(self.digest.next_moment());
+    }
+
+    /// What the servers have seen of where the time of commits goes.
+    fn take_stages(&mut self) -> StageSample {
+        let mut all = StageSample::default();
+        for sample in self.servers.iter_mut().map(Server::take_stages) {
+            all.early.add_all(&sample.early);
+            all.followed.add_all(&sample.followed);
+        }
+        all
     }
 
     /// One row of every series.
@@ -167,7 +180,9 @@ impl World {
         self.look_around(SimTime(self.end.0 + 1));
         let mut recorder =
             self.recorder.take().unwrap_or_else(|| Recorder::new(scenario.duration, &[], &[]));
-        recorder.close_bucket();
+        let sample = self.take_stages();
+        recorder.stages(self.end, &sample);
+        recorder.close_stages(self.end);
         self.check_all();
         let mut summary = self.summary(scenario, &mut recorder);
         let violations = self.take_violations();

@@ -8,7 +8,7 @@ use crate::postgres::checkpointer::CheckpointConfig;
 use crate::postgres::effect::Out;
 use crate::postgres::guc::Settings;
 use crate::postgres::host::Host;
-use crate::postgres::syncrep::StandbyNames;
+use crate::postgres::syncrep::{StandbyNames, WaitMode};
 use crate::units::SimTime;
 
 impl Primary {
@@ -53,8 +53,12 @@ impl Primary {
     pub(super) fn heed_names(&mut self, now: SimTime, out: &mut Out) {
         if self.syncrep.update_standbys_defined() {
             let flushed = self.wal.flushed();
+            for mode in WaitMode::ALL {
+                self.stages.synced(now, mode, flushed, &self.commits);
+            }
             self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
             out.released |= Out::LOCAL;
+            self.stages.answered(&self.commits);
         }
     }
 }

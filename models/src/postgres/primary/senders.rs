@@ -222,7 +222,8 @@ impl Primary {
     /// checkpoint may end, and when a lag tracker is full.
     #[inline]
     pub fn looks_at_senders(&self, now: SimTime) -> bool {
-        self.senders_due.min(self.checkpointer.next_deadline()) <= now
+        self.busy
+            || self.senders_due.min(self.checkpointer.next_deadline()) <= now
             || self.wal.completes_segment(now)
             || self.senders.iter().flatten().any(WalSender::must_know_replies)
     }
@@ -248,8 +249,14 @@ impl Primary {
             {
                 out.released |= 1 << mode as u8;
                 let synced = self.wal.usable(synced);
+                if self.stages.wait_for_standbys() {
+                    self.stages.synced(now, mode, synced, &self.commits);
+                }
                 self.commits.synced(now, mode, synced, &mut out.answers);
             }
+        }
+        if self.stages.wait_for_standbys() {
+            self.stages.answered(&self.commits);
         }
         if recheck {
             self.announce(index, &release, out);

@@ -6,7 +6,7 @@ use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, WalReceiver, Work, ending}
 use crate::disk::{Disk, Moved};
 use crate::network::Parcel;
 use crate::postgres::effect::{Out, Read};
-use crate::postgres::protocol::Body;
+use crate::postgres::protocol::{Body, transfer_size};
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
@@ -24,13 +24,15 @@ impl WalReceiver {
     ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(parcel) = self.inbox.pop_front_if(|parcel| parcel.arrives < before) {
-            match parcel.message.body {
-                Body::XLogData { end: upto, redo, .. } => {
+        while let Some(parcel) = self.inbox.front().filter(|parcel| parcel.arrives < before) {
+            let (body, arrives) = (parcel.message.body, parcel.arrives);
+            match body {
+                Body::XLogData { start, end: upto, chunks, redo } => {
+                    self.inbox.pop_front();
                     writes += 1;
-                    taken += parcel.message.size().0;
+                    taken += transfer_size(start, upto, chunks);
                     end = upto;
-                    self.heard(parcel.arrives);
+                    self.heard(arrives);
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -41,14 +43,16 @@ impl WalReceiver {
                 Body::CopyDone | Body::Close => {
                     // What came before it is written and fsynced first.
                     if writes == 0 {
-                        let why = ending(parcel.message.body);
-                        return (self.work, self.busy_until) = (Work::Ending(why), now);
+                        self.inbox.pop_front();
+                        return (self.work, self.busy_until) = (Work::Ending(ending(body)), now);
                     }
-                    self.inbox.push_front(parcel);
                     break;
                 }
-                // Somebody asks for a reply.
-                _ => self.reply(now, replayed, true, false, out),
+                _ => {
+                    // Somebody asks for a reply.
+                    self.inbox.pop_front();
+                    self.reply(now, replayed, true, false, out);
+                }
             }
         }
         if taken > 0 {
@@ -66,37 +70,46 @@ impl WalReceiver {
         self.write_up_to(now, end, replayed, files, disk, out);
     }
 
-    /// Whether a write is in hand at whose end nothing else is to be done than to reply and to
-    /// begin the fsync that was foreseen: nothing comes before it ends, it fills no segment and
-    /// needs no file, and nobody else has used the disk.
-    #[inline]
-    pub fn is_as_foreseen(&self, files: &WalFiles, disk: &Disk) -> bool {
-        let Work::Writing { end } = self.work else { return false };
-        let Foreseen { at, upto, done, queue } = self.foreseen;
-        let fsyncs = done > at && queue == disk.busy_until();
-        let fills_none = upto == end && end.segment_start(files.size) <= self.flush;
-        let has_file = end > files.written && end.previous_segment(files.size) <= files.newest;
-        fsyncs
-            && fills_none
-            && has_file
-            && !self.has_received(at)
+    /// Whether the fsync after the write in hand ends at `now`, with nothing else done than to
+    /// write, to reply, to fsync and to reply again: nothing came before the write ended, nobody
+    /// else has used the disk, and no timer is due.
+    #[inline(always)]
+    pub fn has_usual_round(&self, now: SimTime, disk: &Disk) -> bool {
+        let Foreseen { at, done, queue, usual, .. } = &self.foreseen;
+        matches!(self.work, Work::Writing { .. })
+            && *done == now
+            && *usual
+            && *queue == disk.busy_until()
+            && !self.has_received(*at)
             && self.checkpoints.is_empty()
             && self.config.status_interval.is_some()
+            && self.timer > now
     }
 
-    /// That write ends, with replay at `apply`.
-    #[inline]
-    pub fn begin_foreseen_fsync(
+    /// That round ends, with replay where it was when the write ended and where it is now. Takes
+    /// what came meanwhile; how far WAL is durable.
+    #[inline(always)]
+    pub fn end_usual_round(
         &mut self,
-        apply: Lsn,
+        now: SimTime,
+        [at_write, replayed]: [Lsn; 2],
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
-    ) {
+    ) -> Lsn {
         let Foreseen { at, upto: end, done, .. } = self.foreseen;
         (self.write, files.written) = (end, end);
-        self.say(at, apply, false, out);
-        (self.work, self.busy_until) = (Work::Fsyncing { end }, disk.fsync_until(done));
+        self.say(at, at_write, false, out);
+        disk.fsync_until(done);
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        (self.flush, files.flushed) = (end, end);
+        self.say(now, replayed, false, out);
+        self.reply_if_forced(now, replayed, out);
+        match self.has_received(now) {
+            true => self.take_all(now, now, replayed, files, disk, out),
+            false => self.wait(),
+        }
+        end
     }
 
     /// Tells in advance which fsync follows the write in hand.
@@ -108,7 +121,11 @@ impl WalReceiver {
             true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
             false => self.busy_until,
         };
-        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue: disk.busy_until() };
+        let fills_none = upto == end && end.segment_start(files.size) <= self.flush;
+        let has_file = end > files.written && end.previous_segment(files.size) <= files.newest;
+        let usual = done > self.busy_until && fills_none && has_file && files.flushed <= end;
+        let queue = disk.busy_until();
+        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue, usual };
     }
 
     /// The volume has changed its pace. How that moves the fsync in hand; one that will follow the
