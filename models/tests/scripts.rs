@@ -442,6 +442,7 @@ fn empty_run(plan: &Plan) -> Run {
         workloads: vec!["commits".to_owned()],
         observations: Observations::default(),
         samples: Samples::new(duration, &servers, &standbys),
+        violations: Default::default(),
         servers,
     }
 }

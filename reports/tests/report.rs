@@ -8,6 +8,9 @@ use std::path::Path;
 
 use common::{directory, empty_run, example_run, example_runs, golden};
 use models::trace::Run;
+use models::trace::fact::{Fact, Scope, ServerId, What};
+use models::trace::law::{Law, Violation};
+use models::units::{Bytes, SimTime};
 use reports::{Context, Omission, Verdict, render, verdict};
 
 fn context(lines: &[String]) -> Context<'_> {
@@ -218,6 +221,27 @@ fn the_verdict_is_of_all_variants() {
     assert_eq!(verdict(&runs), Verdict::Met);
     runs[0].summary.laws[0].held = false;
     assert_eq!(verdict(&runs), Verdict::Failed);
+}
+
+#[test]
+fn a_broken_law_is_told_with_what_came_before_it() {
+    let mut run = example_run("base", 50);
+    let (at, server) = (SimTime(1_500_000_000), ServerId(0));
+    let crash = What::Crashed { scope: Scope::Host, lost: Bytes(8_192) };
+    let before = vec![Fact { at: SimTime(1_000_000_000), server: Some(server), what: crash }];
+    let found = "slot s2 needs segment 3".to_owned();
+    let violation = Violation { law: Law::WalKept, at, server, found, before };
+    run.violations.push(Law::WalKept, || violation.clone());
+    run.summary.laws = run.violations.summary();
+    let [law] = &reports::tables::laws(std::slice::from_ref(&run))[..] else { panic!("one law") };
+    let name = &run.servers[0];
+    let wanted = format!("broken once, at 1.500 s on {name}: slot s2 needs segment 3");
+    assert_eq!((law.law, &law.found), ("wal_kept", &wanted));
+    assert_eq!(law.before.len(), 1);
+    let page = fs::read_to_string(rendered("broken_law", &[run]).join("report.html"));
+    let page = page.expect("a page");
+    assert!(page.contains("A law of replication was broken."), "no verdict");
+    assert!(page.contains(&law.found) && page.contains(&law.before[0]), "{law:?}");
 }
 
 #[test]

@@ -5,7 +5,13 @@
 //! an operand in the metric's unit, or with a unit (`'< 5ms'` on `latency_ms.p50`). A path that
 //! cannot exist is reported when the file is read; one that a run did not fill (no such slot, no
 //! failover) does not hold, and what was measured is then `null`.
+//!
+//! `order` compares variants with each other; see [`order`].
 
+mod metrics;
+pub mod order;
+
+use models::trace::law::Law;
 use models::trace::summary::{ExpectationSummary, Summary};
 use models::units::{Lsn, LsnError};
 
@@ -14,6 +20,8 @@ use crate::limits;
 use crate::quantity;
 use crate::resolve::Context;
 use crate::tree::{Entry, Table};
+
+pub use metrics::{METRICS, Metric};
 
 /// One line of `[expect]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,69 +52,6 @@ pub enum Unit {
     /// A list of these words: `==` asks whether it has one.
     Words(&'static [&'static str]),
 }
-
-const ROLES: &[&str] = &["primary", "standby", "down"];
-const SYNC_STATES: &[&str] = &["async", "potential", "sync", "quorum"];
-const WAL_STATUS: &[&str] = &["reserved", "extended", "unreserved", "lost"];
-
-/// Every metric; `X` stands for a name, `Y` for a workload's. The keys of `summary.json`.
-pub static METRICS: &[(&str, Unit)] = &[
-    ("simulated_seconds", Unit::Seconds),
-    ("events", Unit::Number),
-    ("digest", Unit::Word(&[])),
-    ("tps", Unit::Number),
-    ("commits.attempted", Unit::Number),
-    ("commits.acknowledged", Unit::Number),
-    ("commits.cancelled", Unit::Number),
-    ("commits.lost", Unit::Number),
-    ("commits.unknown", Unit::Number),
-    ("latency_ms.mean", Unit::Millis),
-    ("latency_ms.p50", Unit::Millis),
-    ("latency_ms.p90", Unit::Millis),
-    ("latency_ms.p99", Unit::Millis),
-    ("latency_ms.p999", Unit::Millis),
-    ("latency_ms.max", Unit::Millis),
-    ("servers.X.role", Unit::Word(ROLES)),
-    ("servers.X.timeline", Unit::Number),
-    ("servers.X.insert_lsn", Unit::Lsn),
-    ("servers.X.flush_lsn", Unit::Lsn),
-    ("servers.X.pg_wal_bytes.max", Unit::Bytes),
-    ("servers.X.pg_wal_bytes.end", Unit::Bytes),
-    ("servers.X.checkpoints", Unit::Number),
-    ("servers.X.downtime_seconds", Unit::Seconds),
-    ("servers.X.rows.Y", Unit::Number),
-    ("standbys.X.upstream", Unit::Word(&[])),
-    ("standbys.X.connected", Unit::Bool),
-    ("standbys.X.lost", Unit::Bool),
-    ("standbys.X.sent_lsn", Unit::Lsn),
-    ("standbys.X.write_lsn", Unit::Lsn),
-    ("standbys.X.flush_lsn", Unit::Lsn),
-    ("standbys.X.replay_lsn", Unit::Lsn),
-    ("standbys.X.lag_bytes.max", Unit::Bytes),
-    ("standbys.X.lag_bytes.end", Unit::Bytes),
-    ("standbys.X.replay_lag_seconds.max", Unit::Seconds),
-    ("standbys.X.replay_lag_seconds.end", Unit::Seconds),
-    ("standbys.X.sync_state", Unit::Word(SYNC_STATES)),
-    ("slots.X.active", Unit::Bool),
-    ("slots.X.restart_lsn", Unit::Lsn),
-    ("slots.X.wal_status", Unit::Word(WAL_STATUS)),
-    ("slots.X.wal_status_seen", Unit::Words(WAL_STATUS)),
-    ("slots.X.safe_wal_size", Unit::Bytes),
-    ("slots.X.retained_bytes.max", Unit::Bytes),
-    ("slots.X.retained_bytes.end", Unit::Bytes),
-    ("failovers.X.at_seconds", Unit::Seconds),
-    ("failovers.X.from", Unit::Word(&[])),
-    ("failovers.X.to", Unit::Word(&[])),
-    ("failovers.X.timeline", Unit::Number),
-    ("failovers.X.lost_commits", Unit::Number),
-    ("failovers.X.downtime_seconds", Unit::Seconds),
-    ("statements.X.at_seconds", Unit::Seconds),
-    ("statements.X.value", Unit::Word(&["t", "f"])),
-    ("statements.X.count", Unit::Number),
-    ("statements.X.sqlstate", Unit::Word(&[])),
-    ("laws.X.held", Unit::Bool),
-    ("laws.X.violations", Unit::Number),
-];
 
 /// Lists whose entries are addressed by name.
 const LISTS: [&str; 6] = ["servers", "standbys", "slots", "failovers", "laws", "statements"];
@@ -183,7 +128,7 @@ pub fn unit(metric: &str) -> Option<Unit> {
         },
         _ => metric.to_owned(),
     };
-    METRICS.iter().find(|(name, _)| *name == general).map(|(_, unit)| *unit)
+    METRICS.iter().find(|metric| metric.path == general).map(|metric| metric.unit)
 }
 
 fn look_up(summary: &toml::Value, path: &str) -> Option<toml::Value> {
@@ -369,12 +314,13 @@ pub(crate) fn read(cx: Context<'_>, servers: &[&str], primary: Option<&str>) -> 
 }
 
 fn lines(cx: Context<'_>, table: &Table, names: Names<'_>) -> Vec<Expectation> {
-    let flat = table.flatten();
+    let mut flat = table.flatten();
     if flat.len() > limits::MOST_EXPECTATIONS {
         let message = format!("{} expectations are too many", flat.len());
         cx.findings.push(Finding::new(table.span, message).help("at most 1,000"));
         return Vec::new();
     }
+    flat.retain(|(metric, _)| !metric.starts_with(order::PREFIX));
     flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, names)).collect()
 }
 
@@ -414,7 +360,7 @@ fn check_path(metric: &str, names: Names<'_>) -> Result<Unit, (String, String)> 
     let shown = metric.escape_debug();
     let (list, rest) = metric.split_once('.').unwrap_or((metric, ""));
     if !LISTS.contains(&list) {
-        let plain = || METRICS.iter().map(|(m, _)| *m).filter(|m| !m.contains(".X."));
+        let plain = || METRICS.iter().map(|m| m.path).filter(|m| !m.contains(".X."));
         return unit(metric).ok_or_else(|| {
             let below: Vec<&str> = plain().filter(|m| m.starts_with(&format!("{list}."))).collect();
             let help = match nearest(metric, plain()) {
@@ -430,7 +376,7 @@ fn check_path(metric: &str, names: Names<'_>) -> Result<Unit, (String, String)> 
     unit(metric).ok_or_else(|| {
         let prefix = format!("{list}.X.");
         let fields: Vec<&str> =
-            METRICS.iter().filter_map(|(m, _)| m.strip_prefix(&prefix)).collect();
+            METRICS.iter().filter_map(|m| m.path.strip_prefix(&prefix)).collect();
         (format!("there is no metric `{shown}`"), choices(field, &format!("{list} have"), fields))
     })
 }
@@ -465,6 +411,10 @@ fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, Str
                         [action.X]: 'statements.1.sqlstate'";
             Err((format!("`{shown}` is no statement"), help.to_owned()))
         }
+        "laws" if !Law::ALL.iter().any(|law| law.name() == name) => {
+            let laws = Law::ALL.into_iter().map(Law::name);
+            Err((format!("there is no law `{shown}`"), choices(name, "there are", laws)))
+        }
         "failovers" if !name.parse::<u32>().is_ok_and(|n| n > 0) => {
             let help = "failovers are addressed by number, from 1: 'failovers.1.lost_commits'";
             Err((format!("`{shown}` is no failover"), help.to_owned()))
@@ -475,9 +425,10 @@ fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, Str
 
 #[cfg(test)]
 mod tests {
+    use models::trace::law::Violations;
     use models::trace::summary::{
-        Commits, FailoverSummary, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary,
-        StatementSummary,
+        Commits, FailoverSummary, LagBands, LatencyMs, MaxEnd, ServerSummary, SlotSummary,
+        StandbySummary, StatementSummary,
     };
     use models::units::TimelineId;
 
@@ -495,6 +446,7 @@ mod tests {
             replay_lsn: Lsn(0x300_0148),
             lag_bytes: MaxEnd { max: 5 << 20, end: 0 },
             replay_lag_seconds: MaxEnd { max: 1.5, end: 0.0 },
+            lag_bands: LagBands::default(),
             sync_state: "sync",
         };
         let slot = SlotSummary {
@@ -544,6 +496,7 @@ mod tests {
             slots: vec![slot],
             failovers: vec![failover],
             statements: vec![statement],
+            laws: Violations::default().summary(),
             ..Summary::default()
         }
     }
@@ -606,7 +559,7 @@ mod tests {
     #[test]
     fn every_metric_is_one_of_the_summary() {
         let value = toml::Value::try_from(summary()).expect("a table");
-        for (metric, _) in METRICS {
+        for Metric { path: metric, .. } in METRICS {
             let (list, _) = metric.split_once('.').unwrap_or((metric, ""));
             let name = match list {
                 "standbys" => "pg2",
@@ -614,10 +567,10 @@ mod tests {
                 "slots" => "pg1/standby_slot",
                 "failovers" => "1",
                 "statements" => "count",
-                // The laws are named by the simulator, and a slot's position may be absent.
-                _ if list == "laws" => continue,
+                "laws" => Law::Forward.name(),
                 _ => "",
             };
+            // A slot's position may be absent.
             if *metric == "slots.X.restart_lsn" {
                 continue;
             }

@@ -116,11 +116,14 @@ impl ScenarioFile {
         let library = Library::new(self.sources.clone(), &read);
         let findings = Findings::default();
         let mut found = Vec::new();
-        for plan in variants::cases(&self.root, &findings) {
+        let cases = variants::cases(&self.root, &findings);
+        let variants: Vec<String> = cases.iter().map(|plan| plan.name.clone()).collect();
+        for plan in &cases {
             let root = plan.apply(&self.root);
             let cx = Context { root: &root, library: &library, findings: &findings };
             let (name, question, variant) = (&*self.name, &*self.question, &*plan.name);
-            let case = Case { name, question, variant, settings: &plan.settings };
+            let (settings, variants) = (&*plan.settings, &*variants);
+            let case = Case { name, question, variant, settings, variants };
             if let Some((scenario, written)) = resolve::scenario(cx, case) {
                 found.push((scenario.variant.clone(), check::scenario(&scenario, &written, &root)));
             }
@@ -288,8 +291,14 @@ fn set_all(
 /// Resolves the base and every variant. What is found is left in `findings`.
 fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) -> Vec<Scenario> {
     let cases = variants::cases(&file.root, findings);
-    let case =
-        |variant, settings| Case { name: &file.name, question: &file.question, variant, settings };
+    let variants: Vec<String> = cases.iter().map(|plan| plan.name.clone()).collect();
+    let case = |variant, settings| Case {
+        name: &file.name,
+        question: &file.question,
+        variant,
+        settings,
+        variants: &variants,
+    };
     let mut of_base: Option<Vec<Finding>> = None;
     let mut scenarios = Vec::new();
     let mut rows = 0;

@@ -37,6 +37,8 @@ pub(crate) struct Case<'a> {
     pub variant: &'a str,
     /// Path and value of what it sets.
     pub settings: &'a [(String, String)],
+    /// The names of all variants.
+    pub variants: &'a [String],
 }
 
 /// What every part of the resolution needs.
@@ -85,6 +87,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec
         servers.check_capacity(cx, start);
     }
     let expect = expect::read(cx, &servers.names(), servers.primary());
+    let order = expect::order::read(cx, case, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }
@@ -105,6 +108,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec
         workloads,
         faults,
         expect,
+        order,
         actions: operations.actions,
         steps: operations.steps,
         slots: operations.slots,

@@ -11,6 +11,7 @@ use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
 
 use crate::action::{Action, Step};
 use crate::expect::Expectation;
+use crate::expect::order::Order;
 use crate::fault::Fault;
 use crate::workload::Workload;
 
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub slots: Vec<String>,
     /// What is expected of the summary.
     pub expect: Vec<Expectation>,
+    /// What is to rise from one variant to the next; the same for all variants of a file.
+    pub order: Vec<Order>,
     /// Settings that are accepted and that no model reads: `server: name`.
     pub not_modelled: Vec<String>,
 }

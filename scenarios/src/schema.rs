@@ -135,7 +135,10 @@ fn settings() -> Schema {
 /// Metrics without a name in them; the others are too many to list.
 fn expectations() -> Schema {
     let value = || json_schema!({ "type": ["string", "number", "boolean"] });
-    let plain = METRICS.iter().map(|(metric, _)| *metric).filter(|m| !m.contains(".X."));
-    let properties: BTreeMap<&str, Schema> = plain.map(|metric| (metric, value())).collect();
+    let plain = METRICS.iter().map(|metric| metric.path).filter(|m| !m.contains(".X."));
+    let mut properties: BTreeMap<&str, Schema> = plain.map(|metric| (metric, value())).collect();
+    let variants = json_schema!({ "type": "array", "items": { "type": "string" }, "minItems": 2 });
+    let order = json_schema!({ "type": "object", "additionalProperties": variants });
+    properties.insert("order", order);
     json_schema!({ "type": "object", "properties": properties })
 }

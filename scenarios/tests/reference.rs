@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use models::trace::law::Law;
 use scenarios::keys::{self, Section, Shape};
 use scenarios::{catalog, expect, presets, schema};
 
@@ -118,20 +119,14 @@ fn tables() -> String {
     for workload in &presets::WORKLOADS {
         let _ = writeln!(out, "| `{}` | {} | {} |", workload.name, workload.doc, workload.source);
     }
-    let _ = writeln!(out, "\n### Metrics\n\n| path | compared with |\n|---|---|");
-    for (metric, unit) in expect::METRICS {
-        let with = match unit {
-            expect::Unit::Number => "a number".to_owned(),
-            expect::Unit::Millis => "a time, or milliseconds".to_owned(),
-            expect::Unit::Seconds => "a time, or seconds".to_owned(),
-            expect::Unit::Bytes => "a size, or bytes".to_owned(),
-            expect::Unit::Bool => "`true`, `false`".to_owned(),
-            expect::Unit::Lsn => "a WAL position".to_owned(),
-            expect::Unit::Word([]) => "a word".to_owned(),
-            expect::Unit::Word(words) => words.join(", "),
-            expect::Unit::Words(words) => format!("whether it has {}", words.join(", ")),
-        };
-        let _ = writeln!(out, "| `{metric}` | {with} |");
+    let _ = writeln!(out, "\n### Metrics\n\n| path | compared with | |\n|---|---|---|");
+    for metric in expect::METRICS {
+        let with = metric.unit.describe();
+        let _ = writeln!(out, "| `{}` | {with} | {} |", metric.path, metric.doc);
+    }
+    let _ = writeln!(out, "\n### Laws\n\n| law | |\n|---|---|");
+    for law in Law::ALL {
+        let _ = writeln!(out, "| `{}` | {} |", law.name(), law.doc());
     }
     let _ = writeln!(out, "\n### Catalogue\n\n| name | question |\n|---|---|");
     for entry in catalog::all() {

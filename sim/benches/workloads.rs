@@ -66,6 +66,7 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         workloads: vec![workload],
         faults: Vec::new(),
         expect: Vec::new(),
+        order: Vec::new(),
         actions: Vec::new(),
         steps: Vec::new(),
         slots: SERVERS[1..].iter().map(|&name| name.to_owned()).collect(),

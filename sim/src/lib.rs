@@ -1,10 +1,12 @@
 //! Plays a scenario: a pure event core ([`world`]) and a control plane on madsim ([`control`]).
 //!
 //! * [`world`]: servers, clients, links: all of PostgreSQL, and all the speed.
+//! * [`checkers`]: laws that hold in every run.
 //! * [`control`]: hosts, postmasters and the fault schedule, as async tasks.
 //! * [`sweep`]: many runs at once.
 //! * [`omissions`]: what all of it leaves out.
 
+pub mod checkers;
 pub mod control;
 pub mod omissions;
 pub mod sweep;
@@ -45,13 +47,15 @@ impl Outside {
 pub struct Options {
     /// Whether facts, samples and latencies are kept. Off changes no byte of the digest.
     pub record: bool,
+    /// How often the run is held against the laws. Changes no byte of the digest either.
+    pub laws: checkers::Checks,
     /// Seed of madsim's own dice, which have no say in any result; a test varies it.
     pub madsim_seed: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { record: true, madsim_seed: 0 }
+        Options { record: true, laws: checkers::Checks::Looks, madsim_seed: 0 }
     }
 }
 

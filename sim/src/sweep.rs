@@ -12,12 +12,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use models::trace::Run;
+use scenarios::expect::order;
 use scenarios::scenario::Scenario;
 
 use crate::{Options, Outside, RunError, run};
 
 /// Plays all scenarios, `threads` at once; `outside` has one entry for each. Results are in the
-/// order of the scenarios.
+/// order of the scenarios. What a file expects of one variant against another is judged when all
+/// are there.
 ///
 /// # Panics
 /// If `outside` does not have as many entries as `scenarios`.
@@ -27,7 +29,25 @@ pub fn run_all(
     options: Options,
     outside: &[Outside],
 ) -> Vec<Result<Run, RunError>> {
-    run_each(scenarios, threads, options, outside, |_, run| run)
+    let mut runs = run_each(scenarios, threads, options, outside, |_, run| run);
+    judge_orders(scenarios, &mut runs);
+    runs
+}
+
+/// Holds each variant against those of the same file and seed that its orders name.
+fn judge_orders(scenarios: &[Scenario], runs: &mut [Result<Run, RunError>]) {
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let summary = |index: usize| runs[index].as_ref().ok().map(|run| &run.summary);
+        let other = |variant: &str| {
+            let of = |s: &Scenario| (&s.name, s.seed) == (&scenario.name, scenario.seed);
+            summary(scenarios.iter().position(|s| of(s) && s.variant == variant)?)
+        };
+        let Some(own) = summary(index).filter(|_| !scenario.order.is_empty()) else { continue };
+        let outcomes = order::judge(scenario, own, other);
+        if let Ok(run) = &mut runs[index] {
+            run.summary.expectations.extend(outcomes);
+        }
+    }
 }
 
 /// The same, but `keep` makes of each run what is to be kept of it as soon as it is over, on the

@@ -13,81 +13,14 @@ use std::path::PathBuf;
 use models::trace::Run;
 use scenarios::catalog::{self, CatalogEntry};
 use scenarios::scenario::Scenario;
+use sim::checkers::Checks;
 use sim::world::World;
 use sim::{Options, Outside, control, sweep};
 
 const SEEDS: u64 = 100;
 
-/// Everything that has a die or an order: quantiles on disks and links, three kinds of workload,
-/// all kinds of faults, some of them on top of each other.
-const STORMY: &str = "
-duration = '12s'
-[postgresql]
-synchronous_standby_names = 'ANY 1 (pg2, pg3)'
-wal_sender_timeout = '2s'
-wal_receiver_timeout = '2s'
-wal_retrieve_retry_interval = '300ms'
-checkpoint_timeout = '30s'
-max_wal_size = '64MB'
-min_wal_size = '32MB'
-[server.pg1]
-[server.pg2]
-upstream = 'pg1'
-slot = 'pg2'
-disk = 'cloud-ssd'
-[server.pg3]
-upstream = 'pg1'
-disk = 'hdd'
-[link.near]
-between = ['pg1', 'pg2']
-rtt = { p50 = '1ms', p99 = '4ms', max = '20ms' }
-[workload.orders]
-rate = '300/s'
-[workload.desks]
-clients = 10
-think = { p50 = '20ms', p99 = '90ms', max = '200ms' }
-synchronous_commit = 'off'
-[workload.nightly]
-bulk = '30MB'
-at = '1s'
-over = '2s'
-[fault.a]
-kind = 'link_cut'
-between = ['pg1', 'pg2']
-at = '2s'
-for = '4s'
-[fault.b]
-kind = 'crash'
-server = 'pg3'
-at = '3s'
-for = '1s'
-[fault.c]
-kind = 'crash'
-what = 'host'
-server = 'pg1'
-at = '5100ms'
-for = '700ms'
-[fault.d]
-kind = 'freeze'
-server = 'pg2'
-at = '5s'
-for = '3s'
-[fault.e]
-kind = 'link_hold'
-between = ['pg1', 'pg3']
-at = '7s'
-for = '500ms'
-[fault.f]
-kind = 'link_reset'
-between = ['pg1', 'pg3']
-at = '8s'
-[fault.g]
-kind = 'freeze'
-what = 'host'
-server = 'pg1'
-at = '9s'
-for = '800ms'
-";
+/// Everything that has a die or an order.
+const STORMY: &str = include_str!("scenes/stormy.toml");
 
 fn stormy() -> Vec<Scenario> {
     let scenario = scenes::scenario(STORMY);
@@ -130,12 +63,28 @@ fn a_hundred_seeds_play_the_same_again_on_any_thread_and_with_any_seed_of_madsim
 fn nobody_who_watches_changes_a_run() {
     let scenarios = stormy();
     let watched = play_all(&scenarios, 2, Options::default());
-    let alone = play_all(&scenarios, 2, Options { record: false, ..Options::default() });
+    let nobody = Options { record: false, laws: Checks::None, ..Options::default() };
+    let alone = play_all(&scenarios, 2, nobody);
     for (watched, alone) in watched.iter().zip(&alone) {
         assert_eq!(watched.digest, alone.digest, "seed {}", watched.seed);
         assert_eq!(watched.moments, alone.moments, "seed {}", watched.seed);
         assert_eq!(watched.summary.events, alone.summary.events, "seed {}", watched.seed);
         assert_eq!(alone.facts.iter().count(), 0);
+    }
+}
+
+#[test]
+fn holding_a_run_to_the_laws_changes_no_byte_of_it() {
+    let scenarios = &stormy()[..20];
+    let play = |laws| play_all(scenarios, 2, Options { laws, ..Options::default() });
+    let unchecked = play(Checks::None);
+    for laws in [Checks::Looks, Checks::Moments] {
+        for (checked, unchecked) in play(laws).iter_mut().zip(&unchecked) {
+            assert!(!checked.summary.laws.is_empty() && unchecked.summary.laws.is_empty());
+            checked.summary.laws.clear();
+            assert!(essence(checked) == essence(unchecked), "seed {}, {laws:?}", checked.seed);
+            assert!(checked.facts.iter().eq(unchecked.facts.iter()), "seed {}", checked.seed);
+        }
     }
 }
 

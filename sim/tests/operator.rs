@@ -176,7 +176,7 @@ fn madsims_seed_has_no_say_and_the_log_plays_the_same_run_again() {
     let first = play(&scenario, Options::default());
     let digest = first.world.digest();
     for madsim_seed in 1..8 {
-        let options = Options { madsim_seed, record: madsim_seed % 2 == 0 };
+        let options = Options { madsim_seed, record: madsim_seed % 2 == 0, ..Options::default() };
         let again = play(&scenario, options);
         assert_eq!((again.world.digest(), &again.log), (digest, &first.log), "{madsim_seed}");
     }

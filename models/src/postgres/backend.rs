@@ -248,6 +248,11 @@ impl Commits {
             || self.abandoned.iter().any(|(of, _)| *of == mode)
     }
 
+    /// How many clients wait for the answer to a commit.
+    pub fn awaited(&self) -> usize {
+        self.local.live().len() + self.remote.iter().map(|queue| queue.live().len()).sum::<usize>()
+    }
+
     /// How many backends wait.
     pub fn waiting(&self) -> usize {
         let remote: usize = self.remote.iter().map(|queue| queue.live().len()).sum();

@@ -73,9 +73,14 @@ pub struct Out {
     pub effects: Vec<Effect>,
     /// Answers to clients.
     pub answers: Answers,
+    /// What the answers had waited for: a bit for each of `WaitMode`, and [`Out::LOCAL`].
+    pub released: u8,
 }
 
 impl Out {
+    /// Commits were answered that waited for the local flush alone.
+    pub const LOCAL: u8 = 1 << 3;
+
     /// Whether there is nothing to carry out.
     #[inline]
     pub fn is_empty(&self) -> bool {

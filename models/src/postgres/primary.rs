@@ -171,6 +171,12 @@ impl Primary {
         WaitMode::ALL.into_iter().any(|each| mode(each) && self.commits.waits_for(each))
     }
 
+    /// The commits of clients.
+    #[inline]
+    pub fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
     /// The level of a commit whose workload sets `level`.
     pub fn level(&self, level: Option<SynchronousCommit>) -> SynchronousCommit {
         level.unwrap_or(self.level)
@@ -360,6 +366,9 @@ impl Primary {
             self.stages.delay_ended(now);
         }
         self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
+        if !out.answers.is_empty() {
+            out.released |= Out::LOCAL;
+        }
         if done.released {
             self.flush_if_wanted(now, false, host);
         }

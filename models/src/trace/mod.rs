@@ -8,13 +8,14 @@
 //! [`describe`] (in plain words),
 //! [`commit`] (where the time of a commit goes),
 //! [`observation`] (what views showed),
-//! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
-//! `summary.json`).
+//! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
+//! (the numbers of `summary.json`).
 
 pub mod commit;
 pub mod describe;
 pub mod fact;
 pub mod histogram;
+pub mod law;
 pub mod messages;
 pub mod observation;
 pub mod sample;
@@ -26,6 +27,7 @@ use crate::units::{Bytes, Duration, SimTime};
 
 use fact::{Facts, What};
 use histogram::Histogram;
+use law::Violations;
 use observation::Observations;
 use sample::Samples;
 use summary::Summary;
@@ -77,6 +79,8 @@ pub struct Run {
     pub observations: Observations,
     /// How it went over time.
     pub samples: Samples,
+    /// The laws that were broken.
+    pub violations: Violations,
 }
 
 /// One thing that an operator was to do.

@@ -48,7 +48,8 @@ pub struct Summary {
 /// What became of the commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Commits {
-    /// Intended starts within the run.
+    /// Intended starts within the run: the sum of `acknowledged`, `cancelled`, `unknown`,
+    /// `refused` and `waiting`.
     pub attempted: u64,
     /// Answered with COMMIT.
     pub acknowledged: u64,
@@ -59,6 +60,10 @@ pub struct Commits {
     pub lost: u64,
     /// The connection ended before an answer came: the client does not know.
     pub unknown: u64,
+    /// There was no primary to connect to.
+    pub refused: u64,
+    /// Neither answered nor over when the run ended.
+    pub waiting: u64,
 }
 
 /// A latency's mean and percentiles in milliseconds.
@@ -85,6 +90,17 @@ pub struct MaxEnd<T> {
     pub max: T,
     /// At the end.
     pub end: T,
+}
+
+/// How long a standby's lag was in which band, by what it really lacks: whether or not it is
+/// connected, and in seconds since the primary flushed the first WAL that it has not replayed, to
+/// the two-thousandth part of the run. What is left of the run lies between the bands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct LagBands {
+    /// Less than 1 MB and less than 1 s.
+    pub good_seconds: f64,
+    /// More than 100 MB or more than 10 s.
+    pub concerning_seconds: f64,
 }
 
 /// One server.
@@ -154,6 +170,8 @@ pub struct StandbySummary {
     pub replay_lsn: Lsn,
     /// The primary's flush_lsn less what this standby has replayed.
     pub lag_bytes: MaxEnd<u64>,
+    /// How long it was close to the primary, and how long far behind.
+    pub lag_bands: LagBands,
     /// `replay_lag` as the upstream's view shows it; NULL counts as 0.
     pub replay_lag_seconds: MaxEnd<f64>,
     /// `async`, `potential`, `sync` or `quorum` at the end; empty while disconnected.

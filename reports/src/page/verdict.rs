@@ -41,7 +41,11 @@ pub fn headline(runs: &[Run]) -> Markup {
             @for law in &broken {
                 p {
                     @if several { (law.variant) ": " }
-                    "law " code { (law.what) } " " (law.measured) "."
+                    "law " code { (law.law) } " " (law.found) "."
+                }
+                @if !law.before.is_empty() {
+                    p.small { "Before that:" }
+                    ul.small { @for line in &law.before { li { (line) } } }
                 }
             }
         }

@@ -1,17 +1,20 @@
 //! What was expected, what was measured, and the laws that every run is held against.
 
 use models::trace::Run;
+use models::trace::fact::Fact;
+use models::trace::law::Violation;
+use models::trace::messages::Words;
 
 use crate::variant_names;
 
-/// One expectation or law of one variant.
+/// One expectation of one variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The variant.
     pub variant: String,
-    /// The metric's path, or the law's name.
+    /// The metric's path.
     pub what: String,
-    /// The comparison; empty for a law.
+    /// The comparison.
     pub wanted: String,
     /// What was measured.
     pub measured: String,
@@ -37,20 +40,48 @@ pub fn expectations(runs: &[Run]) -> Vec<Outcome> {
     all
 }
 
+/// A law that was broken by one variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The variant.
+    pub variant: String,
+    /// The law's name.
+    pub law: &'static str,
+    /// How often, and what was found first.
+    pub found: String,
+    /// What happened last before, a line each.
+    pub before: Vec<String>,
+}
+
 /// The laws that were broken, in order.
-pub fn laws(runs: &[Run]) -> Vec<Outcome> {
+pub fn laws(runs: &[Run]) -> Vec<Broken> {
     let names = variant_names(runs);
     let mut broken = Vec::new();
     for (run, name) in runs.iter().zip(&names) {
         for law in run.summary.laws.iter().filter(|law| !law.held) {
-            broken.push(Outcome {
-                variant: name.clone(),
-                what: law.name.to_owned(),
-                wanted: String::new(),
-                measured: format!("broken {} times", law.violations),
-                met: false,
-            });
+            let often = match law.violations {
+                1 => "broken once".to_owned(),
+                n => format!("broken {n} times"),
+            };
+            let first = run.violations.iter().find(|violation| violation.law.name() == law.name);
+            let (found, before) = match first {
+                Some(first) => (found(run, &often, first), before(run, first)),
+                None => (often, Vec::new()),
+            };
+            broken.push(Broken { variant: name.clone(), law: law.name, found, before });
         }
     }
     broken
+}
+
+fn found(run: &Run, often: &str, first: &Violation) -> String {
+    let server = run.servers.get(first.server.index()).map_or("?", String::as_str);
+    let when = if often.ends_with("once") { "at" } else { "first at" };
+    format!("{often}, {when} {} on {server}: {}", first.at, first.found)
+}
+
+fn before(run: &Run, first: &Violation) -> Vec<String> {
+    let words = Words::new(run);
+    let line = |fact: &Fact| format!("{}  {}", fact.at, words.describe(fact));
+    first.before.iter().map(line).collect()
 }

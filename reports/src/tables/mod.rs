@@ -8,7 +8,7 @@ mod timeline;
 
 pub use comparison::comparison;
 pub use details::{commits, servers, slots, standbys};
-pub use expectations::{Outcome, expectations, laws};
+pub use expectations::{Broken, Outcome, expectations, laws};
 pub use settings::settings;
 pub use timeline::{Entry, Timeline, timeline};
 

@@ -49,6 +49,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         pg_version: PgVersion::DEFAULT,
         duration,
         samples: Samples::new(duration, &servers, &standbys),
+        violations: Default::default(),
         servers,
         slots: vec!["ocean_slot".to_owned()],
         workloads: vec!["orders".to_owned()],
@@ -322,6 +323,8 @@ fn summary(run: &Run, slow: u64) -> Summary {
             cancelled: 0,
             lost,
             unknown: 40,
+            refused: 860,
+            waiting: 0,
         },
         tps: count as f64 / 120.0,
         latency_ms: LatencyMs {
@@ -387,6 +390,7 @@ fn standbys(run: &Run) -> Vec<StandbySummary> {
         .standbys
         .iter()
         .map(|s| StandbySummary {
+            lag_bands: Default::default(),
             name: s.name.clone(),
             upstream: s.upstream.clone(),
             connected: true,

@@ -2,6 +2,7 @@
 
 use super::paths::{self, Where};
 use crate::error::{Finding, Findings, enumerate, nearest};
+use crate::expect::order;
 use crate::keys;
 use crate::limits;
 use crate::read::{Fields, named};
@@ -204,6 +205,11 @@ fn read_variant(root: &Table, name: &str, fields: &Fields<'_>) -> Plan {
         match node.table() {
             Some(table) => {
                 plan.expect = table.flatten().into_iter().map(|(m, e)| (m, e.clone())).collect();
+                for (_, entry) in order::lines(table) {
+                    let message = "an order compares variants: it is none of one variant's";
+                    let finding = Finding::new(entry.key_span, message);
+                    findings.push(finding.help("put it into the file's own [expect]"));
+                }
             }
             None => {
                 let message = format!("`expect` is a table of comparisons, not {}", node.kind());

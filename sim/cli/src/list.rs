@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use models::postgres::PgVersion;
 use models::postgres::guc::{self, Context, Kind, MODELLED, Settings};
+use models::trace::law::Law;
 use scenarios::check::RULES;
 use scenarios::expect::METRICS;
 use scenarios::{catalog, keys, presets};
@@ -39,13 +40,15 @@ pub enum Listed {
     Presets,
     /// What `[expect]` can ask for: paths into summary.json.
     Metrics,
+    /// What never happens, and is looked at in every run.
+    Laws,
     /// PostgreSQL's settings that change a run.
     Settings,
     /// What `walden check` looks for, by code.
     Findings,
 }
 
-/// List scenarios, faults, actions, presets, metrics, settings or findings.
+/// List scenarios, faults, actions, presets, metrics, laws, settings or findings.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ListArgs {
@@ -70,6 +73,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Actions => actions(&mut list),
         Listed::Presets => presets(&mut list),
         Listed::Metrics => metrics(&mut list),
+        Listed::Laws => laws(&mut list),
         Listed::Settings => settings(&mut list),
         Listed::Findings => findings(&mut list),
     }
@@ -140,12 +144,16 @@ fn presets(list: &mut List) {
     }
 }
 
-/// One a line, for scripts too.
 fn metrics(list: &mut List) {
-    for (path, _) in METRICS {
-        if list.takes(path) {
-            list.terminal.line(path);
-        }
+    for metric in METRICS {
+        let compared = format!("Compared with: {}.", metric.unit.describe());
+        list.item(metric.path, &[metric.doc, &compared]);
+    }
+}
+
+fn laws(list: &mut List) {
+    for law in Law::ALL {
+        list.item(law.name(), &[law.doc()]);
     }
 }
 

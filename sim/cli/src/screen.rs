@@ -150,9 +150,13 @@ impl Screen<'_> {
             terminal.line(format!("  {} {line}", terminal.paint(style, mark)));
         }
         for law in tables::laws(self.runs) {
-            let broken = format!("{}  law {}: {}", law.variant, law.what, law.measured);
+            let broken = format!("{}  law {}: {}", law.variant, law.law, law.found);
             let mark = terminal.paint(Style::Bad, "✗");
-            terminal.line(format!("  {mark} {}, a bug in Walden", plain(&broken)));
+            terminal.line(format!("  {mark} {}", plain(&broken)));
+            for line in law.before {
+                terminal.line(format!("      before: {}", plain(&line)));
+            }
+            terminal.line("      This is a bug of Walden: the numbers are not to be believed.");
         }
     }
 

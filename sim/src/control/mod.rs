@@ -135,7 +135,8 @@ fn play_here(
     outside: &Outside,
     cast: impl FnOnce(&Rc<Hosts>),
 ) -> Result<Result<Played, SimTime>, Trouble> {
-    let world = World::new(scenario, options.record);
+    let mut world = World::new(scenario, options.record);
+    world.check_laws(options.laws);
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
     let end = runtime.block_on(async {

@@ -26,10 +26,12 @@ use super::recorder::Recorder;
 use super::rows::Rows;
 use super::streams::Stream;
 use super::{Checkpoints, Workload, World};
+use crate::checkers::Checks;
 use models::postgres::effect::Out;
 
 impl World {
-    /// The world at the start of a run. Without `record` nothing is written down.
+    /// The world at the start of a run. Without `record` nothing is written down or held
+    /// against the laws.
     pub fn new(scenario: &Scenario, record: bool) -> World {
         let servers: Vec<Server> =
             (0..scenario.servers.len()).map(|index| server(scenario, index)).collect();
@@ -71,6 +73,10 @@ impl World {
             agenda: Agenda::new(servers.len() + links.len() + 1),
             digest: Digest::new(scenario.duration, servers.len()),
             recorder: record.then(|| recorder(scenario, &standbys)),
+            checkers: None,
+            checks_moments: false,
+            refused: 0,
+            disconnected: 0,
             servers,
             links,
             routes,
@@ -88,6 +94,9 @@ impl World {
             out: Out::default(),
         };
         world.begin(scenario);
+        if record {
+            world.check_laws(Checks::Looks);
+        }
         world
     }
 

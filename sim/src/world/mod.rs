@@ -13,6 +13,7 @@ pub mod agenda;
 pub mod build;
 pub mod dice;
 pub mod digest;
+mod laws;
 mod links;
 pub mod recorder;
 mod routes;
@@ -38,6 +39,7 @@ use models::trace::observation::Observation;
 use models::units::{Lsn, SimTime};
 use scenarios::action::View;
 
+use crate::checkers::Checkers;
 use agenda::Agenda;
 use digest::Digest;
 use recorder::Recorder;
@@ -176,12 +178,20 @@ pub struct World {
     digest: Digest,
     events: u64,
     recorder: Option<Recorder>,
+    /// Who holds the run to the laws.
+    checkers: Option<Box<Checkers>>,
+    /// They want the close of every moment and every message of WAL.
+    checks_moments: bool,
     /// When the digest or the recorder wants a look.
     next_look: SimTime,
     /// Flush position of the primary when it was looked at last.
     primary_flushed: Lsn,
     /// A transaction that found wal_buffers full.
     held: Option<(usize, Arrival)>,
+    /// Commits that found no primary.
+    refused: u64,
+    /// Commits whose connection ended before they were inserted.
+    disconnected: u64,
     /// Sessions went on at this moment at the earliest: the last start or thaw of the primary.
     sessions_since: SimTime,
     /// Every server's checkpoints.
@@ -227,7 +237,8 @@ impl World {
     /// Plays all data events up to and including `until`, or stops at the close of the first
     /// moment at which one of `watches` holds.
     pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
-        let positions = watches.iter().any(|watch| watch.is_of_positions());
+        let every_moment = self.checks_moments;
+        let positions = every_moment || watches.iter().any(|watch| watch.is_of_positions());
         self.touched = true;
         loop {
             let (source, at) = self.agenda.first();
@@ -240,6 +251,9 @@ impl World {
                         if self.agenda.first() != (source, at) {
                             continue;
                         }
+                    }
+                    if every_moment {
+                        self.check_all();
                     }
                     if watches.iter().any(|&watch| self.holds(watch)) {
                         return Reached::Saw;
@@ -269,6 +283,7 @@ impl World {
         self.look_around(self.now);
         self.be_loud();
         self.feed(self.now);
+        self.check_before();
         let now = self.now;
         match action {
             Action::Crash { server, scope } => {
@@ -315,6 +330,7 @@ impl World {
         }
         self.digest.fold(now.0);
         self.book_clients();
+        self.check_all();
         self.touched = true;
     }
 
@@ -322,8 +338,12 @@ impl World {
     pub fn fact(&mut self, server: Option<ServerId>, what: What) {
         // What control code finds next is the same whether or not somebody looked before.
         self.read_all_quiet(self.now);
+        let fact = Fact { at: self.now, server, what };
+        if let Some(checkers) = &mut self.checkers {
+            checkers.noted(fact);
+        }
         if let Some(recorder) = &mut self.recorder {
-            recorder.fact(Fact { at: self.now, server, what });
+            recorder.fact(fact);
         }
     }
 
@@ -486,6 +506,7 @@ impl World {
             self.refuse_clients();
         }
         let ready = self.takes_sessions(server);
+        self.check_fact(server, &what);
         if let Some(recorder) = &mut self.recorder {
             let id = Some(self.servers[server].id());
             recorder.fact(Fact { at: self.now, server: id, what });

@@ -13,7 +13,12 @@ use models::trace::fact::{Fact, Facts, ServerId};
 use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
 use models::trace::sample::Samples;
-use models::units::{Bytes, Duration, SimTime};
+use models::units::{Bytes, Duration, Lsn, SimTime};
+
+/// Below both a standby's lag is good: what monitoring of PostgreSQL commonly starts with.
+const GOOD: (Bytes, Duration) = (Bytes(1 << 20), Duration::s(1));
+/// Above either it is concerning.
+const CONCERNING: (Bytes, Duration) = (Bytes(100 << 20), Duration::s(10));
 
 /// What is written down.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Recorder {
     pub slots: BTreeMap<(usize, SlotName), SlotRecord>,
     /// Every standby's largest lags, in the order of [`Samples::standbys`].
     pub standbys: Vec<StandbyRecord>,
+    /// What the primary had flushed at each look.
+    flushed: Vec<(SimTime, Lsn)>,
     /// When the series want a look next.
     next_look: SimTime,
     /// Latency of commits whose stages are not written yet.
@@ -76,6 +83,13 @@ pub struct StandbyRecord {
     pub replay_lag: Duration,
     /// Largest lag in bytes since the series looked last.
     recent_lag_bytes: u64,
+    /// Time in the bands of [`models::trace::summary::LagBands`].
+    pub good: Duration,
+    /// The other one.
+    pub concerning: Duration,
+    /// The first look whose flush position it has not replayed: an index into
+    /// [`Recorder::flushed`].
+    lacks: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,6 +115,7 @@ impl Recorder {
             servers: vec![ServerRecord::default(); servers.len()],
             slots: BTreeMap::new(),
             standbys: vec![StandbyRecord::default(); standbys.len()],
+            flushed: Vec::new(),
             next_look: SimTime::ZERO,
             unstaged: 0,
             followed: StageTimes::default(),
@@ -156,6 +171,31 @@ impl Recorder {
         record.lag_bytes = record.lag_bytes.max(recent);
         record.recent_lag_bytes = 0;
         recent
+    }
+
+    /// The primary has flushed up to `flushed` at this look.
+    pub fn flushed(&mut self, flushed: Lsn) {
+        self.flushed.push((self.next_look, flushed));
+    }
+
+    /// At this look a standby has replayed up to `replayed`: it was in a band since the last one.
+    pub fn lag_band(&mut self, standby: usize, replayed: Lsn) {
+        let [.., (before, _), (now, flushed)] = self.flushed[..] else { return };
+        let record = &mut self.standbys[standby];
+        let has = |index: usize| self.flushed.get(index).is_some_and(|(_, lsn)| *lsn <= replayed);
+        while has(record.lacks) {
+            record.lacks += 1;
+        }
+        while record.lacks > 0 && !has(record.lacks - 1) {
+            record.lacks -= 1;
+        }
+        let behind = flushed.since(replayed);
+        let age = self.flushed.get(record.lacks).map_or(Duration::ZERO, |(at, _)| now.since(*at));
+        if behind < GOOD.0 && age < GOOD.1 {
+            record.good += now.since(before);
+        } else if behind > CONCERNING.0 || age > CONCERNING.1 {
+            record.concerning += now.since(before);
+        }
     }
 
     /// Whether a server accepts connections from now on.

@@ -30,7 +30,12 @@ impl World {
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                     }
-                    Effect::CandidatesChanged => self.be_loud(),
+                    Effect::CandidatesChanged => {
+                        if let Some(checkers) = &mut self.checkers {
+                            checkers.candidates_changed();
+                        }
+                        self.be_loud();
+                    }
                     Effect::Fact(what) => self.happened(server, *what),
                 }
             }
@@ -56,6 +61,9 @@ impl World {
     /// Hands a message to the link; the servers' kernels drop what has no way to go.
     #[inline]
     pub(super) fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+        if self.checks_moments {
+            self.check_sent(from.index(), to, message);
+        }
         if self.hand_over(at, to.index(), message) {
             return;
         }

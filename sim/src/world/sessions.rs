@@ -105,6 +105,7 @@ impl World {
     }
 
     pub(super) fn answer_clients(&mut self) {
+        self.check_answers();
         let (at, commits) = (self.out.answers.at, &self.out.answers.to);
         let mut all = Chain::default();
         let latencies = commits.iter().map(|commit| {
@@ -134,6 +135,7 @@ impl World {
         if let Some((workload, arrival)) = self.held.take()
             && arrival.kind == ArrivalKind::Commit
         {
+            self.disconnected += 1;
             let clients = &mut self.workloads[workload].clients;
             clients.answered(self.now + RECONNECT, arrival.client);
         }
@@ -147,6 +149,7 @@ impl World {
             let clients = &mut self.workloads[workload].clients;
             let arrival = clients.take();
             if arrival.kind == ArrivalKind::Commit {
+                self.refused += 1;
                 clients.answered(arrival.at + RECONNECT, arrival.client);
             }
         }

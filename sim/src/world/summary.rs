@@ -7,17 +7,18 @@ use std::collections::BTreeMap;
 
 use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
-use models::postgres::server::{Server, State, Toll};
+use models::postgres::server::{Server, State};
 use models::postgres::slot::Slot;
 use models::postgres::statement::{Answer, Asked};
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
 use models::trace::commit::StageSample;
 use models::trace::fact::ServerId;
+use models::trace::law::Violations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
-    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, StatementSummary,
-    Summary,
+    Commits, LagBands, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary,
+    StatementSummary, Summary,
 };
 use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
@@ -27,6 +28,7 @@ use scenarios::workload::Workload;
 
 use super::World;
 use super::recorder::Recorder;
+use crate::checkers::Count;
 
 impl World {
     /// Everything before `now` has happened: looks that are due are taken, in order. Nothing
@@ -35,6 +37,7 @@ impl World {
         while self.next_look < now {
             self.now = self.now.max(self.next_look);
             self.read_all_quiet(self.now);
+            self.check_all();
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
@@ -81,7 +84,10 @@ impl World {
         }
         self.look_at_slots(recorder);
         self.sample_slots(recorder, at);
+        recorder.flushed(self.servers[self.primary].flushed());
         for index in 0..self.standbys.len() {
+            let replayed = self.servers[self.standbys[index]].replayed(self.now);
+            recorder.lag_band(index, replayed);
             let recent = recorder.recent_lag(index, self.lag_bytes(index));
             let row = self.row(index);
             let samples = &mut recorder.samples.standbys[index];
@@ -181,7 +187,11 @@ impl World {
         let sample = self.take_stages();
         recorder.stages(self.end, &sample);
         recorder.close_stages(self.end);
+        self.check_all();
         let mut summary = self.summary(scenario, &mut recorder);
+        let violations = self.take_violations();
+        summary.laws = violations.as_ref().map(Violations::summary).unwrap_or_default();
+        let violations = violations.unwrap_or_default();
         summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
         let limits = self.limits(scenario);
         let (digest, moments) = self.digest.finish();
@@ -208,6 +218,7 @@ impl World {
             facts: recorder.facts,
             observations: recorder.observations,
             samples: recorder.samples,
+            violations,
         }
     }
 
@@ -245,22 +256,20 @@ impl World {
     /// What became of all commits. Those of an open loop that found no primary, or no room in
     /// wal_buffers, were attempted too.
     fn commits(&mut self, acknowledged: u64) -> Commits {
-        // Started and counted when it came.
-        self.held = None;
+        let before = self.count();
         for workload in self.workloads.iter_mut().filter(|w| !w.closed) {
             while workload.clients.next_insert() < self.end {
                 workload.clients.take();
             }
         }
-        let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();
-        let of = |count: fn(Toll) -> u64| self.servers.iter().map(|s| count(s.toll())).sum();
-        Commits {
-            attempted,
-            acknowledged,
-            cancelled: of(|toll| toll.cancelled),
-            lost: of(|toll| toll.lost),
-            unknown: of(|toll| toll.unknown),
+        let Count { attempted, cancelled, unknown, mut refused, mut waiting } = self.count();
+        // A frozen primary has not refused anybody.
+        match self.servers[self.primary].frozen() {
+            Some(_) => waiting += attempted - before.attempted,
+            None => refused += attempted - before.attempted,
         }
+        let lost = self.servers.iter().map(|server| server.toll().lost).sum();
+        Commits { attempted, acknowledged, cancelled, lost, unknown, refused, waiting }
     }
 
     fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {
@@ -331,6 +340,10 @@ impl World {
                 flush_lsn: position(|row| row.flush),
                 replay_lsn: position(|row| row.replay),
                 lag_bytes: MaxEnd { max: record.lag_bytes.max(lag), end: lag },
+                lag_bands: LagBands {
+                    good_seconds: record.good.as_seconds(),
+                    concerning_seconds: record.concerning.as_seconds(),
+                },
                 replay_lag_seconds: MaxEnd {
                     max: record.replay_lag.max(replay_lag).as_seconds(),
                     end: replay_lag.as_seconds(),

@@ -111,6 +111,7 @@ impl Cluster {
             workloads: vec![self.workload()],
             faults: Vec::new(),
             expect: Vec::new(),
+            order: Vec::new(),
             actions: Vec::new(),
             steps: Vec::new(),
             slots: Vec::new(),

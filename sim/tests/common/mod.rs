@@ -66,6 +66,7 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         workloads: Vec::new(),
         faults: Vec::new(),
         expect: Vec::new(),
+        order: Vec::new(),
         actions: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),

@@ -17,7 +17,6 @@ pub fn scenario(text: &str) -> Scenario {
 pub fn assert_sane(run: &Run) {
     let summary = &run.summary;
     let commits = summary.commits;
-    assert!(commits.acknowledged + commits.unknown <= commits.attempted, "{commits:?}");
     assert!(commits.lost <= commits.acknowledged, "{commits:?}");
     let l = summary.latency_ms;
     let rising = [0.0, l.p50, l.p90, l.p99, l.p999, l.max];
@@ -32,6 +31,10 @@ pub fn assert_sane(run: &Run) {
         let lag = standby.replay_lag_seconds;
         assert!(lag.end <= lag.max && (0.0..=seconds).contains(&lag.max), "{standby:?}");
     }
+    assert!(summary.laws.iter().all(|law| law.held), "{:?}", run.violations);
+    let answered = commits.acknowledged + commits.cancelled;
+    let sum = answered + commits.unknown + commits.refused + commits.waiting;
+    assert_eq!(commits.attempted, sum, "{commits:?}");
     let times: Vec<SimTime> = run.facts.iter().map(|f| f.at).collect();
     assert!(times.is_sorted(), "facts are out of order");
 }

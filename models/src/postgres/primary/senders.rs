@@ -252,6 +252,9 @@ impl Primary {
                     self.stages.synced(now, mode, synced, &self.commits);
                 }
                 self.commits.synced(now, mode, synced, &mut out.answers);
+                if !out.answers.is_empty() {
+                    out.released |= 1 << mode as u8;
+                }
             }
         }
         if self.stages.wait_for_standbys() {

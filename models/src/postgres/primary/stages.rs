@@ -1,10 +1,10 @@
 //! Follows some commits through their stages, whole flushes at a time, and costs the others
 //! nothing.
 //!
-//! A flush is followed unless another one that began less than 10 ms before it was: all of them on
-//! a quiet server, and on a busy one enough for shares and too few to be felt. When a followed flush
-//! ends, those that it answers are looked at one by one, and those that wait for standbys when a
-//! reply answers them. Who looks scales the shares to all commits that were answered meanwhile.
+//! A flush is followed unless one that began less than 10 ms before it was: all of them on a quiet
+//! server, and on a busy one enough for shares and too few to be felt. When a followed flush ends,
+//! those that it answers are looked at one by one, and those that wait for standbys when a reply
+//! answers them. Who looks scales the shares to all commits that were answered meanwhile.
 //!
 //! **Not modelled.** The service of a commit whose workload's service varies counts with its mean.
 
