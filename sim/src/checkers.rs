@@ -8,12 +8,12 @@
 //! is counted, kept with what happened before it, and fails the verdict; the run goes on.
 //!
 //! # When
-//! * Each time that commits are answered: whether they may be ([`answers`]). None is left out.
-//! * At each fact: checkpoints, slots, crashes ([`files`]).
+//! * Each time that commits are answered: whether they may be (`answers.rs`). None is left out.
+//! * At each fact: checkpoints, slots, crashes (`files.rs`).
 //! * At each look of the series (2,000 a run) and of the digest, and before and after everything
-//!   that befalls a server: everything else ([`positions`]).
+//!   that befalls a server: everything else (`positions.rs`).
 //! * Under [`Checks::Moments`], for tests, the same at the close of every moment, and every message
-//!   of WAL when it is sent ([`streams`]).
+//!   of WAL when it is sent (`streams.rs`).
 //!
 //! **Source.** The invariants of the manual and the source; see [`models::trace::law`].
 //!

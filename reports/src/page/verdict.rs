@@ -26,11 +26,15 @@ pub fn headline(runs: &[Run]) -> Markup {
         (Verdict::Failed, 1) => "The expectation is not met.".to_owned(),
         (Verdict::Failed, n) => format!("{missed} of {n} expectations are not met."),
     };
+    let law = match missed > 0 && !broken.is_empty() {
+        true => " A law of replication was broken.",
+        false => "",
+    };
     let failed = verdict(runs) == Verdict::Failed;
     let several = runs.len() > 1;
     html! {
         div.verdict.failed[failed] role="status" {
-            p { strong { (if failed { "✗ " } else { "✓ " }) (headline) } }
+            p { strong { (if failed { "✗ " } else { "✓ " }) (headline) (law) } }
             @for outcome in all.iter().filter(|o| !o.met).take(5) {
                 p {
                     @if several { (outcome.variant) ": " }
