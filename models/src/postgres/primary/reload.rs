@@ -57,7 +57,9 @@ impl Primary {
                 self.stages.synced(now, mode, flushed, &self.commits);
             }
             self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
-            out.released |= Out::LOCAL;
+            if !out.answers.is_empty() {
+                out.released |= Out::LOCAL;
+            }
             self.stages.answered(&self.commits);
         }
     }

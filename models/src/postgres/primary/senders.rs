@@ -247,12 +247,14 @@ impl Primary {
             if let Some(synced) = release.at(mode)
                 && self.commits.waits_for(mode)
             {
-                out.released |= 1 << mode as u8;
                 let synced = self.wal.usable(synced);
                 if self.stages.wait_for_standbys() {
                     self.stages.synced(now, mode, synced, &self.commits);
                 }
                 self.commits.synced(now, mode, synced, &mut out.answers);
+                if !out.answers.is_empty() {
+                    out.released |= 1 << mode as u8;
+                }
             }
         }
         if self.stages.wait_for_standbys() {
