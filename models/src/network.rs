@@ -16,16 +16,20 @@
 //! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is
 //! not a rule of its own: nobody can tell the difference.
 //!
-//! Delay is one draw for each window of 100 ms, linear in between.
+//! Delay is one draw for each window of 100 ms, linear in between. Packets may be lost (`loss.rs`),
+//! and all of it may get worse for a while (`impair.rs`).
 //!
 //! **Source.** product.md, "Delay on a link"; RFC 6298 for retransmission; Linux's
 //! `TCP_RTO_MIN` and `TCP_RTO_MAX`.
 //!
-//! **Not modelled.** Packet loss short of a cut; congestion control and slow start: after an
+//! **Not modelled.** Congestion control and slow start: after an
 //! idle time the whole window may leave at once, where a real connection over a long link needs a
 //! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
 
 mod delay;
+mod impair;
+mod loss;
+mod order;
 mod updates;
 
 use std::collections::VecDeque;
@@ -39,8 +43,11 @@ use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
 
 use delay::Delay;
+use loss::{Luck, Tail};
 use updates::Updates;
 
+pub use impair::{AddedDelay, Impairment};
+pub use loss::Loss;
 pub use updates::Coming;
 
 /// What a directed link is made of.
@@ -52,6 +59,8 @@ pub struct LinkConfig {
     pub bandwidth: Rate,
     /// Unread bytes a flow may have under way.
     pub window: Bytes,
+    /// Segments that are lost.
+    pub loss: Loss,
 }
 
 /// One direction of a link.
@@ -59,6 +68,10 @@ pub struct LinkConfig {
 pub struct Link {
     config: LinkConfig,
     delay: Delay,
+    /// What is left of the bandwidth.
+    bandwidth: Rate,
+    /// Of the luck of its flows.
+    die: Die,
     /// What a status update takes of the bandwidth.
     update_time: Duration,
     /// When the last byte handed in so far has left.
@@ -89,12 +102,21 @@ struct Flow {
     wants: Option<u64>,
     held: u32,
     cut: u32,
+    /// Delays on top of the link's own, and on top of its receiver's answers.
+    added: Vec<Delay>,
+    answers: Vec<Delay>,
+    loss: Loss,
+    luck: Luck,
+    /// The end of the newest message was lost, and nobody has told yet.
+    tail: Option<Tail>,
 }
 
 /// A message under way.
 #[derive(Clone, Copy, Debug)]
 struct Parcel {
     sent: SimTime,
+    /// When its last byte leaves.
+    leaves: SimTime,
     arrives: SimTime,
     message: Message,
 }
@@ -128,10 +150,13 @@ const FIRST_RETRANSMISSION: Duration = Duration::ms(200);
 const LAST_RETRANSMISSION: Duration = Duration::s(120);
 
 impl Link {
-    /// A link with nothing under way. `die` is thrown once a window of delay.
+    /// A link with nothing under way. `die` is thrown once a window of delay; each flow has a
+    /// branch of it for the packets that it loses.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
             delay: Delay::new(&config.rtt, die),
+            bandwidth: config.bandwidth,
+            die,
             update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
             free_at: SimTime::ZERO,
@@ -142,6 +167,8 @@ impl Link {
 
     /// Adds the flow of a pair of servers; returns its index.
     pub fn add_flow(&mut self, from: ServerId, to: ServerId) -> usize {
+        let mut die = self.die;
+        die.branch(256 * (1 + u64::from(from.0)) + u64::from(to.0));
         self.flows.push(Flow {
             from,
             to,
@@ -154,6 +181,11 @@ impl Link {
             wants: None,
             held: 0,
             cut: 0,
+            added: Vec::new(),
+            answers: Vec::new(),
+            loss: self.config.loss,
+            luck: Luck::new(die),
+            tail: None,
         });
         self.flows.len() - 1
     }
@@ -194,9 +226,17 @@ impl Link {
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
         let size = message.size();
-        self.free_at = now.max(self.free_at) + self.config.bandwidth.time_for(size);
-        let arrives = self.free_at + self.delay.at(now);
+        self.free_at = now.max(self.free_at) + self.bandwidth.time_for(size);
+        let (leaves, delay) = (self.free_at, self.delay.at(now));
         let flow = &mut self.flows[flow];
+        let mut arrives = leaves + delay;
+        if flow.is_impaired() {
+            let delay = delay + more(&mut flow.added, now);
+            arrives = leaves + delay;
+            if flow.loss > Loss::NONE && !flow.blocked() {
+                arrives = flow.lose(arrives, size, message.connection, delay + delay);
+            }
+        }
         match message.body {
             Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
                 flow.unread += size.0;
@@ -206,7 +246,7 @@ impl Link {
         }
         let arrives = arrives.max(flow.earliest(message.connection));
         flow.last = (message.connection, arrives);
-        let first = flow.queue(Parcel { sent: now, arrives, message: *message });
+        let first = flow.queue(Parcel { sent: now, leaves, arrives, message: *message });
         if first < self.next && !flow.blocked() {
             self.next = first;
         }
@@ -228,7 +268,8 @@ impl Link {
         let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
         for update in updates {
             free_at = update.at.max(free_at) + self.update_time;
-            let arrives = (free_at + self.delay.at(update.at)).max(earliest);
+            let delay = self.delay.at(update.at) + more(&mut flow.added, update.at);
+            let arrives = (free_at + delay).max(earliest);
             earliest = arrives + Duration(1);
             flow.last = (update.connection, arrives);
             flow.updates.push(arrives, update, loud(update));
@@ -325,8 +366,9 @@ impl Link {
     /// for that.
     #[inline]
     pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
-        let known = now + self.delay.at(now);
+        let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
+        let known = now + delay + more(&mut flow.answers, now);
         flow.taken.push_back((known, bytes.0));
         let waits = flow.wants.is_some();
         if waits {
@@ -397,6 +439,7 @@ impl Link {
         self.wake_for_quiet(flow);
         let flow = &mut self.flows[flow];
         flow.cut += 1;
+        flow.tail = None;
         flow.under_way.retain(|p| p.message.body != Body::Connect);
         self.schedule();
     }
@@ -406,6 +449,7 @@ impl Link {
     pub fn heal(&mut self, now: SimTime, flow: usize) {
         let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
+        let delay = delay + more(&mut flow.added, now);
         flow.cut = flow.cut.saturating_sub(1);
         if flow.cut == 0 {
             flow.resume(now, delay);
@@ -424,7 +468,7 @@ impl Link {
 
 impl From<Coming> for Parcel {
     fn from(Coming { arrives, update, .. }: Coming) -> Parcel {
-        Parcel { sent: update.at, arrives, message: update.message() }
+        Parcel { sent: update.at, leaves: update.at, arrives, message: update.message() }
     }
 }
 
@@ -440,6 +484,12 @@ impl Flow {
     #[inline]
     fn blocked(&self) -> bool {
         self.held + self.cut > 0
+    }
+
+    /// Whether messages are delayed beyond the link's own delay, or may be lost.
+    #[inline]
+    fn is_impaired(&self) -> bool {
+        self.loss > Loss::NONE || !self.added.is_empty()
     }
 
     #[inline]
@@ -523,53 +573,12 @@ impl Flow {
         }
         self.under_way[0].arrives
     }
-
-    /// Nothing under way arrives before `at`.
-    fn arrive_from(&mut self, at: SimTime) {
-        self.delay_until(|_| at);
-        for (known, _) in &mut self.taken {
-            *known = (*known).max(at);
-        }
-    }
-
-    /// What a cut has lost arrives with each connection's next retransmission. They do not wait
-    /// for each other: one that was given up does not hold back the one that followed it.
-    fn resume(&mut self, now: SimTime, delay: Duration) {
-        self.delay_until(|first| next_retransmission(first.sent, now) + delay);
-        if let Some(first) = self.under_way.front().map(|first| first.arrives) {
-            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(first));
-        }
-    }
-
-    /// What each connection has under way arrives from a moment on, which its first parcel
-    /// decides, in its order.
-    fn delay_until(&mut self, from: impl Fn(&Parcel) -> SimTime) {
-        let mut earliest: Vec<(ConnectionId, SimTime)> = Vec::new();
-        for parcel in &mut self.under_way {
-            let connection = parcel.message.connection;
-            let known = earliest.iter().position(|(of, _)| *of == connection);
-            let index = known.unwrap_or_else(|| {
-                earliest.push((connection, from(parcel)));
-                earliest.len() - 1
-            });
-            parcel.arrives = parcel.arrives.max(earliest[index].1);
-            earliest[index].1 = parcel.arrives + Duration(1);
-        }
-        self.under_way.make_contiguous().sort_by_key(|parcel| parcel.arrives);
-        if let Some(&(_, end)) = earliest.iter().find(|(of, _)| *of == self.last.0) {
-            self.last.1 = self.last.1.max(end);
-        }
-    }
 }
 
-/// When TCP sends again, from `now` on, what it first sent at `sent`.
-fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
-    let (mut at, mut distance) = (sent + FIRST_RETRANSMISSION, FIRST_RETRANSMISSION);
-    while at < now {
-        distance = Duration((distance.0 * 2).min(LAST_RETRANSMISSION.0));
-        at += distance;
-    }
-    at
+/// The sum of some delays.
+#[inline]
+fn more(delays: &mut [Delay], now: SimTime) -> Duration {
+    delays.iter_mut().fold(Duration::ZERO, |sum, delay| sum + delay.at(now))
 }
 
 #[cfg(test)]
@@ -582,6 +591,7 @@ mod tests {
             rtt: Quantiles::constant(2_000_000),
             bandwidth: Rate::new(1_000_000_000).expect("a rate"),
             window: Bytes(window),
+            loss: Loss::NONE,
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         link.add_flow(ServerId(0), ServerId(1));
@@ -662,6 +672,7 @@ mod tests {
             rtt: Quantiles::uniform(1_000_000, 3_000_000),
             bandwidth: Rate::new(u64::MAX).expect("a rate"),
             window: Bytes(1),
+            loss: Loss::NONE,
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         for n in 0..10_000 {

@@ -46,8 +46,15 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("slots/connected_without_slot"),
     entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
+    entry!("lag/growing_link"),
+    entry!("lag/growing_disk"),
+    entry!("lag/growing_wal"),
     entry!("faults/disk_slow"),
     entry!("faults/disk_stall"),
+    entry!("faults/link_delay"),
+    entry!("faults/link_loss"),
+    entry!("faults/link_flaps"),
+    entry!("faults/cut_or_reset"),
 ];
 
 /// Every other file that they name.

@@ -1,9 +1,11 @@
 //! Every fault, its fields, its words; data only.
 
 use models::disk::Slowdown;
+use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
-use models::units::Duration;
+use models::units::{Duration, Rate};
 
 use crate::scenario::ServerIndex;
 
@@ -76,11 +78,30 @@ pub enum FaultKind {
         /// The pairs of servers.
         between: Vec<(ServerIndex, ServerIndex)>,
     },
+    /// What is sent on a link fares worse.
+    LinkWorse {
+        /// Who sends to whom.
+        ways: Vec<(ServerIndex, ServerIndex)>,
+        /// How.
+        how: Worse,
+    },
     /// Connections are reset; both ends notice.
     LinkReset {
         /// The pairs of servers.
         between: Vec<(ServerIndex, ServerIndex)>,
     },
+}
+
+/// How a link gets worse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worse {
+    /// Messages travel so much longer, one way (nanoseconds).
+    Delay(Quantiles),
+    /// Packets are lost, beside those that the link loses anyway.
+    Loss(Loss),
+    /// So much bandwidth is left, unless the link has less anyway. The fault names all that use
+    /// the link in this direction.
+    Bandwidth(Rate),
 }
 
 impl FaultKind {
@@ -96,6 +117,9 @@ impl FaultKind {
             FaultKind::ReplayPause { .. } => "replay_pause",
             FaultKind::LinkCut { .. } => "link_cut",
             FaultKind::LinkHold { .. } => "link_hold",
+            FaultKind::LinkWorse { how: Worse::Delay(_), .. } => "link_delay",
+            FaultKind::LinkWorse { how: Worse::Loss(_), .. } => "link_loss",
+            FaultKind::LinkWorse { how: Worse::Bandwidth(_), .. } => "link_bandwidth",
             FaultKind::LinkReset { .. } => "link_reset",
         }
     }

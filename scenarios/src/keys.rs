@@ -69,6 +69,8 @@ pub enum Shape {
     Stretch,
     /// A number from 1, such as `2.5`.
     Factor,
+    /// A share of packets, such as `0.001`.
+    Loss,
     /// A WAL position such as `'0/3000028'`.
     Lsn,
     /// Two names.
@@ -210,8 +212,9 @@ pub static NETWORK: Section = Section {
         key("rtt", Shape::TimeQuantiles, "500us", "Round trip time."),
         key("bandwidth", Shape::LinkRate, "10Gbit/s", "Each direction."),
         key("window", Shape::Size, "6MB", "Unread bytes that a connection may have under way."),
+        key("loss", Shape::Loss, "0", "Share of packets that are lost, each direction."),
     ],
-    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+    not_built: &[],
 };
 
 /// `[link.X]`.
@@ -223,8 +226,9 @@ pub static LINK: Section = Section {
         key("rtt", Shape::TimeQuantiles, "[network]'s", "Round trip time."),
         key("bandwidth", Shape::LinkRate, "[network]'s", "Each direction."),
         key("window", Shape::Size, "[network]'s", "Unread bytes under way."),
+        key("loss", Shape::Loss, "[network]'s", "Share of packets that are lost."),
     ],
-    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+    not_built: &[],
 };
 
 /// `[workload.X]`.

@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use models::latency::{ONE, Quantiles};
+use models::network::Loss;
 use models::units::{Bytes, Duration, Lsn, LsnError, Rate};
 
 use crate::error::{Finding, Findings, choices, enumerate};
@@ -142,6 +143,12 @@ impl<'a> Fields<'a> {
     /// A number from 1 to a million, in millionths.
     pub fn factor(&self, key: &str) -> Option<u64> {
         self.millionths(key, 1_000_000..=1_000_000_000_000, "a number from 1 to 1,000,000")
+    }
+
+    /// A share of packets.
+    pub fn loss(&self, key: &str) -> Option<Loss> {
+        let wants = "a share from 0 to 0.9: 0.001 is one packet in a thousand";
+        self.millionths(key, 0..=900_000, wants).map(Loss::millionths)
     }
 
     /// A number between `bounds`, in millionths.

@@ -66,6 +66,7 @@ fn shape(shape: Shape) -> Schema {
         }
         Shape::Stretch => json_schema!({ "type": ["number", "string"] }),
         Shape::Factor => json_schema!({ "type": "number", "minimum": 1 }),
+        Shape::Loss => json_schema!({ "type": "number", "minimum": 0, "maximum": 0.9 }),
         Shape::Lsn => pattern("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$"),
         Shape::TwoNames => json_schema!({
             "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2,

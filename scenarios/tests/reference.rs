@@ -32,6 +32,7 @@ fn takes(shape: Shape) -> String {
         Shape::Wal => "a preset, a size, or quantiles",
         Shape::Stretch => "a factor, or a time",
         Shape::Factor => "a number from 1",
+        Shape::Loss => "a share, `0.001`",
         Shape::Lsn => "a position, `'0/3000028'`",
         Shape::TwoNames => "two names, `['a', 'b']`",
         Shape::ByteRates => "a list of `'40MB/s'`",

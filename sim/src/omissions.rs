@@ -3,6 +3,7 @@
 //! The module headers of `models` say the same beside the code that it is about, in more detail
 //! and with small things that no number shows. A line that a model learns to do goes from here.
 
+use models::network::Loss;
 use models::postgres::guc::SynchronousCommit;
 use models::units::Duration;
 use scenarios::fault::FaultKind;
@@ -59,8 +60,8 @@ pub const OMISSIONS: [Omission; 19] = [
         touches: may_lose_wal,
     },
     Omission {
-        what: "Packet loss short of a cut, congestion control and slow start: after an idle time \
-               a long link takes its whole window at once, where TCP needs a few round trips.",
+        what: "Congestion control and slow start: after an idle time a long link takes its whole \
+               window at once, where TCP needs a few round trips; lost packets do not narrow it.",
         touches: has_long_links,
     },
     Omission {
@@ -147,6 +148,7 @@ fn failing(scenario: &Scenario) -> impl Iterator<Item = usize> {
         | FaultKind::ReplayPause { .. }
         | FaultKind::LinkCut { .. }
         | FaultKind::LinkHold { .. }
+        | FaultKind::LinkWorse { .. }
         | FaultKind::LinkReset { .. } => None,
     })
 }
@@ -167,7 +169,9 @@ fn may_lose_wal(scenario: &Scenario) -> bool {
 }
 
 fn has_long_links(scenario: &Scenario) -> bool {
-    scenario.links.iter().any(|link| link.rtt.max() >= Duration::ms(10).0)
+    let worse = |kind: &FaultKind| matches!(kind, FaultKind::LinkWorse { .. });
+    scenario.links.iter().any(|link| link.rtt.max() >= Duration::ms(10).0 || link.loss > Loss::NONE)
+        || scenario.faults.iter().any(|fault| worse(&fault.kind))
 }
 
 fn is_cut_for_long(scenario: &Scenario) -> bool {

@@ -156,6 +156,28 @@ server = 'pg3'
 at     = '22s'
 for    = '5s'
 
+[fault.detour]
+kind    = 'link_delay'
+between = ['pg1', 'pg3']
+delay   = { min = '1ms', p50 = '5ms', max = '20ms' }
+at      = '3s'
+for     = '2s'
+
+[fault.noise]
+kind    = 'link_loss'
+between = ['pg1', 'pg2']
+loss    = 0.02
+at      = '16500ms'
+for     = '2s'
+
+[fault.narrow]
+kind      = 'link_bandwidth'
+between   = ['pg1', 'pg2']
+from      = 'pg1'
+bandwidth = '2MB/s'
+at        = '30s'
+for       = '3s'
+
 [fault.pause]
 kind    = 'link_hold'
 between = ['pg1', 'pg2']

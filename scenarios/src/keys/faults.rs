@@ -20,7 +20,7 @@ const fn entry(name: &'static str, with: &'static [&'static str], doc: &'static 
 /// Every fault that can be simulated.
 pub static FAULTS: &[FaultEntry] = &LIST;
 
-const LIST: [FaultEntry; 10] = [
+const LIST: [FaultEntry; 13] = [
     entry(
         "crash",
         &["server", "what"],
@@ -58,6 +58,21 @@ const LIST: [FaultEntry; 10] = [
     ),
     entry("link_cut", &["between"], "Nothing passes, and nobody is told; then TCP sends again."),
     entry("link_hold", &["between"], "Everything waits, and passes at once when it heals."),
+    entry(
+        "link_delay",
+        &["between", "from", "delay"],
+        "Every message travels so much longer, one way.",
+    ),
+    entry(
+        "link_loss",
+        &["between", "from", "loss"],
+        "Packets are lost: TCP sends them again, and what comes behind them waits.",
+    ),
+    entry(
+        "link_bandwidth",
+        &["between", "from", "bandwidth"],
+        "The link has less bandwidth, for all that use it.",
+    ),
     entry("link_reset", &["between"], "Connections are reset; both ends notice. Takes no `for`."),
 ];
 
@@ -80,6 +95,15 @@ pub static FAULT: Section = Section {
         key("factor", Shape::Factor, "", "disk_slow: how many times as long everything takes."),
         key("fsync", Shape::TimeQuantiles, "", "disk_slow: time of an fsync meanwhile."),
         key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
+        key(
+            "from",
+            Shape::Name,
+            "both directions",
+            "Which of the two sends what is delayed, lost or squeezed.",
+        ),
+        key("delay", Shape::TimeQuantiles, "", "link_delay: how much longer, one way."),
+        key("loss", Shape::Loss, "", "link_loss: share of packets."),
+        key("bandwidth", Shape::LinkRate, "", "link_bandwidth: what is left."),
     ],
     not_built: &[],
 };
@@ -96,16 +120,8 @@ pub const FAULT_KINDS: [&str; LIST.len()] = {
 };
 
 /// Kinds of faults that are planned.
-pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
-    "link_slow",
-    "link_limit",
-    "link_loss",
-    "disk_error",
-    "fsync_error",
-    "query_conflict",
-    "clock_skew",
-    "partition",
-];
+pub static FAULT_KINDS_NOT_BUILT: &[&str] =
+    &["disk_error", "fsync_error", "query_conflict", "clock_skew", "partition"];
 
 /// The fault of that name.
 pub fn fault(name: &str) -> Option<&'static FaultEntry> {

@@ -67,6 +67,7 @@ impl World {
         let mut world = World {
             readers,
             shares_links,
+            loses: links.iter().any(Link::loses),
             quiet: false,
             checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
@@ -211,6 +212,7 @@ fn network(scenario: &Scenario) -> (Vec<Link>, Vec<Option<(usize, usize)>>) {
                 bandwidth: link.bandwidth,
                 // A window always takes a message of its own.
                 window: Bytes(link.window.0.max(XLOG_DATA_HEADER + 1)),
+                loss: link.loss,
             };
             links.push(Link::new(config, Die::new(scenario.seed, "delay", &owner)));
         }

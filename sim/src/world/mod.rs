@@ -23,7 +23,7 @@ mod watch;
 
 use models::clients::{Arrival, Clients};
 use models::disk::Slowdown;
-use models::network::{Delivery, Link};
+use models::network::{Delivery, Impairment, Link};
 use models::postgres::command::Command;
 use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
@@ -136,6 +136,15 @@ pub enum Action {
         /// The other end.
         b: ServerId,
     },
+    /// What one server sends to another is delayed, lost or squeezed like this from now on.
+    Impair {
+        /// Who sends.
+        from: ServerId,
+        /// To whom.
+        to: ServerId,
+        /// How.
+        impairment: Impairment,
+    },
     /// Their connections are reset; both ends notice.
     Reset {
         /// One end.
@@ -191,6 +200,8 @@ pub struct World {
     touched: bool,
     /// Several pairs of servers share a link.
     shares_links: bool,
+    /// Some link loses packets: what comes next decides when a lost one is sent again.
+    loses: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
     /// Scratch: effects of the machine in hand.
@@ -310,6 +321,7 @@ impl World {
             Action::HealCut { a, b } => self.heal(a, b),
             Action::Hold { a, b } => self.both_ways(a, b, |link, flow| link.hold(flow)),
             Action::Release { a, b } => self.both_ways(a, b, |link, flow| link.release(now, flow)),
+            Action::Impair { from, to, impairment } => self.impair(from, to, &impairment),
             Action::Reset { a, b } => self.reset(a, b),
         }
         self.digest.fold(now.0);
@@ -463,6 +475,7 @@ impl World {
         let levels = self.workloads.iter().map(|workload| primary.level(workload.level));
         // On a shared link a message sent late could find another one before it.
         !self.shares_links
+            && !self.loses
             && primary.is_settled()
             && !primary.has_waiting(heeds)
             && !levels.filter_map(SynchronousCommit::wait_mode).any(heeds)

@@ -115,6 +115,7 @@ pub fn short(action: &Action) -> String {
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),
         Action::Release { a, b } => format!("release {}{}", a.0, b.0),
+        Action::Impair { from, to, .. } => format!("impair {}{}", from.0, to.0),
         Action::Reset { a, b } => format!("reset {}{}", a.0, b.0),
     }
 }

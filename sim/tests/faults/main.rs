@@ -8,6 +8,7 @@ mod links;
 mod questions;
 #[path = "../scenes/mod.rs"]
 mod scenes;
+mod worse;
 
 use models::trace::Run;
 
