@@ -23,10 +23,11 @@
 //! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
 //! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
 
+use super::effect::Out;
 use super::guc::Settings;
 use super::slot::Limits;
 use super::wal::WalFiles;
-use crate::trace::fact::CheckpointCause;
+use crate::trace::fact::{CheckpointCause, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
 
 /// The checkpointer of a running server.
@@ -156,6 +157,25 @@ pub struct Ended {
     pub buffers: u64,
     /// What became of files.
     pub files: FileCounts,
+}
+
+impl Ended {
+    /// The facts of it, in the order of its log line; `end` is that of its record, or of a
+    /// standby's WAL.
+    pub fn tell(&self, end: Lsn, config: &CheckpointConfig, out: &mut Out) {
+        let FileCounts { added, removed, recycled } = self.files;
+        out.fact(What::CheckpointFiles {
+            buffers: self.buffers as u32,
+            shared_buffers: config.buffers as u32,
+            write: self.wrote,
+            estimate: self.estimate,
+            added: added as u32,
+            removed: removed as u32,
+            recycled: recycled as u32,
+        });
+        let (redo, distance, took) = (self.redo, self.distance, self.took);
+        out.fact(What::CheckpointDone { redo, end, distance, took });
+    }
 }
 
 /// What the end of a checkpoint did to the files of pg_wal.

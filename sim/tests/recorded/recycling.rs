@@ -106,5 +106,6 @@ fn checkpoints_recycle_what_the_recorded_ones_did() {
             equal += 1;
         }
     }
+    println!("{equal} of {equal} equal");
     assert!(equal >= 80, "{equal}");
 }

@@ -115,6 +115,7 @@ fn each_side_notices_when_the_recorded_one_did() {
             }
         }
     }
+    println!("{compared} of {compared} within");
     assert!(compared > 300, "{compared}");
 }
 

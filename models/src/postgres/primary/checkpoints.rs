@@ -128,18 +128,7 @@ impl Primary {
         if next_is_missing(end, &host.files) && !self.is_shutting_down() {
             create_next_file(now, &mut ended.files, host, out);
         }
-        let FileCounts { added, removed, recycled } = ended.files;
-        out.fact(What::CheckpointFiles {
-            buffers: ended.buffers as u32,
-            shared_buffers: self.checkpointer.config().buffers as u32,
-            write: ended.wrote,
-            estimate: ended.estimate,
-            added: added as u32,
-            removed: removed as u32,
-            recycled: recycled as u32,
-        });
-        let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
-        out.fact(What::CheckpointDone { redo, end, distance, took });
+        ended.tell(end, self.checkpointer.config(), out);
         self.shutdown_checkpoint_done(cause);
         if let Some(cause) = self.checkpointer.next_request(now)
             && !self.checkpointer.skips(cause, self.wal.insert_lsn())

@@ -12,7 +12,7 @@
 //! restartpoint after one waits for a record from the stream.
 
 use super::Standby;
-use crate::postgres::checkpointer::{Due, FileCounts, Start, dirty_buffers, next_is_missing};
+use crate::postgres::checkpointer::{Due, Start, dirty_buffers, next_is_missing};
 use crate::postgres::effect::Out;
 use crate::postgres::host::Host;
 use crate::postgres::primary::create_next_file;
@@ -115,18 +115,7 @@ impl Standby {
         if next_is_missing(end, &host.files) {
             create_next_file(now, &mut ended.files, host, out);
         }
-        let FileCounts { added, removed, recycled } = ended.files;
-        out.fact(What::CheckpointFiles {
-            buffers: ended.buffers as u32,
-            shared_buffers: self.checkpointer.config().buffers as u32,
-            write: ended.wrote,
-            estimate: ended.estimate,
-            added: added as u32,
-            removed: removed as u32,
-            recycled: recycled as u32,
-        });
-        let (redo, distance, took) = (ended.redo, ended.distance, ended.took);
-        out.fact(What::CheckpointDone { redo, end, distance, took });
+        ended.tell(end, self.checkpointer.config(), out);
         if let Some(cause) = self.checkpointer.next_request(now) {
             self.start_restartpoint(now, cause, host, out);
         }
