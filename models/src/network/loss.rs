@@ -9,8 +9,8 @@
 //! Each segment has a throw of its own, in the order of the segments that were sent while any could
 //! be lost: a segment that is lost at some probability is lost at any higher one.
 //!
-//! **Source.** RFC 6298; RFC 8985 (RACK), which Linux follows since 4.18; its `TCP_RTO_MIN`. 1,448 B
-//! are an Ethernet frame without the headers of IP and TCP with timestamps.
+//! **Source.** RFC 6298; RFC 8985 (RACK), which Linux follows since 4.18; its `TCP_RTO_MIN`. 1,448
+//! bytes are an Ethernet frame without the headers of IP and TCP with timestamps.
 //!
 //! **Not modelled.** The congestion window: loss does not make the sender send less than its window
 //! allows, so throughput falls only as far as waiting makes it. Whether data still follow when a
@@ -126,7 +126,7 @@ fn waited(timer: Duration, times: u32) -> Duration {
     let mut distance = timer;
     let mut sum = Duration::ZERO;
     for _ in 0..times {
-        sum = sum + distance;
+        sum += distance;
         distance = Duration((distance.0 * 2).min(LAST_RETRANSMISSION.0));
     }
     sum

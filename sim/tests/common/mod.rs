@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::trace::fact::Scope;
@@ -42,6 +43,7 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         rtt: Quantiles::constant(500_000),
         bandwidth: Rate::new(1_250_000_000).expect("not zero"),
         window: Bytes::mb(6),
+        loss: Loss::NONE,
     };
     let pairs: Vec<(usize, usize)> =
         (0..servers).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
