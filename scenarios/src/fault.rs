@@ -5,7 +5,7 @@ use models::latency::Quantiles;
 use models::network::Loss;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
-use models::units::{Duration, Rate};
+use models::units::{Bytes, Duration, Rate};
 
 use crate::scenario::ServerIndex;
 
@@ -38,6 +38,23 @@ pub enum FaultKind {
         what: Scope,
         /// Whose.
         server: ServerIndex,
+    },
+    /// All hosts of a site die, and nothing is heard of them; healing starts them.
+    SiteDown {
+        /// The servers of the site.
+        servers: Vec<ServerIndex>,
+    },
+    /// Something on the primary writes much WAL while the fault lasts.
+    BulkWrite {
+        /// How much in all.
+        bytes: Bytes,
+    },
+    /// A server's wall clock is wrong; healing puts it right.
+    ClockJump {
+        /// Whose.
+        server: ServerIndex,
+        /// How far it is ahead, or behind if below zero (nanoseconds).
+        by: i64,
     },
     /// The server is shut down; healing starts it.
     Stop {
@@ -110,6 +127,9 @@ impl FaultKind {
         match self {
             FaultKind::Crash { .. } => "crash",
             FaultKind::Freeze { .. } => "freeze",
+            FaultKind::SiteDown { .. } => "site_down",
+            FaultKind::BulkWrite { .. } => "bulk_write",
+            FaultKind::ClockJump { .. } => "clock_jump",
             FaultKind::Stop { .. } => "stop",
             FaultKind::DiskFull { .. } => "disk_full",
             FaultKind::DiskSlow { .. } => "disk_slow",

@@ -10,7 +10,7 @@ mod faults;
 pub use actions::{
     ACTION, ACTION_KINDS, ACTIONS, ActionEntry, CONDITIONS, DEED, Place, STEP, VIEWS, action,
 };
-pub use faults::{FAULT, FAULT_KINDS, FAULT_KINDS_NOT_BUILT, FAULTS, FaultEntry, fault};
+pub use faults::{FAULT, FAULT_KINDS, FAULT_KINDS_NOT_BUILT, FAULTS, FaultEntry, MOMENT, fault};
 
 /// A table of the file.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ pub enum Shape {
     Bool,
     /// A time such as `'10s'`.
     Time,
+    /// A time forward or back, such as `'-5min'`.
+    SignedTime,
+    /// A time since the start, or a table of two between which it lies.
+    Moment,
     /// A size such as `'1GB'`.
     Size,
     /// Bytes a second, such as `'40MB/s'`.

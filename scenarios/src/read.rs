@@ -227,6 +227,24 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A time forward or back, in nanoseconds; not zero.
+    pub fn signed_time(&self, key: &str) -> Option<i64> {
+        let by = self.quantity(key, |text| {
+            let (back, rest) = match text.trim_start().strip_prefix('-') {
+                Some(rest) => (true, rest),
+                None => (false, text.trim_start().trim_start_matches('+')),
+            };
+            let by = i64::try_from(quantity::duration(rest)?.0).unwrap_or(i64::MAX);
+            Ok(if back { -by } else { by })
+        })?;
+        if by == 0 {
+            let finding = Finding::new(self.get(key)?.span, format!("`{key}` is zero"));
+            self.findings.push(finding.help("say how far: by = '90s', or by = '-5min'"));
+            return None;
+        }
+        Some(by)
+    }
+
     /// A size.
     pub fn size(&self, key: &str) -> Option<Bytes> {
         self.quantity(key, quantity::size)

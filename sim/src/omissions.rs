@@ -20,7 +20,7 @@ pub struct Omission {
 }
 
 /// All of them, those that touch most scenarios first.
-pub const OMISSIONS: [Omission; 19] = [
+pub const OMISSIONS: [Omission; 20] = [
     Omission {
         what: "The network between clients and the primary, and a pooler on the way: latencies \
                are those that a client on the primary's host would see.",
@@ -104,6 +104,14 @@ pub const OMISSIONS: [Omission; 19] = [
         },
     },
     Omission {
+        what: "What a clock that jumps changes besides timeouts and checkpoints by time: log lines \
+               have simulated time, and so has what a standby would tell from time stamps in WAL.",
+        touches: |scenario| {
+            let jumps = |kind: &FaultKind| matches!(kind, FaultKind::ClockJump { .. });
+            scenario.faults.iter().any(|fault| jumps(&fault.kind))
+        },
+    },
+    Omission {
         what: "A record torn by a full volume: recovery would end before it.",
         touches: |scenario| {
             let full = |kind: &FaultKind| matches!(kind, FaultKind::DiskFull { .. });
@@ -138,18 +146,21 @@ fn has_long_transactions(scenario: &Scenario) -> bool {
 
 /// The servers that a fault takes away.
 fn failing(scenario: &Scenario) -> impl Iterator<Item = usize> {
-    scenario.faults.iter().filter_map(|fault| match fault.kind {
+    scenario.faults.iter().flat_map(|fault| match &fault.kind {
+        FaultKind::SiteDown { servers } => servers.clone(),
         FaultKind::Crash { server, .. }
         | FaultKind::Freeze { server, .. }
         | FaultKind::Stop { server, .. }
-        | FaultKind::DiskFull { server } => Some(server),
-        FaultKind::DiskSlow { .. }
+        | FaultKind::DiskFull { server } => vec![*server],
+        FaultKind::BulkWrite { .. }
+        | FaultKind::ClockJump { .. }
+        | FaultKind::DiskSlow { .. }
         | FaultKind::DiskStall { .. }
         | FaultKind::ReplayPause { .. }
         | FaultKind::LinkCut { .. }
         | FaultKind::LinkHold { .. }
         | FaultKind::LinkWorse { .. }
-        | FaultKind::LinkReset { .. } => None,
+        | FaultKind::LinkReset { .. } => Vec::new(),
     })
 }
 

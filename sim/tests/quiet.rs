@@ -178,6 +178,26 @@ bandwidth = '2MB/s'
 at        = '30s'
 for       = '3s'
 
+[fault.clock]
+kind   = 'clock_jump'
+server = 'pg1'
+by     = '5s'
+at     = '13s'
+for    = '100ms'
+
+[fault.clock2]
+kind   = 'clock_jump'
+server = 'pg2'
+by     = '4s'
+at     = '34s'
+
+[fault.burst]
+kind  = 'bulk_write'
+bytes = '20MB'
+at    = '1s'
+for   = '500ms'
+every = '6500ms'
+
 [fault.pause]
 kind    = 'link_hold'
 between = ['pg1', 'pg2']

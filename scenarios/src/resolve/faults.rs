@@ -5,12 +5,13 @@ use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
 use models::units::{Duration, Rate};
 
+use super::schedule::Schedule;
 use super::servers::Servers;
 use super::{Context, Fields, Finding, Span, keys, limits, links};
 use crate::error::{choices, enumerate};
 use crate::fault::{Fault, FaultKind, Worse};
 use crate::keys::FaultEntry;
-use crate::read::named;
+use crate::read::{named, no_such};
 use crate::scenario::{Link, Route, ServerIndex};
 
 /// The links, and which of them each pair of servers uses.
@@ -22,34 +23,46 @@ pub(super) fn read(
     servers: &Servers<'_>,
     network: Network<'_>,
     duration: Option<(Duration, Span)>,
+    seed: u64,
 ) -> Vec<Fault> {
     named(cx.root, "fault", limits::MOST_FAULTS, cx.findings)
         .into_iter()
         .filter_map(|(entry, table)| {
             let title = format!("[fault.{}]", entry.key);
             let fields = Fields::new(table, &keys::FAULT, &title, entry.key_span, cx.findings);
-            fault(cx, &entry.key, &fields, servers, network, duration)
+            fault(cx, &fields, servers, network, duration).map(|kind| {
+                let name = entry.key.clone();
+                (name, kind)
+            })
+        })
+        .flat_map(|(name, (kind, schedule))| {
+            let times = schedule.times(seed, &name);
+            let fault = move |(at, lasts)| {
+                let (name, kind) = (name.clone(), kind.clone());
+                Fault { name, at, lasts, kind }
+            };
+            times.into_iter().map(fault)
         })
         .collect()
 }
 
+/// What a fault does, and when.
 fn fault(
     cx: Context<'_>,
-    name: &str,
     fields: &Fields<'_>,
     servers: &Servers<'_>,
     network: Network<'_>,
     duration: Option<(Duration, Span)>,
-) -> Option<Fault> {
-    let at = moment(fields, duration);
-    let lasts = fields.positive_duration("for");
+) -> Option<(FaultKind, Schedule)> {
+    let heals = fields.get("kind").and_then(|_| fields.text("kind")) != Some("link_reset");
+    let schedule = Schedule::read(fields, heals, duration);
     let kind = kind(cx, fields, servers, network)?;
     if let (true, Some(entry)) = (kind.momentary(), fields.table.entry("for")) {
         let message = format!("`{}` is over as soon as it began and takes no `for`", kind.name());
-        let help = "repeat it as another [fault.X], or use link_cut";
+        let help = "repeat it with `every`, or use link_cut";
         cx.report(Finding::new(entry.key_span, message).help(help));
     }
-    Some(Fault { name: name.to_owned(), at: at?, lasts, kind })
+    Some((kind, schedule?))
 }
 
 /// `at`, within the run.
@@ -103,6 +116,15 @@ fn kind(
             };
             Some(FaultKind::Stop { mode, server: server(cx, fields, servers)? })
         }
+        "site_down" => site_down(cx, fields, servers),
+        "bulk_write" => bulk_write(fields),
+        "clock_jump" => {
+            if fields.get("by").is_none() {
+                fields.missing("by", "say how far: by = '90s', or by = '-5min'");
+            }
+            let (server, by) = (server(cx, fields, servers), fields.signed_time("by"));
+            Some(FaultKind::ClockJump { server: server?, by: by? })
+        }
         "disk_full" => Some(FaultKind::DiskFull { server: server(cx, fields, servers)? }),
         "disk_stall" => Some(FaultKind::DiskStall { server: server(cx, fields, servers)? }),
         "disk_slow" => {
@@ -131,6 +153,32 @@ fn kind(
         "link_delay" | "link_loss" | "link_bandwidth" => worse(cx, kind, fields, servers, network),
         _ => None,
     }
+}
+
+/// All servers of a site.
+fn site_down(cx: Context<'_>, fields: &Fields<'_>, servers: &Servers<'_>) -> Option<FaultKind> {
+    if fields.get("site").is_none() {
+        fields.missing("site", &choices("", "the file has", servers.sites()));
+        return None;
+    }
+    let site = fields.text("site")?;
+    if servers.is_server(site) || servers.meant(site).is_none() {
+        let span = fields.get("site")?.span;
+        cx.report(no_such(span, "site", site, servers.sites()));
+        return None;
+    }
+    Some(FaultKind::SiteDown { servers: servers.meant(site)? })
+}
+
+/// So much over the time that the fault lasts.
+fn bulk_write(fields: &Fields<'_>) -> Option<FaultKind> {
+    for (key, help) in [("bytes", "say how much: bytes = '1GB'"), ("for", "say over how long")] {
+        if fields.get(key).is_none() {
+            fields.missing(key, help);
+        }
+    }
+    fields.get("for")?;
+    Some(FaultKind::BulkWrite { bytes: fields.size("bytes")? })
 }
 
 /// A link that gets worse, in both directions or in one.
@@ -284,7 +332,7 @@ fn report_kind(cx: Context<'_>, fields: &Fields<'_>, kind: &str) {
 /// Keys that belong to other kinds of faults.
 fn refuse(fields: &Fields<'_>, kind: &FaultEntry) {
     for entry in &fields.table.entries {
-        let own = ["kind", "at", "for"].contains(&entry.key.as_str());
+        let own = ["kind", "at", "for", "every", "times"].contains(&entry.key.as_str());
         if own
             || kind.with.contains(&entry.key.as_str())
             || fields.section.key(&entry.key).is_none()

@@ -35,7 +35,7 @@ use std::rc::Rc;
 use models::disk::Slowdown;
 use models::network::{AddedDelay, Impairment};
 use models::postgres::command::Command;
-use models::trace::fact::{ServerId, What};
+use models::trace::fact::{Scope, ServerId, What};
 use models::units::{Die, SimTime};
 use scenarios::fault::{Fault, FaultKind, Worse};
 use scenarios::scenario::{Scenario, ServerIndex};
@@ -157,6 +157,17 @@ impl Injector {
                     self.stopped.insert(server);
                 }
             }
+            FaultKind::SiteDown { servers } => {
+                for server in servers.iter().map(|server| server_id(*server)) {
+                    take(&mut self.servers, server);
+                    self.hosts.crash(server, Scope::Host);
+                }
+            }
+            // Its WAL comes from the world's clients.
+            FaultKind::BulkWrite { .. } => {}
+            FaultKind::ClockJump { server, by } => {
+                apply(Action::JumpClock { server: server_id(*server), by: *by });
+            }
             FaultKind::DiskFull { server } => {
                 let server = server_id(*server);
                 if take(&mut self.full, server) {
@@ -210,6 +221,15 @@ impl Injector {
             FaultKind::Crash { server, .. }
             | FaultKind::Freeze { server, .. }
             | FaultKind::Stop { server, .. } => self.free_server(server_id(*server)),
+            FaultKind::SiteDown { servers } => {
+                for server in servers {
+                    self.free_server(server_id(*server));
+                }
+            }
+            FaultKind::BulkWrite { .. } => {}
+            FaultKind::ClockJump { server, by } => {
+                apply(Action::JumpClock { server: server_id(*server), by: -by });
+            }
             FaultKind::DiskFull { server } => {
                 let server = server_id(*server);
                 if free(&mut self.full, server) {

@@ -4,17 +4,21 @@
 //! reserved, a checkpoint has just ended, and pg_wal holds the recycled segments that `[start]`
 //! asks for.
 
-use models::clients::{self, Clients, ClientsConfig};
+use std::collections::BTreeMap;
+
+use models::clients::{self, Burst, Clients, ClientsConfig};
 use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Link, LinkConfig};
 use models::postgres::command::SlotName;
+use models::postgres::guc::SynchronousCommit;
 use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
 use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
+use scenarios::fault::FaultKind;
 use scenarios::scenario::{self, Scenario, ServerState};
 use scenarios::workload::{self, Load};
 
@@ -47,6 +51,7 @@ impl World {
                 closed: matches!(workload.load, Load::Closed { .. }),
             })
             .collect();
+        let workloads = workloads.into_iter().chain(bursts(scenario)).collect::<Vec<_>>();
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
@@ -238,6 +243,29 @@ fn clients_config(workload: &workload::Workload, scenario: &Scenario) -> Clients
         service: workload.service.clone(),
         end: SimTime::ZERO + scenario.duration,
     }
+}
+
+/// What `bulk_write` faults write: one machine for each of their names.
+fn bursts(scenario: &Scenario) -> Vec<Workload> {
+    let mut named: BTreeMap<&str, Vec<Burst>> = BTreeMap::new();
+    for fault in &scenario.faults {
+        if let (FaultKind::BulkWrite { bytes }, Some(over)) = (&fault.kind, fault.lasts) {
+            let burst = Burst { at: SimTime::ZERO + fault.at, bytes: *bytes, over };
+            named.entry(&fault.name).or_default().push(burst);
+        }
+    }
+    let clients = |(name, bursts): (&str, Vec<Burst>)| {
+        let config = ClientsConfig {
+            load: clients::Load::Bursts(bursts),
+            records: Quantiles::constant(0),
+            pages: Vec::new(),
+            service: Quantiles::constant(0),
+            end: SimTime::ZERO + scenario.duration,
+        };
+        let clients = Clients::new(config, false, scenario.seed, name);
+        Workload { clients, level: Some(SynchronousCommit::Local), closed: false }
+    };
+    named.into_iter().map(clients).collect()
 }
 
 fn load(load: &Load) -> clients::Load {

@@ -108,6 +108,13 @@ pub enum Action {
         /// Whether it stalls.
         stalled: bool,
     },
+    /// A wall clock jumps.
+    JumpClock {
+        /// Whose.
+        server: ServerId,
+        /// How far ahead, or back if below zero (nanoseconds).
+        by: i64,
+    },
     /// Nothing passes between two servers, and nobody is told.
     Cut {
         /// One end.
@@ -316,6 +323,9 @@ impl World {
             }
             Action::StallDisk { server, stalled } => {
                 self.with_server(server, |s, _| s.stall_disk(now, stalled));
+            }
+            Action::JumpClock { server, by } => {
+                self.with_server(server, |s, _| s.jump_clock(now, by));
             }
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),

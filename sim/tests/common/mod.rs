@@ -113,6 +113,7 @@ pub fn short(action: &Action) -> String {
         Action::FillDisk { server, full } => format!("full {full} {}", server.0),
         Action::SlowDisk { server, slowdown } => format!("slow {slowdown:?} {}", server.0),
         Action::StallDisk { server, stalled } => format!("stall {stalled} {}", server.0),
+        Action::JumpClock { server, by } => format!("jump {by} {}", server.0),
         Action::Cut { a, b } => format!("cut {}{}", a.0, b.0),
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),

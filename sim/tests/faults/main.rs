@@ -5,6 +5,7 @@ mod crashes;
 mod disks;
 mod freezes;
 mod links;
+mod others;
 mod questions;
 #[path = "../scenes/mod.rs"]
 mod scenes;
