@@ -154,6 +154,8 @@ pub struct Clients {
     plain: bool,
     /// The service time, if it is constant.
     fixed_service: Duration,
+    /// See [`Clients::mean_service`].
+    mean_service: Duration,
     /// Pages of each set not touched since the redo point.
     untouched: Vec<u64>,
     /// Intended start of the next transaction of an open loop, step or bulk.
@@ -195,6 +197,7 @@ impl Clients {
                 && config.service.is_constant()
                 && (config.pages.is_empty() || !full_page_writes),
             fixed_service: Duration(config.service.max()),
+            mean_service: Duration(config.service.mean()),
             untouched: config.pages.iter().map(|set| set.pages).collect(),
             start: SimTime::ZERO,
             queue: BinaryHeap::new(),
@@ -231,28 +234,46 @@ impl Clients {
         Bytes(self.config.records.max())
     }
 
-    /// The usual case, an open loop with a constant service time: what changes from one
-    /// transaction to the next stays in registers.
+    /// Backend time of a transaction before its commit record, on average.
+    #[inline]
+    pub fn mean_service(&self) -> Duration {
+        self.mean_service
+    }
+
+    /// Plain transactions that want to insert up to `until`, `most` of them at the most: hands
+    /// their intended starts and clients to `begin`. Their WAL is to be drawn next.
     #[inline]
     pub fn take_plain(
         &mut self,
         until: SimTime,
-        mut insert: impl FnMut(SimTime, u32, Bytes) -> bool,
-    ) {
-        let Load::Open { gap, poisson } = self.config.load else { return };
-        let (mut arrivals, mut wal) = (self.arrivals, self.wal);
-        let (mut next, mut start, mut started) = (self.next, self.start, self.started);
-        let (end, service) = (self.config.end, self.fixed_service);
-        let records = &self.config.records;
-        let mut more = true;
-        while more && next <= until {
-            more = insert(start, started as u32, Bytes(records.drawn_with(|| wal.throw())));
-            start += gap_after(&mut arrivals, gap, poisson);
-            next = if start < end { start + service } else { SimTime::NEVER };
-            started += 1;
+        most: u64,
+        mut begin: impl FnMut(SimTime, u32),
+    ) -> usize {
+        let Load::Open { gap, poisson } = self.config.load else { return 0 };
+        if self.next > until {
+            return 0;
         }
-        (self.arrivals, self.wal) = (arrivals, wal);
-        (self.next, self.start, self.started) = (next, start, started);
+        let (mut arrivals, service) = (self.arrivals, self.fixed_service);
+        let (mut start, mut client) = (self.start.0, self.started as u32);
+        // Whoever starts by then inserts by `until`, and starts before the end.
+        let limit = until.since(SimTime::ZERO + service).0.min(self.config.end.0.saturating_sub(1));
+        let mut taken = 0;
+        while start <= limit && taken < most {
+            begin(SimTime(start), client);
+            start += gap_after(&mut arrivals, gap, poisson).0;
+            client = client.wrapping_add(1);
+            taken += 1;
+        }
+        (self.arrivals, self.start) = (arrivals, SimTime(start));
+        self.started += taken;
+        self.next = self.in_time(self.start) + service;
+        taken as usize
+    }
+
+    /// WAL of plain transactions that were just taken.
+    #[inline]
+    pub fn plain_wal<T>(&mut self, taken: &mut [T], mut give: impl FnMut(&mut T, Bytes)) {
+        self.config.records.draw_each(&mut self.wal, taken, |one, bytes| give(one, Bytes(bytes)));
     }
 
     /// Hands out the arrival of [`Clients::next_insert`].
@@ -472,7 +493,7 @@ impl Clients {
 
 impl WalProfile {
     /// WAL made from one moment to another.
-    fn between(&self, from: SimTime, to: SimTime) -> Bytes {
+    pub fn between(&self, from: SimTime, to: SimTime) -> Bytes {
         Bytes(self.until(to) - self.until(from))
     }
 

@@ -10,6 +10,8 @@
 //!
 //! **Not modelled.** Correlation between one draw and the next.
 
+use crate::units::Die;
+
 /// A quantile function over whole numbers: constant, or linear between points.
 ///
 /// Invariants: probabilities and values never fall from one point to the next; the first point
@@ -124,6 +126,20 @@ impl Quantiles {
         }
     }
 
+    /// A value for each of `things`, drawn one after the other.
+    #[inline]
+    pub fn draw_each<T>(&self, die: &mut Die, things: &mut [T], mut give: impl FnMut(&mut T, u64)) {
+        let mut own = *die;
+        match self.segments.as_slice() {
+            [] => things.iter_mut().for_each(|thing| give(thing, self.max)),
+            &[segment] => {
+                things.iter_mut().for_each(|thing| give(thing, segment.at(own.throw() >> 32)));
+            }
+            _ => things.iter_mut().for_each(|thing| give(thing, self.quantile(own.throw()))),
+        }
+        *die = own;
+    }
+
     /// The largest value.
     pub fn max(&self) -> u64 {
         self.max
@@ -198,7 +214,6 @@ pub fn exponential(mean: u64, throw: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Die;
 
     #[test]
     fn quantiles_are_linear_between_points() {

@@ -111,14 +111,15 @@ struct Flow {
     tail: Option<Tail>,
 }
 
-/// A message under way.
+/// A message under way, or in its receiver's socket.
 #[derive(Clone, Copy, Debug)]
-struct Parcel {
-    sent: SimTime,
-    /// When its last byte leaves.
-    leaves: SimTime,
-    arrives: SimTime,
-    message: Message,
+pub struct Parcel {
+    /// When it was handed in.
+    pub sent: SimTime,
+    /// When it arrives.
+    pub arrives: SimTime,
+    /// The message.
+    pub message: Message,
 }
 
 /// What comes out of a link at its deadline.
@@ -200,56 +201,52 @@ impl Link {
         self.next
     }
 
-    /// When the next message arrives at the one pair of servers that uses the link.
-    #[inline]
-    pub fn next_arrival(&self) -> SimTime {
-        match self.flows.as_slice() {
-            [flow] => flow.next_arrival(),
-            _ => SimTime::NEVER,
-        }
-    }
-
-    /// When something else than WAL of `connection` is next due there.
-    #[inline]
-    pub fn next_but_wal(&self, connection: ConnectionId) -> SimTime {
-        match self.flows.as_slice() {
-            [flow] if !flow.blocked() => {
-                let other = flow.under_way.iter().find(|parcel| !parcel.is_wal_of(connection));
-                flow.next_room().min(other.map_or(SimTime::NEVER, |parcel| parcel.arrives))
-            }
-            _ => SimTime::NEVER,
-        }
-    }
-
     /// Hands a message in. A connection attempt into a cut link is lost: the caller's kernel
     /// tries again by itself.
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
-        let size = message.size();
-        self.free_at = now.max(self.free_at) + self.bandwidth.time_for(size);
-        let (leaves, delay) = (self.free_at, self.delay.at(now));
+        let arrives = self.leave(now, flow, message);
         let flow = &mut self.flows[flow];
-        let mut arrives = leaves + delay;
-        if flow.is_impaired() {
-            let delay = delay + more(&mut flow.added, now);
-            arrives = leaves + delay;
-            if flow.loss > Loss::NONE && !flow.blocked() {
-                arrives = flow.lose(arrives, size, message.connection, delay + delay);
-            }
+        if matches!(message.body, Body::Connect) && flow.cut > 0 {
+            return;
         }
-        match message.body {
-            Body::XLogData { .. } if flow.stream.is_none_or(|s| s == message.connection) => {
-                flow.unread += size.0;
-            }
-            Body::Connect if flow.cut > 0 => return,
-            _ => {}
-        }
-        let arrives = arrives.max(flow.earliest(message.connection));
         flow.last = (message.connection, arrives);
-        let first = flow.queue(Parcel { sent: now, leaves, arrives, message: *message });
+        let first = flow.queue(Parcel { sent: now, arrives, message: *message });
         if first < self.next && !flow.blocked() {
             self.next = first;
         }
+    }
+
+    /// Hands in WAL for a receiver that is given it at once, to keep it by the moment at which it
+    /// arrives; `None` if the way is blocked.
+    #[inline]
+    pub fn hand_over(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<SimTime> {
+        if self.flows[flow].blocked() {
+            return None;
+        }
+        let arrives = self.leave(now, flow, message);
+        self.flows[flow].last = (message.connection, arrives);
+        Some(arrives)
+    }
+
+    /// A message leaves as soon as the link is free; when it arrives.
+    #[inline(always)]
+    fn leave(&mut self, now: SimTime, flow: usize, message: &Message) -> SimTime {
+        let size = message.size();
+        let time = self.bandwidth.time_for(size);
+        self.free_at = SimTime(now.0.max(self.free_at.0) + time.0);
+        let delay = self.delay.at(now);
+        let mut arrives = SimTime(self.free_at.0 + delay.0);
+        let flow = &mut self.flows[flow];
+        if flow.is_impaired() {
+            arrives = flow.arrives_impaired(now, self.free_at, delay, message);
+        }
+        if let Body::XLogData { .. } = message.body
+            && flow.stream.is_none_or(|s| s == message.connection)
+        {
+            flow.unread += size.0;
+        }
+        arrives.max(flow.earliest(message.connection))
     }
 
     /// Hands in status updates of one connection. They wake their receiver only if they are `loud`.
@@ -260,21 +257,27 @@ impl Link {
         updates: &[Update],
         mut loud: impl FnMut(&Update) -> bool,
     ) {
+        if updates.iter().any(|update| update.reply_requested) {
+            // Somebody has to answer when it arrives.
+            self.wake_for_quiet(flow);
+            return self.send_all(flow, updates, loud);
+        }
         if self.flows[flow].blocked() {
             return self.send_all(flow, updates, loud);
         }
         let Some(first) = updates.first() else { return };
         let flow = &mut self.flows[flow];
-        let (mut free_at, mut earliest) = (self.free_at, flow.earliest(first.connection));
+        let mut free_at = self.free_at.0;
+        let SimTime(mut earliest) = flow.earliest(first.connection);
         for update in updates {
-            free_at = update.at.max(free_at) + self.update_time;
+            free_at = update.at.0.max(free_at) + self.update_time.0;
             let delay = self.delay.at(update.at) + more(&mut flow.added, update.at);
-            let arrives = (free_at + delay).max(earliest);
-            earliest = arrives + Duration(1);
-            flow.last = (update.connection, arrives);
-            flow.updates.push(arrives, update, loud(update));
+            let arrives = (free_at + delay.0).max(earliest);
+            earliest = arrives + 1;
+            flow.updates.push(SimTime(arrives), update, loud(update));
         }
-        self.free_at = free_at;
+        flow.last = (first.connection, SimTime(earliest - 1));
+        self.free_at = SimTime(free_at);
         self.next = self.next.min(flow.updates.next_loud());
     }
 
@@ -311,9 +314,15 @@ impl Link {
         self.schedule();
     }
 
-    /// The next loud update there, and how many stand in line up to it.
+    /// How many updates there were not noted, whether or not they have arrived.
     #[inline]
-    pub fn loud_update(&self) -> Option<(&Update, usize)> {
+    pub fn unnoted(&self, flow: usize) -> usize {
+        self.flows[flow].updates.len()
+    }
+
+    /// The next loud update there.
+    #[inline]
+    pub fn loud_update(&self) -> Option<&Update> {
         match self.flows.as_slice() {
             [flow] => flow.updates.first_loud(),
             _ => None,
@@ -329,24 +338,29 @@ impl Link {
         self.schedule();
     }
 
-    /// Hands out the messages that arrive there before `before`, as far as they are WAL of
-    /// `connection`.
-    #[inline]
-    pub fn take_wal(
-        &mut self,
-        before: SimTime,
-        connection: ConnectionId,
-        mut take: impl FnMut(SimTime, &Message),
-    ) {
-        let [flow] = self.flows.as_mut_slice() else { return };
-        while let Some(first) = flow.under_way.front()
-            && first.arrives < before
-            && first.is_wal_of(connection)
-        {
-            take(first.arrives, &first.message);
-            flow.under_way.pop_front();
+    /// Takes out the WAL of `connection` that is under way, for a receiver that keeps it by the
+    /// moment at which it arrives. While the way is blocked nobody knows that moment.
+    pub fn take_wal(&mut self, flow: usize, connection: ConnectionId) -> Vec<Parcel> {
+        if self.flows[flow].blocked() {
+            return Vec::new();
         }
+        let is_wal = |parcel: &Parcel| {
+            let Message { connection: of, body } = parcel.message;
+            of == connection && matches!(body, Body::XLogData { .. })
+        };
+        let under_way = std::mem::take(&mut self.flows[flow].under_way);
+        let (wal, rest): (Vec<_>, Vec<_>) = under_way.into_iter().partition(is_wal);
+        self.flows[flow].under_way = rest.into();
         self.schedule();
+        wal
+    }
+
+    /// What a receiver had taken ahead and has not got yet is under way again.
+    pub fn take_back(&mut self, flow: usize, parcels: Vec<Parcel>) {
+        if !parcels.is_empty() {
+            self.flows[flow].is_under_way(parcels);
+            self.schedule();
+        }
     }
 
     /// All updates under way shall wake their receivers after all.
@@ -356,9 +370,8 @@ impl Link {
 
     /// What is quiet and under way shall wake its receiver after all.
     fn wake_for_quiet(&mut self, flow: usize) {
-        let flow = &mut self.flows[flow];
-        flow.under_way.extend(flow.updates.take_all().into_iter().map(Parcel::from));
-        flow.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
+        let updates = self.flows[flow].updates.take_all();
+        self.flows[flow].is_under_way(updates.into_iter().map(Parcel::from));
         self.schedule();
     }
 
@@ -468,15 +481,7 @@ impl Link {
 
 impl From<Coming> for Parcel {
     fn from(Coming { arrives, update, .. }: Coming) -> Parcel {
-        Parcel { sent: update.at, leaves: update.at, arrives, message: update.message() }
-    }
-}
-
-impl Parcel {
-    #[inline]
-    fn is_wal_of(&self, connection: ConnectionId) -> bool {
-        let message = &self.message;
-        matches!(message.body, Body::XLogData { .. }) && message.connection == connection
+        Parcel { sent: update.at, arrives, message: update.message() }
     }
 }
 
@@ -572,6 +577,12 @@ impl Flow {
             }
         }
         self.under_way[0].arrives
+    }
+
+    /// More is under way, in order of arrival.
+    fn is_under_way(&mut self, parcels: impl IntoIterator<Item = Parcel>) {
+        self.under_way.extend(parcels);
+        self.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
     }
 }
 

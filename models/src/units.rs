@@ -11,6 +11,8 @@
 //!
 //! **Not modelled.** Block sizes other than 8 kB.
 
+pub mod human;
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
@@ -457,7 +459,8 @@ impl fmt::Display for Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Die {
     key: u64,
-    thrown: u64,
+    /// The key, and [`GOLDEN`] for every throw so far.
+    counter: u64,
 }
 
 impl Die {
@@ -467,20 +470,20 @@ impl Die {
         for byte in purpose.bytes().chain([0]).chain(owner.bytes()) {
             key = mix(key ^ u64::from(byte));
         }
-        Die { key, thrown: 0 }
+        Die { key, counter: key }
     }
 
     /// The next throw, uniform over all 64-bit numbers.
     #[inline]
     pub fn throw(&mut self) -> u64 {
-        self.thrown = self.thrown.wrapping_add(1);
-        self.at(self.thrown)
+        self.counter = self.counter.wrapping_add(GOLDEN);
+        mix(self.counter)
     }
 
     /// What the next throw will be.
     #[inline]
     pub fn next(&self) -> u64 {
-        self.at(self.thrown.wrapping_add(1))
+        mix(self.counter.wrapping_add(GOLDEN))
     }
 
     /// The n-th throw, without throwing (counted from 1).
@@ -491,7 +494,9 @@ impl Die {
 
     /// The same die on another branch of history: every throw from here on differs.
     pub fn branch(&mut self, branch: u64) {
+        let thrown = self.counter.wrapping_sub(self.key);
         self.key = mix(self.key ^ mix(branch ^ GOLDEN));
+        self.counter = self.key.wrapping_add(thrown);
     }
 }
 

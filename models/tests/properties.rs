@@ -180,11 +180,7 @@ impl Play {
             let mut out = Out::default();
             self.world.servers[server].deadline(self.world.now, &mut out);
             let after = format!("{:?}", self.world.servers[server]);
-            assert!(
-                out.effects.is_empty() && out.acknowledged.is_empty(),
-                "{before} {:?}",
-                out.effects
-            );
+            assert!(out.effects.is_empty() && out.answers.is_empty(), "{before} {:?}", out.effects);
             assert_eq!(before, after, "seed {}: a stale deadline", self.laws.seed);
         }
     }
@@ -313,7 +309,7 @@ impl Laws {
                 Seen::Inserted(commit, end) => _ = self.ends.insert(commit, end),
                 Seen::Answered(commit, _) => self.answered(commit, world),
                 Seen::Disconnected(_) => self.answered.clear(),
-                Seen::Fact(..) | Seen::Refused(_) => {}
+                Seen::Fact(..) | Seen::Refused(_) | Seen::Cancelled(_) => {}
             }
         }
     }

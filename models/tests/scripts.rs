@@ -18,7 +18,7 @@ use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use models::clients::{self, ArrivalKind, Clients, ClientsConfig, PageSet};
 use models::latency::Quantiles;
 use models::postgres::PgVersion;
-use models::postgres::command::{Command as Ask, StopMode};
+use models::postgres::command::{Command as Ask, Interrupt, StopMode, Waiters};
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::{Server, State};
@@ -72,6 +72,8 @@ fn clients() {
 /// * `cut A B`, `heal A B`, `hold A B`, `release A B`: the link between two servers.
 /// * `slot A create|drop NAME [reserve]`, `reload A NAME=VALUE ...`, `pause A`, `resume A`: what
 ///   an operator asks for. There are slot names `a`, `b` and `c` beside those that standbys use.
+/// * `interrupt A cancel|terminate|disconnect [nth=N]`: of the sessions that wait for standbys all,
+///   or the N-th. `waits A`: what `pg_stat_activity` shows of them.
 /// * `slots A`: what `pg_replication_slots` shows.
 /// * `status A ...`: a server's own positions and files. `views A`: what its
 ///   `pg_stat_replication` and `pg_replication_slots` show.
@@ -209,6 +211,8 @@ impl Servers {
             }
             "slot" => slot_command(world, plan, find(word(args)?)?, args)?,
             "reload" => reload(world, find(word(args)?)?, args)?,
+            "interrupt" => interrupt(world, find(word(args)?)?, args)?,
+            "waits" => waits(&mut output, &world.servers[find(word(args)?)?])?,
             "pause" => ask(world, find(word(args)?)?, Ask::ReplayPause),
             "resume" => ask(world, find(word(args)?)?, Ask::ReplayResume),
             "slots" => slots(&mut output, &world.servers[find(word(args)?)?])?,
@@ -239,6 +243,9 @@ impl Servers {
                 }
                 Seen::Disconnected(commit) => {
                     ("commits", vec![format!("commit {commit} lost its connection")])
+                }
+                Seen::Cancelled(commit) => {
+                    ("commits", vec![format!("commit {commit} answered with a warning")])
                 }
                 Seen::Refused(commit) => ("commits", vec![format!("commit {commit} was refused")]),
                 Seen::Fact(server, what) => {
@@ -292,6 +299,31 @@ fn reload(
         settings.set(name, value).map_err(|error| error.to_string())?;
     }
     ask(world, server, Ask::Reload(Box::new(settings)));
+    Ok(())
+}
+
+fn interrupt(
+    world: &mut World,
+    server: usize,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let how = match word(args)? {
+        "cancel" => Interrupt::Cancel,
+        "terminate" => Interrupt::Terminate,
+        "disconnect" => Interrupt::Disconnect,
+        _ => return Err("cancel, terminate or disconnect".into()),
+    };
+    let nth = key(args, "nth", number)?.map(u32::try_from).transpose()?;
+    ask(world, server, Ask::Interrupt { how, waiters: Waiters { workload: 0, nth } });
+    Ok(())
+}
+
+/// What `pg_stat_activity` shows of sessions that wait for standbys.
+fn waits(output: &mut String, server: &Server) -> std::fmt::Result {
+    for row in views::stat_activity(server) {
+        let (pid, since) = (row.pid, moment(row.query_start));
+        writeln!(output, "{pid} {}/{} since {since}", row.wait_event_type, row.wait_event)?;
+    }
     Ok(())
 }
 
@@ -407,6 +439,7 @@ fn empty_run(plan: &Plan) -> Run {
         latency: Histogram::default(),
         facts: Facts::default(),
         slots: plan.slots(),
+        workloads: vec!["commits".to_owned()],
         observations: Observations::default(),
         samples: Samples::new(duration, &servers, &standbys),
         servers,

@@ -12,7 +12,6 @@
 pub mod bands;
 pub mod export;
 pub mod files;
-pub mod human;
 pub mod page;
 pub mod picture;
 pub mod plots;
@@ -28,6 +27,7 @@ use models::trace::messages::format_log;
 use serde::Serialize;
 
 pub use export::summary_json::summary_json;
+pub use models::units::human;
 
 /// What a report says beyond its runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -142,7 +142,7 @@ pub fn render(runs: &[Run], dir: &Path, context: &Context) -> Result<(), ReportE
     for plot in &plots::PLOTS {
         let chart = (plot.chart)(runs, &names);
         let picture = chart.draw();
-        write(&plots.join(format!("{}.svg", plot.file)), picture.svg()?)?;
+        write(&plots.join(format!("{}.svg", plot.file)), picture.svg(chart.title())?)?;
         picture.write_png(&plots.join(format!("{}.png", plot.file)))?;
         if commits || !plot.of_commits {
             figures.push((chart, picture));

@@ -52,14 +52,14 @@ pub enum Shape {
         /// Lengths of line and gap in turn; empty: solid.
         dashes: &'static [u32],
     },
-    /// A filled dot.
-    Dot {
+    /// What marks a point of a series; every series colour has a form of its own.
+    Marker {
         /// Its centre.
         at: Place,
+        /// The series.
+        series: usize,
         /// Its colour.
         ink: Ink,
-        /// Its radius.
-        radius: u32,
     },
     /// One line of text, vertically centred at its place.
     Text {
@@ -114,6 +114,16 @@ impl Picture {
         });
     }
 
+    /// Marks a point of a series.
+    pub fn mark(&mut self, at: Place, series: usize) {
+        self.marker(at, series, Ink::Series(series));
+    }
+
+    /// The marker of a series in a colour of its own.
+    pub fn marker(&mut self, at: Place, series: usize, ink: Ink) {
+        self.shapes.push(Shape::Marker { at, series, ink });
+    }
+
     /// Adds a thin line.
     pub fn rule(&mut self, from: Place, to: Place, ink: Ink) {
         self.shapes.push(Shape::Line { points: vec![from, to], ink, width: 2, dashes: &[] });
@@ -124,12 +134,15 @@ impl Picture {
         self.shapes.push(Shape::Area { from, to, ink, opacity });
     }
 
-    /// The SVG as a file of its own, with a white background.
-    pub fn svg(&self) -> Result<String, ReportError> {
+    /// The SVG as a file of its own, with a white background and `title` for who does not see it.
+    pub fn svg(&self, title: &str) -> Result<String, ReportError> {
         let svg = self.drawn()?;
-        let wanted = format!("width=\"{}\" height=\"{}\"", self.width / 2, self.height / 2);
+        // Sharp bends would reach far out of the line.
+        let (width, height) = (self.width / 2, self.height / 2);
+        let wanted = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
         let drawn = format!("width=\"{}\" height=\"{}\"", self.width, self.height);
-        Ok(svg.replacen(&drawn, &wanted, 1))
+        let svg = svg.replacen(&drawn, &wanted, 1);
+        Ok(svg.replacen('>', &format!("><title>{}</title>", escape(title)), 1))
     }
 
     /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and
@@ -143,7 +156,8 @@ impl Picture {
         let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
         let (label, description) = (escape(label), escape(description));
         Ok(format!(
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">\
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\" \
+             stroke-linejoin=\"round\">\
              <title>{label}</title><desc>{description}</desc>{body}",
             self.width, self.height
         ))
@@ -208,16 +222,17 @@ enum Target {
 
 /// A bitmap of RGB pixels made smaller by [`OVERSAMPLED`], each pixel the mean of a square.
 fn averaged_down(large: &[u8], width: usize) -> Vec<u8> {
-    const N: usize = OVERSAMPLED as usize;
-    let mut small = Vec::with_capacity(large.len() / (N * N));
-    for rows in large.chunks_exact(width * 3 * N) {
-        for x in 0..width / N {
-            for channel in 0..3 {
-                let inside = (0..N * N).map(|i| (i / N, x * N + i % N));
-                let sum: u32 =
-                    inside.map(|(y, x)| u32::from(rows[(y * width + x) * 3 + channel])).sum();
-                small.push((sum / (N * N) as u32) as u8);
-            }
+    const { assert!(OVERSAMPLED == 2) };
+    let mut small = Vec::with_capacity(large.len() / 4);
+    for rows in large.chunks_exact(width * 3 * 2) {
+        let (upper, lower) = rows.split_at(width * 3);
+        for (u, l) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+            let mean = |channel: usize| {
+                let sum = u16::from(u[channel]) + u16::from(u[channel + 3]);
+                let sum = sum + u16::from(l[channel]) + u16::from(l[channel + 3]);
+                (sum / 4) as u8
+            };
+            small.extend([mean(0), mean(1), mean(2)]);
         }
     }
     small
@@ -260,8 +275,16 @@ fn paint_shape<B: DrawingBackend>(
             }
             Ok(())
         }
-        &Shape::Dot { at, ink, radius } => {
-            root.draw(&Circle::new(place(at), radius * scale as u32, colour(ink).filled()))
+        &Shape::Marker { at, series, ink } => {
+            let style = colour(ink).filled();
+            let (x, y) = at;
+            match theme::marker(series) {
+                [] => root.draw(&Circle::new(place(at), 8 * scale as u32, style)),
+                corners => {
+                    let corners = corners.iter().map(|(dx, dy)| place((x + dx, y + dy)));
+                    root.draw(&Polygon::new(corners.collect::<Vec<_>>(), style))
+                }
+            }
         }
         Shape::Text { at, text, ink, size, anchor, bold } => {
             let style = if *bold { FontStyle::Bold } else { FontStyle::Normal };

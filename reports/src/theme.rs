@@ -1,10 +1,10 @@
 //! Colours, line styles, sizes and the font: once, for every plot and the page.
 //!
 //! Pictures are measured in half pixels, so that a PNG drawn unit by unit is sharp on a dense
-//! screen. The series colours are those of Okabe and Ito (2008), told apart with any of the common
-//! colour blindnesses, a little darker on white and lighter on black; together with four dash
-//! patterns they tell 24 lines apart. In the page a colour is a CSS variable, so that one drawing
-//! serves light and dark.
+//! screen. The series colours are those of Okabe and Ito (2008) without the two yellow ones, told
+//! apart with any of the common colour blindnesses, a little darker on white and lighter on black.
+//! Each has a marker of its own; together with four dash patterns they tell 24 lines apart. In the
+//! page a colour is a CSS variable, so that one drawing serves light and dark.
 //!
 //! **Source.** The font is Inter, subset; `fonts/LICENSE.txt`.
 
@@ -49,11 +49,11 @@ pub const COLOURS: [(&str, [u8; 3], [u8; 3]); 12] = [
     ("fault", [0xB9, 0xA0, 0x86], [0x8A, 0x73, 0x5C]),
     ("fault-name", [0x7A, 0x50, 0x22], [0xDD, 0xB8, 0x8B]),
     ("series-0", [0x00, 0x6F, 0xB0], [0x58, 0xB4, 0xF2]),
-    ("series-1", [0xD4, 0x5A, 0x00], [0xFF, 0x8E, 0x4D]),
-    ("series-2", [0x00, 0x8F, 0x68], [0x3A, 0xCF, 0xA2]),
-    ("series-3", [0xB8, 0x5C, 0x92], [0xE8, 0x9F, 0xCA]),
-    ("series-4", [0x3B, 0x98, 0xD1], [0x9B, 0xD4, 0xF7]),
-    ("series-5", [0xBF, 0x82, 0x00], [0xF2, 0xC0, 0x52]),
+    ("series-1", [0xC0, 0x4F, 0x00], [0xFF, 0x8E, 0x4D]),
+    ("series-2", [0x00, 0x85, 0x60], [0x3A, 0xCF, 0xA2]),
+    ("series-3", [0xA9, 0x4F, 0x84], [0xE8, 0x9F, 0xCA]),
+    ("series-4", [0x3D, 0x44, 0x50], [0xD0, 0xD5, 0xDC]),
+    ("series-5", [0x3B, 0x98, 0xD1], [0x9B, 0xD4, 0xF7]),
 ];
 const SERIES: usize = 6;
 
@@ -75,6 +75,31 @@ impl Ink {
 /// The number of the series that has the colour of `colour` and dash pattern `dashes`.
 pub fn style(colour: usize, dashes: usize) -> usize {
     colour % SERIES + dashes * SERIES
+}
+
+/// The corners of the marker of series `n`, around its centre; none: a dot.
+pub fn marker(n: usize) -> &'static [(i32, i32)] {
+    match n % SERIES {
+        0 => &[],
+        1 => &[(-8, -8), (8, -8), (8, 8), (-8, 8)],
+        2 => &[(0, -10), (10, 8), (-10, 8)],
+        3 => &[(0, -11), (11, 0), (0, 11), (-11, 0)],
+        4 => &[(0, 10), (10, -8), (-10, -8)],
+        _ => &[
+            (-4, -11),
+            (4, -11),
+            (4, -4),
+            (11, -4),
+            (11, 4),
+            (4, 4),
+            (4, 11),
+            (-4, 11),
+            (-4, 4),
+            (-11, 4),
+            (-11, -4),
+            (-4, -4),
+        ],
+    }
 }
 
 /// The dash pattern of series `n`: lengths of line and gap in turn; empty for a solid line.

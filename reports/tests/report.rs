@@ -183,7 +183,7 @@ fn a_run_without_commits_shows_none() {
 fn nothing_at_all_is_reported_too() {
     let page =
         fs::read_to_string(rendered("empty", &[empty_run()]).join("report.html")).expect("a page");
-    assert!(page.contains("no data"));
+    assert!(page.contains("No data: there is no standby."));
     rendered("no_runs", &[]);
 }
 

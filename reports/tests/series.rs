@@ -7,12 +7,15 @@ use std::fmt::Write;
 use common::{at, empty_run, example_run, example_runs, golden};
 use models::trace::Run;
 use models::trace::fact::{Fact, Refusal, ServerId, What};
-use models::units::{SegmentSize, TimelineId, WalSegment};
+use models::units::{Bytes, SegmentSize, TimelineId, WalSegment};
 use reports::export::facts_jsonl::facts_jsonl;
 use reports::export::samples_csv::samples_csv;
 use reports::plots::marks::Moment;
-use reports::plots::over_time::Label;
-use reports::plots::{Chart, PLOTS, commit_latency, lag, throughput, wal_retained};
+use reports::plots::panels::{Label, Points};
+use reports::plots::{
+    Chart, PLOTS, checkpoints, commit_latency, commit_stages, lag, lag_bytes, lag_time,
+    stages_over_time, throughput, wal_retained,
+};
 use reports::tables::{comparison, timeline};
 use reports::variant_names;
 
@@ -26,17 +29,34 @@ fn series_are_as_recorded() {
             writeln!(text, "  {share:>7} ppm {nanos:>12} ns").expect("a String");
         }
     }
-    for (label, points) in lag::series(&runs[0]) {
-        writeln!(text, "lag of {label:?}, {} points", points.len()).expect("a String");
+    let mut add = |what: String, points: Points| {
+        writeln!(text, "{what}, {} points", points.len()).expect("a String");
         for (start, value) in points.iter().step_by(20) {
             writeln!(text, "  {start} {value:?}").expect("a String");
         }
+    };
+    for (label, points) in lag::series(&runs[0]) {
+        add(format!("lag of {label:?}"), points);
     }
     for (label, points) in wal_retained::series(&runs[0]) {
-        writeln!(text, "WAL kept by {label:?}, {} points", points.len()).expect("a String");
-        for (start, value) in points.iter().step_by(20) {
-            writeln!(text, "  {start} {value:?}").expect("a String");
+        add(format!("WAL kept by {label:?}"), points);
+    }
+    for (name, lines) in lag_bytes::series(&runs[0]).into_iter().chain(lag_time::series(&runs[0])) {
+        for (stage, points) in lines {
+            add(format!("lag of {name}, {stage}"), points);
         }
+    }
+    for (name, lines) in checkpoints::series(&runs[0]) {
+        for (what, points) in lines {
+            add(format!("checkpoints of {name}, {what}"), points);
+        }
+    }
+    for (stage, points) in stages_over_time::series(&runs[0]) {
+        add(format!("mean time in {stage}"), points);
+    }
+    for run in &runs {
+        writeln!(text, "stages of {}: {:?}", run.variant, commit_stages::series(run))
+            .expect("a String");
     }
     golden("series.txt", &text);
 }
@@ -47,7 +67,7 @@ fn a_thinned_sum_is_a_rate() {
     let [(Label::Variant, points)] = &throughput::series(&run)[..] else { panic!("one line") };
     assert_eq!(points[10].1, Some(4_000));
     let crashed = points.iter().filter(|p| p.1 == Some(0)).count();
-    assert_eq!(crashed, 49, "12 of 120 seconds in 500 spans, of which two are not wholly inside");
+    assert_eq!(crashed, 11, "12 of 120 seconds in 125 spans, of which two are not wholly inside");
 }
 
 #[test]
@@ -65,6 +85,16 @@ fn tables_are_as_recorded() {
             .expect("a String");
     }
     golden("tables.txt", &text);
+}
+
+#[test]
+fn checkpoints_are_found_from_start_to_end() {
+    let all = checkpoints::checkpoints(&example_run("base", 100));
+    let first = all[0];
+    assert_eq!((first.from, first.until), (at(20_000), Some(at(26_500))));
+    assert!(first.cause.is_wal() && first.distance > Bytes(0));
+    let last = all.last().expect("a restartpoint");
+    assert_eq!((last.server, last.until), (ServerId(1), None), "it never completed");
 }
 
 #[test]
@@ -96,7 +126,7 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     let drawn =
         |run: &Run| match wal_retained::chart(std::slice::from_ref(run), &["base".to_owned()]) {
             Chart::OverTime(chart) => chart.panels[0].clone(),
-            Chart::Percentiles(_) => panic!("over time"),
+            Chart::Percentiles(_) | Chart::Bars(_) => panic!("over time"),
         };
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;
@@ -119,7 +149,7 @@ fn samples_have_a_column_for_every_series() {
     assert_eq!(lines.next().expect("a row").split(',').next(), Some("0.000000"));
     assert_eq!(csv.lines().count(), 2_001);
     let empty = String::from_utf8(samples_csv(&empty_run()).expect("CSV")).expect("text");
-    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,,,,"));
+    assert_eq!(empty.lines().nth(1), Some("0.000000,0,,,0.000,0.000,0.000,0.000,0.000,,,,"));
 }
 
 #[test]

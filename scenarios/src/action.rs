@@ -3,7 +3,7 @@
 //! A [`Deed`] is one thing done to one server, or one look or wait. `[action.X]` does one at a
 //! moment; the deeds of a `[[step]]` follow each other, each when the one before has ended.
 
-use models::postgres::command::StopMode;
+use models::postgres::command::{Interrupt, StopMode};
 use models::units::{Bytes, Duration, Lsn};
 
 use crate::scenario::{Scenario, ServerIndex};
@@ -48,6 +48,17 @@ pub enum Deed {
         /// Index into [`crate::scenario::Scenario::slots`].
         slot: usize,
     },
+    /// Something befalls sessions that wait for standbys.
+    Interrupt {
+        /// Where.
+        server: ServerIndex,
+        /// What.
+        how: Interrupt,
+        /// Index into [`crate::scenario::Scenario::workloads`].
+        workload: usize,
+        /// Only the n-th of them, from 1; `None`: all.
+        nth: Option<u32>,
+    },
     /// `pg_ctl stop`; ends when the server is down.
     Stop(ServerIndex, StopMode),
     /// `pg_ctl start`; ends when connections are accepted.
@@ -76,6 +87,8 @@ pub enum View {
     WalLsn,
     /// `pg_control_checkpoint()`.
     ControlCheckpoint,
+    /// `pg_stat_activity where wait_event = 'SyncRep'`.
+    StatActivity,
 }
 
 impl View {
@@ -85,12 +98,13 @@ impl View {
     }
 
     /// Every view, in the order of [`crate::keys::VIEWS`].
-    pub const ALL: [View; 5] = [
+    pub const ALL: [View; 6] = [
         View::ReplicationSlots,
         View::LsWaldir,
         View::StatReplication,
         View::WalLsn,
         View::ControlCheckpoint,
+        View::StatActivity,
     ];
 
     /// Its name in a file.
@@ -101,6 +115,7 @@ impl View {
             View::StatReplication => "pg_stat_replication",
             View::WalLsn => "pg_current_wal_lsn",
             View::ControlCheckpoint => "pg_control_checkpoint",
+            View::StatActivity => "pg_stat_activity",
         }
     }
 }
@@ -162,6 +177,15 @@ impl Condition {
     }
 }
 
+/// The kind that does this to sessions.
+fn interrupt(how: Interrupt) -> &'static str {
+    match how {
+        Interrupt::Cancel => "cancel_backend",
+        Interrupt::Terminate => "terminate_backend",
+        Interrupt::Disconnect => "client_disconnect",
+    }
+}
+
 impl Deed {
     /// Its kind's name, as [`crate::keys::ACTIONS`] has it.
     pub fn name(&self) -> &'static str {
@@ -173,6 +197,7 @@ impl Deed {
             Deed::Set(..) => "set",
             Deed::SlotCreate { .. } => "slot_create",
             Deed::SlotDrop { .. } => "slot_drop",
+            Deed::Interrupt { how, .. } => interrupt(*how),
             Deed::Stop(..) => "stop",
             Deed::Start(_) => "start",
             Deed::Restart(..) => "restart",
@@ -192,6 +217,7 @@ impl Deed {
             | Deed::Set(server, _)
             | Deed::SlotCreate { server, .. }
             | Deed::SlotDrop { server, .. }
+            | Deed::Interrupt { server, .. }
             | Deed::Stop(server, _)
             | Deed::Start(server)
             | Deed::Restart(server, _)
@@ -220,6 +246,13 @@ impl Scenario {
             }
             Deed::SlotCreate { slot: index, .. } | Deed::SlotDrop { slot: index, .. } => {
                 format!("{name} {}", slot(index))
+            }
+            Deed::Interrupt { workload, nth, .. } => {
+                let whose = self.workloads.get(*workload).map_or("", |w| w.name.as_str());
+                match nth {
+                    None => format!("{name} of {whose}"),
+                    Some(nth) => format!("{name} of {whose}, number {nth}"),
+                }
             }
             Deed::Stop(_, StopMode::Immediate) | Deed::Restart(_, StopMode::Immediate) => {
                 format!("{name} -m immediate")

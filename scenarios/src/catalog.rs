@@ -37,6 +37,8 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("basics/from_production"),
     entry!("sync/five_levels"),
     entry!("sync/first_and_any"),
+    entry!("sync/cancelled_wait"),
+    entry!("sync/disconnect_does_not_help"),
     entry!("slots/offline_without_slot"),
     entry!("slots/offline_with_slot"),
     entry!("slots/offline_capped"),

@@ -70,6 +70,11 @@ impl Problems {
         self.sources.text(file)
     }
 
+    /// The texts that it is about.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// How many mistakes are kept: nobody reads more at once.
     pub const LIMIT: usize = 50;
 
@@ -90,7 +95,7 @@ impl fmt::Display for Problems {
             if i > 0 {
                 writeln!(f)?;
             }
-            self.show(f, problem)?;
+            problem.show(f, &self.sources)?;
         }
         if self.more > 0 {
             writeln!(f, "\n... and {} more", self.more)?;
@@ -99,49 +104,49 @@ impl fmt::Display for Problems {
     }
 }
 
-impl Problems {
-    fn show(&self, f: &mut fmt::Formatter<'_>, p: &Problem) -> fmt::Result {
-        writeln!(f, "{}:{}:{}: {}", p.file, p.line, p.column, p.message)?;
-        self.quote(f, &p.file, p.line, p.column, &p.span)?;
-        for label in &p.labels {
+impl Problem {
+    /// What it says, the lines that are meant with carets below, and help.
+    pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>, sources: &Sources) -> fmt::Result {
+        writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        quote(f, sources, &self.file, (self.line, self.column), &self.span)?;
+        for label in &self.labels {
             writeln!(f, "  {}:{}:{}: {}", label.file, label.line, label.column, label.text)?;
-            self.quote(f, &label.file, label.line, label.column, &label.span)?;
+            quote(f, sources, &label.file, (label.line, label.column), &label.span)?;
         }
-        if let Some(help) = &p.help {
+        if let Some(help) = &self.help {
             writeln!(f, "  help: {help}")?;
         }
         Ok(())
     }
+}
 
-    /// The line with carets below what is meant.
-    fn quote(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        file: &str,
-        line: usize,
-        column: usize,
-        span: &Range<usize>,
-    ) -> fmt::Result {
-        let Some(text) = self.sources.text(file).and_then(|t| t.lines().nth(line - 1)) else {
-            return Ok(());
-        };
-        // Long lines are cut, tabs become blanks, so that carets stay below what they mean.
-        let first = column.saturating_sub(40).max(1);
-        let shown: String = text
-            .chars()
-            .skip(first - 1)
-            .take(90)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let marked = self.sources.text(file).and_then(|t| t.get(span.clone())).unwrap_or("");
-        let width = marked.lines().next().unwrap_or("").chars().count();
-        let room = shown.chars().count().saturating_sub(column - first);
-        let carets = "^".repeat(width.min(room).max(1));
-        let gutter = line.to_string().len().max(4);
-        let blank = " ".repeat(column - first);
-        writeln!(f, "{line:>gutter$} | {}", shown.trim_end())?;
-        writeln!(f, "{:>gutter$} | {blank}{carets}", "")
-    }
+/// The line with carets below what is meant.
+fn quote(
+    f: &mut fmt::Formatter<'_>,
+    sources: &Sources,
+    file: &str,
+    (line, column): (usize, usize),
+    span: &Range<usize>,
+) -> fmt::Result {
+    let Some(text) = sources.text(file).and_then(|t| t.lines().nth(line - 1)) else {
+        return Ok(());
+    };
+    // Long lines are cut, tabs become blanks, so that carets stay below what they mean.
+    let first = column.saturating_sub(40).max(1);
+    let shown: String = text
+        .chars()
+        .skip(first - 1)
+        .take(90)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let marked = sources.text(file).and_then(|t| t.get(span.clone())).unwrap_or("");
+    let width = marked.lines().next().unwrap_or("").chars().count();
+    let room = shown.chars().count().saturating_sub(column - first);
+    let carets = "^".repeat(width.min(room).max(1));
+    let gutter = line.to_string().len().max(4);
+    let blank = " ".repeat(column - first);
+    writeln!(f, "{line:>gutter$} | {}", shown.trim_end())?;
+    writeln!(f, "{:>gutter$} | {blank}{carets}", "")
 }
 
 /// A mistake while it is being looked for: spans instead of lines.
@@ -184,7 +189,8 @@ impl Finding {
         self.span == other.span && self.message == other.message
     }
 
-    fn resolve(self, sources: &Sources) -> Problem {
+    /// The mistake with its places as people name them.
+    pub fn resolve(self, sources: &Sources) -> Problem {
         let Place { file, line, column, span } = sources.place(self.span);
         let labels = self
             .labels
@@ -240,9 +246,8 @@ pub(crate) fn nearest<'a>(
     near.sort_by_key(|(distance, _)| *distance);
     let close = |d: usize, name: &str| d <= 2 && d * 2 <= name.chars().count().max(2);
     match near.as_slice() {
-        [(d, name), rest @ ..] if close(*d, name) => {
-            rest.first().is_none_or(|(other, _)| other > d).then_some(name)
-        }
+        [(d, name)] if close(*d, name) => Some(name),
+        [(d, name), (other, _), ..] if close(*d, name) && other > d => Some(name),
         _ if lower.len() >= 3 => {
             near.iter().map(|(_, name)| *name).find(|name| name.starts_with(lower.as_str()))
         }
@@ -279,4 +284,17 @@ pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>) -> String 
 pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_names_as_near_the_one_that_begins_so_was_meant() {
+        assert_eq!(nearest("rat", ["at", "rate", "wal_rate"]), Some("rate"));
+        assert_eq!(nearest("bat", ["bar", "cat"]), None);
+        assert_eq!(nearest("wal_rat", ["at", "rate", "wal_rate"]), Some("wal_rate"));
+        assert_eq!(nearest("nothing", ["at", "rate", "wal_rate"]), None);
+    }
 }

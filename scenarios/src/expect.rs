@@ -57,6 +57,7 @@ pub static METRICS: &[(&str, Unit)] = &[
     ("tps", Unit::Number),
     ("commits.attempted", Unit::Number),
     ("commits.acknowledged", Unit::Number),
+    ("commits.cancelled", Unit::Number),
     ("commits.lost", Unit::Number),
     ("commits.unknown", Unit::Number),
     ("latency_ms.mean", Unit::Millis),
@@ -512,7 +513,7 @@ mod tests {
             downtime_seconds: 2.0,
         };
         Summary {
-            commits: Commits { attempted: 10, acknowledged: 9, lost: 0, unknown: 1 },
+            commits: Commits { attempted: 10, acknowledged: 9, unknown: 1, ..Commits::default() },
             latency_ms: LatencyMs { p50: 4.25, ..LatencyMs::default() },
             servers: vec![server],
             standbys: vec![standby],

@@ -13,6 +13,7 @@ mod variants;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::check::Report;
 use crate::error::{Finding, Findings, Problems};
 use crate::library::{Library, Read};
 use crate::read::Fields;
@@ -20,7 +21,7 @@ use crate::resolve::{self, Case, Context};
 use crate::scenario::Scenario;
 use crate::source::{Sources, Span};
 use crate::tree::{self, Entry, Node, Table, Value};
-use crate::{keys, limits};
+use crate::{check, keys, limits};
 
 pub use archive::{Archive, ArchivedFault};
 
@@ -105,6 +106,27 @@ impl ScenarioFile {
         let findings = Findings::default();
         let scenarios = resolve_all(self, &library, &findings);
         finish(library, findings).map(|_| scenarios)
+    }
+
+    /// What there is to say about it without playing it, every variant included.
+    pub fn check(&self) -> Report {
+        let read = |path: &str| {
+            self.files.get(path).cloned().ok_or_else(|| "it was not read before".to_owned())
+        };
+        let library = Library::new(self.sources.clone(), &read);
+        let findings = Findings::default();
+        let mut found = Vec::new();
+        for plan in variants::cases(&self.root, &findings) {
+            let root = plan.apply(&self.root);
+            let cx = Context { root: &root, library: &library, findings: &findings };
+            let (name, question, variant) = (&*self.name, &*self.question, &*plan.name);
+            let case = Case { name, question, variant, settings: &plan.settings };
+            if let Some((scenario, written)) = resolve::scenario(cx, case) {
+                found.push((scenario.variant.clone(), check::scenario(&scenario, &written, &root)));
+            }
+        }
+        let (_, sources) = library.into_files();
+        Report::of_variants(found, &sources)
     }
 
     /// The name it was parsed under.
@@ -277,7 +299,7 @@ fn resolve_all(file: &ScenarioFile, library: &Library<'_>, findings: &Findings) 
         let root = plan.apply(&file.root);
         let cx = Context { root: &root, library, findings: &own };
         match resolve::scenario(cx, case(&plan.name, &plan.settings)) {
-            Some(scenario) => {
+            Some((scenario, _)) => {
                 rows += history_rows(&scenario);
                 scenarios.push(scenario);
             }

@@ -127,6 +127,12 @@ impl Section {
     }
 }
 
+/// Every table of a file, in reading order.
+pub static SECTIONS: &[&Section] = &[
+    &ROOT, &START, &SERVER, &DISK, &NETWORK, &LINK, &WORKLOAD, &FAULT, &MOMENT, &ACTION, &STEP,
+    &DEED, &VARIANT, &QUANTILES,
+];
+
 /// The file itself.
 pub static ROOT: Section = Section {
     title: "the file",

@@ -6,6 +6,7 @@
 //! * [`mod@file`]: a scenario file: parse, `--set`, variants, archive.
 //! * [`error`]: what is wrong with one, all of it at once, with places.
 //! * [`scenario`], [`workload`], [`fault`], [`action`], [`expect`]: one variant, resolved.
+//! * [`check`]: what is not wrong and seldom meant: findings, each with a code.
 //! * [`import`]: one file a source of real data.
 //! * [`schema`]: the JSON Schema, for editors.
 //! * [`catalog`]: scenarios that come with the program.
@@ -14,6 +15,7 @@
 
 pub mod action;
 pub mod catalog;
+pub mod check;
 pub mod error;
 pub mod expect;
 pub mod fault;
@@ -36,3 +38,4 @@ pub mod workload;
 pub use error::{Label, Problem, Problems};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
+pub use resolve::settings::settings_not_built;

@@ -9,7 +9,7 @@ mod faults;
 mod links;
 mod schedule;
 mod servers;
-mod settings;
+pub(crate) mod settings;
 mod workloads;
 
 use models::postgres::PgVersion;
@@ -24,6 +24,8 @@ use crate::read::Fields;
 use crate::scenario::{Recycled, Scenario, Start};
 use crate::source::Span;
 use crate::tree::{Table, Value};
+
+pub(crate) use servers::Written;
 
 /// What a variant is called and what it changes, for screens.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +68,8 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Resolves one variant; `None` if something was found.
-pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
+/// Resolves one variant, and says where its servers were written; `None` if something was found.
+pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec<Written>)> {
     let span = Span { start: cx.root.span.start, end: cx.root.span.start };
     let fields = Fields::new(cx.root, &keys::ROOT, "the file", span, cx.findings);
     let title = fields.text("title").unwrap_or(case.name).to_owned();
@@ -87,8 +89,8 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
     if !cx.findings.is_empty() {
         return None;
     }
-    let (servers, not_modelled) = servers.finish()?;
-    Some(Scenario {
+    let (servers, not_modelled, written) = servers.finish()?;
+    let scenario = Scenario {
         name: case.name.to_owned(),
         variant: case.variant.to_owned(),
         variant_settings: case.settings.to_vec(),
@@ -108,7 +110,8 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<Scenario> {
         steps: operations.steps,
         slots: operations.slots,
         not_modelled,
-    })
+    };
+    Some((scenario, written))
 }
 
 /// `duration` and where it is written.

@@ -103,22 +103,7 @@ fn kinds(out: &mut String) {
 
 fn tables() -> String {
     let mut out = String::new();
-    for table in [
-        &keys::ROOT,
-        &keys::START,
-        &keys::SERVER,
-        &keys::DISK,
-        &keys::NETWORK,
-        &keys::LINK,
-        &keys::WORKLOAD,
-        &keys::FAULT,
-        &keys::MOMENT,
-        &keys::ACTION,
-        &keys::STEP,
-        &keys::DEED,
-        &keys::VARIANT,
-        &keys::QUANTILES,
-    ] {
+    for table in keys::SECTIONS {
         section(&mut out, table);
     }
     kinds(&mut out);

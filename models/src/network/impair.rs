@@ -4,12 +4,12 @@
 //! under way keeps its delay; what still waits for bandwidth leaves at the new one.
 
 use crate::latency::Quantiles;
-use crate::postgres::protocol::STATUS_UPDATE;
+use crate::postgres::protocol::{Message, STATUS_UPDATE};
 use crate::units::{Die, Duration, Rate, SimTime};
 
-use super::Link;
 use super::delay::Delay;
 use super::loss::Loss;
+use super::{Flow, Link, more};
 
 /// What impairs one direction between two servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,7 @@ impl Link {
             return;
         }
         self.update_time = rate.time_for(STATUS_UPDATE);
+        let waiting = self.waiting(now, before);
         let leaves = |at: SimTime| {
             let waits = u128::from(at.since(now).0) * u128::from(before.bytes_per_second());
             let waits = waits / u128::from(rate.bytes_per_second());
@@ -66,15 +67,52 @@ impl Link {
         if self.free_at > now {
             self.free_at = leaves(self.free_at);
         }
-        for flow in &mut self.flows {
-            for parcel in flow.under_way.iter_mut().filter(|parcel| parcel.leaves > now) {
-                let left = leaves(parcel.leaves);
-                let travels = parcel.arrives.since(parcel.leaves);
-                (parcel.leaves, parcel.arrives) = (left, left + travels);
-            }
-            flow.settle_order();
+        for (flow, place, left) in waiting {
+            let parcel = &mut self.flows[flow].under_way[place];
+            parcel.arrives = leaves(left) + parcel.arrives.since(left);
         }
+        self.flows.iter_mut().for_each(Flow::settle_order);
         self.schedule();
+    }
+}
+
+impl Link {
+    /// What has not left by `now`, and when it would have: the newest of all is the last to leave,
+    /// the others right before it, each as long as it takes at this rate.
+    fn waiting(&self, now: SimTime, rate: Rate) -> Vec<(usize, usize, SimTime)> {
+        let all = self.flows.iter().enumerate().flat_map(|(flow, pair)| {
+            let parcels = pair.under_way.iter().enumerate();
+            parcels.map(move |(place, parcel)| (parcel.sent, flow, place, parcel.message.size()))
+        });
+        let mut newest_first: Vec<_> = all.collect();
+        newest_first.sort_by_key(|&(sent, flow, place, _)| (sent, flow, place));
+        let (mut left, mut waiting) = (self.free_at, Vec::new());
+        for (_, flow, place, size) in newest_first.into_iter().rev() {
+            if left <= now {
+                break;
+            }
+            waiting.push((flow, place, left));
+            left = SimTime(left.0.saturating_sub(rate.time_for(size).0));
+        }
+        waiting
+    }
+}
+
+impl Flow {
+    /// When a message arrives that leaves at `leaves`, on a way that delays or loses more.
+    #[cold]
+    pub(super) fn arrives_impaired(
+        &mut self,
+        now: SimTime,
+        leaves: SimTime,
+        delay: Duration,
+        message: &Message,
+    ) -> SimTime {
+        let delay = delay + more(&mut self.added, now);
+        match self.loss > Loss::NONE && !self.blocked() {
+            true => self.lose(leaves + delay, message.size(), message.connection, delay + delay),
+            false => leaves + delay,
+        }
     }
 }
 

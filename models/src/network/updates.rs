@@ -46,11 +46,17 @@ impl Updates {
         self.line.push(Coming { arrives, update: *update, loud });
     }
 
-    /// The first loud one, and how many stand in line up to it.
+    /// The first loud one.
     #[inline]
-    pub fn first_loud(&self) -> Option<(&Update, usize)> {
+    pub fn first_loud(&self) -> Option<&Update> {
         let coming = self.line.get(self.loud).filter(|_| self.next_loud != SimTime::NEVER)?;
-        Some((&coming.update, self.loud + 1))
+        Some(&coming.update)
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.line.len()
     }
 
     /// It has been looked at.
@@ -59,10 +65,13 @@ impl Updates {
         self.find_loud(self.loud + 1);
     }
 
-    /// Those that have arrived by `now` and were not noted.
+    /// Those that have arrived by `now` and were not noted, up to the first loud one that nobody
+    /// has looked at.
     pub fn arrived(&self, now: SimTime) -> &[Coming] {
-        let under_way = self.line.iter().rev().take_while(|coming| coming.arrives > now).count();
-        &self.line[..self.line.len() - under_way]
+        let heard = if self.next_loud == SimTime::NEVER { self.line.len() } else { self.loud };
+        let line = &self.line[..heard];
+        let under_way = line.iter().rev().take_while(|coming| coming.arrives > now).count();
+        &line[..line.len() - under_way]
     }
 
     /// The first `count` ones are noted.
@@ -76,11 +85,9 @@ impl Updates {
     #[inline]
     fn find_loud(&mut self, from: usize) {
         self.next_loud = SimTime::NEVER;
-        for (index, coming) in self.line.iter().enumerate().skip(from) {
-            if coming.loud {
-                (self.loud, self.next_loud) = (index, coming.arrives);
-                break;
-            }
+        let rest = &self.line[from..];
+        if let Some(index) = rest.iter().position(|coming| coming.loud) {
+            (self.loud, self.next_loud) = (from + index, rest[index].arrives);
         }
     }
 

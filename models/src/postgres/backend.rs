@@ -9,20 +9,28 @@
 //! Commits with `off` are answered at once. Their ends are kept until they are durable, because a
 //! crash before that loses them although they were acknowledged.
 //!
-//! **Source.** `xact.c:RecordTransactionCommit`; `syncrep.c:SyncRepWaitForLSN`,
-//! `SyncRepWakeQueue`.
+//! A wait for standbys can be interrupted, the local flush before it cannot: who asks for that
+//! means the sessions that `pg_stat_activity` shows in it. A session whose client is gone waits on
+//! as any other, and only then finds nobody to answer.
 //!
-//! **Not modelled.** The few microseconds between a wake-up and the client's answer; they belong
+//! **Source.** `xact.c:RecordTransactionCommit`; `syncrep.c:SyncRepWaitForLSN`,
+//! `SyncRepWakeQueue`, `SyncRepCancelWait`.
+//!
+//! **Not modelled.** A cancel request that comes during the local flush: in PostgreSQL it ends the
+//! wait behind it. The few microseconds between a wake-up and the client's answer; they belong
 //! to `workload.X.service`.
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+
+use super::command::{Interrupt, Waiters};
 use super::guc::SynchronousCommit;
 use super::syncrep::WaitMode;
 use crate::units::{SimTime, UsableBytes};
 
 /// The session of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Session {
     /// Index of its workload.
     pub workload: u16,
@@ -41,15 +49,13 @@ pub struct Waiting {
     pub session: Session,
 }
 
-/// An answer to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// When the client had it.
+/// Answers to clients, all given at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// When the clients have them.
     pub at: SimTime,
-    /// The commit's intended start.
-    pub start: SimTime,
-    /// Whose it is.
-    pub session: Session,
+    /// The commits that they are for, in order.
+    pub to: Vec<Waiting>,
 }
 
 /// All commits that are not over.
@@ -57,6 +63,8 @@ pub struct Acknowledged {
 pub struct Commits {
     local: Queue,
     remote: [Queue; 3],
+    /// Those that wait for standbys although their clients are gone, in no order.
+    abandoned: Vec<(WaitMode, Waiting)>,
     /// Ends of commits that were answered before they were durable.
     unflushed: VecDeque<UsableBytes>,
 }
@@ -68,6 +76,17 @@ pub struct Queue {
     waiting: Vec<Waiting>,
     /// How many of them were answered.
     released: usize,
+}
+
+/// A session that waits for standbys.
+#[derive(Clone, Copy, Debug)]
+pub struct Interruptible {
+    /// What its commit waits for.
+    pub mode: WaitMode,
+    /// Its commit.
+    pub waiting: Waiting,
+    /// Whether its client is gone.
+    pub abandoned: bool,
 }
 
 /// What a crash does to commits.
@@ -104,7 +123,7 @@ impl Commits {
     }
 
     /// Everything up to `flushed` is durable here.
-    pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Vec<Acknowledged>) {
+    pub fn flushed(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Answers) {
         if !self.local.waiting.is_empty() {
             self.local.release(now, flushed, out);
         }
@@ -114,23 +133,15 @@ impl Commits {
     }
 
     /// Standbys have everything up to `synced` in `mode`.
-    pub fn synced(
-        &mut self,
-        now: SimTime,
-        mode: WaitMode,
-        synced: UsableBytes,
-        out: &mut Vec<Acknowledged>,
-    ) {
+    pub fn synced(&mut self, now: SimTime, mode: WaitMode, synced: UsableBytes, out: &mut Answers) {
         self.queue(Some(mode)).release(now, synced, out);
+        if !self.abandoned.is_empty() {
+            self.abandoned.retain(|(of, waiting)| *of != mode || waiting.end > synced);
+        }
     }
 
     /// Nobody waits for standbys any more, only for the local flush.
-    pub fn wait_for_no_standby(
-        &mut self,
-        now: SimTime,
-        flushed: UsableBytes,
-        out: &mut Vec<Acknowledged>,
-    ) {
+    pub fn wait_for_no_standby(&mut self, now: SimTime, flushed: UsableBytes, out: &mut Answers) {
         for queue in &mut self.remote {
             queue.release(now, flushed, out);
             self.local.waiting.extend(queue.live());
@@ -139,17 +150,85 @@ impl Commits {
         self.local.waiting.drain(..self.local.released);
         self.local.released = 0;
         self.local.waiting.sort_by_key(|waiting| waiting.end);
+        self.abandoned.clear();
+    }
+
+    /// Sessions whose commits are durable here and wait for standbys, in WAL order.
+    pub fn waiting_for_standbys(&self, flushed: UsableBytes) -> Vec<Interruptible> {
+        let mut all = Vec::new();
+        for mode in WaitMode::ALL {
+            let live = self.remote[mode as usize].live().iter();
+            let durable = live.take_while(|waiting| waiting.end <= flushed);
+            all.extend(durable.map(|&waiting| Interruptible { mode, waiting, abandoned: false }));
+        }
+        let abandoned = self.abandoned.iter();
+        all.extend(abandoned.map(|&(mode, waiting)| Interruptible {
+            mode,
+            waiting,
+            abandoned: true,
+        }));
+        all.sort_by_key(|session| session.waiting.end);
+        all
+    }
+
+    /// Sessions that wait for standbys wait no more, or their clients do not. Which ones.
+    pub fn interrupt(
+        &mut self,
+        how: Interrupt,
+        whom: Waiters,
+        flushed: UsableBytes,
+    ) -> Vec<Interruptible> {
+        let disconnect = how == Interrupt::Disconnect;
+        let mut meant = self.waiting_for_standbys(flushed);
+        meant.retain(|session| {
+            // A client cannot go twice.
+            session.waiting.session.workload == whom.workload && !(disconnect && session.abandoned)
+        });
+        if let Some(nth) = whom.nth {
+            let index = nth.saturating_sub(1) as usize;
+            meant = meant.get(index).copied().into_iter().collect();
+        }
+        let is_meant = |waiting: &Waiting| {
+            meant.binary_search_by_key(&waiting.end, |session| session.waiting.end).is_ok()
+        };
+        for queue in &mut self.remote {
+            queue.waiting.drain(..queue.released);
+            queue.released = 0;
+            queue.waiting.retain(|waiting| !is_meant(waiting));
+        }
+        self.abandoned.retain(|(_, waiting)| !is_meant(waiting));
+        if disconnect {
+            self.abandoned.extend(meant.iter().map(|session| (session.mode, session.waiting)));
+        }
+        meant
+    }
+
+    /// Those that wait for standbys in `mode`, or for the local flush alone, and whose commit ends
+    /// behind `from` and not behind `to`.
+    pub fn waiting_between(
+        &self,
+        mode: Option<WaitMode>,
+        from: UsableBytes,
+        to: UsableBytes,
+    ) -> &[Waiting] {
+        let queue = mode.map_or(&self.local, |mode| &self.remote[mode as usize]);
+        let live = queue.live();
+        let first = live.partition_point(|waiting| waiting.end <= from);
+        let behind = live.partition_point(|waiting| waiting.end <= to);
+        &live[first..behind.max(first)]
     }
 
     /// Whether any backend waits for standbys in `mode`.
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {
         !self.remote[mode as usize].live().is_empty()
+            || self.abandoned.iter().any(|(of, _)| *of == mode)
     }
 
     /// How many backends wait.
     pub fn waiting(&self) -> usize {
-        self.local.live().len() + self.remote.iter().map(|queue| queue.live().len()).sum::<usize>()
+        let remote: usize = self.remote.iter().map(|queue| queue.live().len()).sum();
+        self.local.live().len() + remote + self.abandoned.len()
     }
 
     /// All processes died, and `survived` is the end of the WAL that is left. Tells whose
@@ -161,6 +240,7 @@ impl Commits {
             queue.live().iter().copied().for_each(&mut unknown);
             *queue = Queue::default();
         }
+        self.abandoned.clear();
         toll.lost = self.unflushed.iter().filter(|&&end| end > survived).count() as u64;
         self.unflushed.clear();
         toll
@@ -176,11 +256,34 @@ impl Commits {
     }
 }
 
+impl Answers {
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    /// Some commits are answered at `now`.
+    #[inline]
+    pub fn give(&mut self, now: SimTime, to: &[Waiting]) {
+        debug_assert!(self.at == now || self.is_empty(), "answers of {} at {now}", self.at);
+        self.at = now;
+        self.to.extend_from_slice(to);
+    }
+}
+
 impl Queue {
     /// A commit waits.
     #[inline]
     pub fn push(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
+    }
+
+    /// The last `count` of them.
+    #[inline]
+    pub fn last(&mut self, count: usize) -> &mut [Waiting] {
+        let first = self.waiting.len() - count;
+        &mut self.waiting[first..]
     }
 
     /// Those that still wait.
@@ -191,11 +294,10 @@ impl Queue {
 
     /// Answers whoever waits for a position up to `upto`.
     #[inline]
-    fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Vec<Acknowledged>) {
+    fn release(&mut self, now: SimTime, upto: UsableBytes, out: &mut Answers) {
         let live = self.live();
         let released = live.iter().position(|w| w.end > upto).unwrap_or(live.len());
-        let answer = |w: &Waiting| Acknowledged { at: now, start: w.start, session: w.session };
-        out.extend(live[..released].iter().map(answer));
+        out.give(now, &live[..released]);
         self.released += released;
         // What is left moves to the front when it is less than what moving it makes room for.
         if self.released * 2 >= self.waiting.len() {

@@ -21,14 +21,15 @@
 //!
 //! **Not modelled.** Which buffers are dirty: see [`dirty_buffers`]. The moment of each buffer's
 //! write, and what it costs the disk of the data. `archive_timeout`. An immediate request wakes a
-//! napping checkpointer at once, as from 14 on; 13 finishes its nap of 100 ms.
+//! napping checkpointer at once, as from 14 on, and so does a reload; 13 finishes its nap of
+//! 100 ms.
 
 use super::effect::Out;
 use super::guc::Settings;
 use super::slot::Limits;
 use super::wal::WalFiles;
 use crate::trace::fact::{CheckpointCause, What};
-use crate::units::{Bytes, Duration, Lsn, PAGE, SimTime};
+use crate::units::{Bytes, Duration, Lsn, PAGE, SegmentSize, SimTime};
 
 /// The checkpointer of a running server.
 #[derive(Clone, Debug)]
@@ -205,6 +206,13 @@ impl From<&Settings> for CheckpointConfig {
     }
 }
 
+impl CheckpointConfig {
+    /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
+    pub fn segments(&self, size: SegmentSize) -> u64 {
+        (size.segments_in(self.max_wal_size) * ONE / (ONE + self.target)).max(1)
+    }
+}
+
 /// One, in the fixed point of `checkpoint_completion_target`.
 const ONE: u64 = 1_000_000;
 /// The nap after a buffer that was written ahead of the schedule (`CheckpointWriteDelay`).
@@ -232,6 +240,18 @@ impl Writing {
         let left = u128::from(buffers * NAP.0) * u128::from(ONE - progress.min(ONE));
         let naps = Duration((left / u128::from(ONE)) as u64);
         self.ends = self.ends.min(now + Duration(naps.0 + self.sync.0));
+    }
+}
+
+impl Running {
+    /// When the next step is to be looked at.
+    #[inline(never)]
+    fn next_deadline(&self) -> SimTime {
+        match self.step {
+            Step::Writing(writing) => writing.ends.min(writing.look_at),
+            Step::Recording { .. } => SimTime::NEVER,
+            Step::Invalidating { ask_at, .. } => ask_at,
+        }
     }
 }
 
@@ -275,6 +295,19 @@ impl Checkpointer {
         self.running.is_some()
     }
 
+    /// Whether it looks at a reload at once: between checkpoints, and where it naps between two
+    /// buffers (`CheckpointWriteDelay`), but neither while somebody waits for the checkpoint nor
+    /// while it fsyncs and writes its record.
+    pub fn heeds_reload(&self, now: SimTime) -> bool {
+        match &self.running {
+            None => true,
+            Some(running) => match running.step {
+                Step::Writing(writing) => writing.ends > now + writing.sync,
+                Step::Recording { .. } | Step::Invalidating { .. } => false,
+            },
+        }
+    }
+
     /// Its settings have changed.
     pub fn reload(&mut self, config: CheckpointConfig) {
         let started = self.timeout_at.0.saturating_sub(self.config.timeout.0);
@@ -295,18 +328,13 @@ impl Checkpointer {
     pub fn next_deadline(&self) -> SimTime {
         match &self.running {
             None => self.timeout_at,
-            Some(running) => match running.step {
-                Step::Writing(writing) => writing.ends.min(writing.look_at),
-                Step::Recording { .. } => SimTime::NEVER,
-                Step::Invalidating { ask_at, .. } => ask_at,
-            },
+            Some(running) => running.next_deadline(),
         }
     }
 
     /// WAL segments after which a checkpoint starts (`CheckPointSegments`).
     pub fn segments(&self, files: &WalFiles) -> u64 {
-        let all = files.size.segments_in(self.config.max_wal_size);
-        (all * ONE / (ONE + self.config.target)).max(1)
+        self.config.segments(files.size)
     }
 
     /// What is due at `now`, with `insert` the insert position (replayed on a standby). The timer

@@ -50,8 +50,37 @@ pub enum Command {
     ReplayPause,
     /// `pg_wal_replay_resume()`.
     ReplayResume,
+    /// Something befalls sessions whose commits wait for standbys.
+    Interrupt {
+        /// What.
+        how: Interrupt,
+        /// Whom.
+        waiters: Waiters,
+    },
     /// The postmaster shuts down.
     Stop(StopMode),
+}
+
+/// What befalls a session whose commit waits for standbys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interrupt {
+    /// `pg_cancel_backend()`, or Ctrl-C in psql: the wait ends, and the client has its answer.
+    Cancel,
+    /// `pg_terminate_backend()`: the wait ends, and the connection with it.
+    Terminate,
+    /// Its client is gone: nothing happens on the server until the wait ends.
+    Disconnect,
+}
+
+/// Sessions whose commits are durable here and wait for standbys: those that
+/// `pg_stat_activity` shows with `wait_event = 'SyncRep'`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiters {
+    /// Index of their workload.
+    pub workload: u16,
+    /// Only the n-th of them, from 1, in the order of their commit records; `None`: all.
+    pub nth: Option<u32>,
 }
 
 /// `pg_ctl stop -m`.
@@ -93,4 +122,10 @@ pub enum Refused {
     },
     /// `all replication slots are in use`.
     AllSlotsInUse,
+    /// No session waits for standbys that a command could be for: the query for its process id
+    /// has no row.
+    NobodyWaits {
+        /// The workload whose sessions were meant.
+        workload: u16,
+    },
 }

@@ -5,7 +5,7 @@
 //! own, because they are many.
 
 use super::ConnectionId;
-use super::backend::{Acknowledged, Session};
+use super::backend::{Answers, Session};
 use super::protocol::{Body, Message, Update};
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, SimTime};
@@ -36,6 +36,11 @@ pub enum Effect {
         /// Whose.
         session: Session,
     },
+    /// A commit's wait for standbys was cancelled: its client has its answer, with a warning.
+    Cancelled {
+        /// Whose.
+        session: Session,
+    },
     /// A checkpoint began: page images are due again.
     RedoMoved,
     /// Something happened.
@@ -56,14 +61,16 @@ pub struct Read {
 pub struct Out {
     /// The moment of what is sent.
     pub at: SimTime,
+    /// WAL for standbys, in order. It leaves before the effects.
+    pub wal: Vec<(ServerId, Message)>,
     /// Status updates to the upstream, in order. They leave before the effects.
     pub updates: Vec<Update>,
     /// What was read from the upstream, in order.
     pub reads: Vec<Read>,
     /// Effects in order.
     pub effects: Vec<Effect>,
-    /// Answers to clients, in order.
-    pub acknowledged: Vec<Acknowledged>,
+    /// Answers to clients.
+    pub answers: Answers,
 }
 
 impl Out {
@@ -71,7 +78,8 @@ impl Out {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty()
-            && self.acknowledged.is_empty()
+            && self.wal.is_empty()
+            && self.answers.is_empty()
             && self.updates.is_empty()
             && self.reads.is_empty()
     }
@@ -86,6 +94,16 @@ impl Out {
     #[inline]
     pub fn fact(&mut self, what: What) {
         self.effect(Effect::Fact(what));
+    }
+
+    /// Sends WAL.
+    #[inline]
+    pub fn send_wal(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
+        // It is not to overtake what was said before.
+        match self.effects.is_empty() {
+            true => self.wal.push((to, Message { connection, body })),
+            false => self.send(to, connection, body),
+        }
     }
 
     /// Sends a message.

@@ -20,7 +20,7 @@ mod units;
 mod values;
 
 pub use error::SettingError;
-pub use settings::{ArchiveMode, Modelled, Settings, SynchronousCommit, WalLevel};
+pub use settings::{ArchiveMode, MODELLED, Modelled, Settings, SynchronousCommit, WalLevel};
 pub use units::Unit;
 
 use std::cmp::Ordering;

@@ -8,6 +8,7 @@
 //! **Not modelled.** What pg_control holds beside the last checkpoint.
 
 use super::ConnectionId;
+use super::backend::Session;
 use super::command::SlotName;
 use super::slot::Slots;
 use super::wal::WalFiles;
@@ -42,6 +43,8 @@ pub struct Names {
     pub applications: Vec<String>,
     /// Names of slots, indexed by [`SlotName`].
     pub slots: Vec<String>,
+    /// Names of workloads, indexed by [`Session::workload`].
+    pub workloads: Vec<String>,
 }
 
 impl Host {
@@ -73,6 +76,11 @@ impl Host {
     /// The name of a slot.
     pub fn slot_name(&self, slot: SlotName) -> &str {
         self.names.slots.get(usize::from(slot.0)).map_or("?", String::as_str)
+    }
+
+    /// `application_name` of a client's session: the workload.
+    pub fn client_name(&self, session: Session) -> &str {
+        self.names.workloads.get(usize::from(session.workload)).map_or("?", String::as_str)
     }
 
     /// The segment with this number on this server's timeline.

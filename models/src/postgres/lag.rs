@@ -202,8 +202,8 @@ impl LagTracker {
     /// Whether the next sample may overrun a reader: all replies until then must be known.
     #[inline]
     pub fn is_full(&self) -> bool {
-        let full = self.written - self.first + 1 >= self.ring.len() as u64;
-        full && self.ring.len() as u64 >= LAG_TRACKER_BUFFER_SIZE
+        let longest = LAG_TRACKER_BUFFER_SIZE;
+        self.ring.len() as u64 >= longest && self.written - self.first + 1 >= longest
     }
 
     /// Where the sample with this ordinal lies.
@@ -261,15 +261,20 @@ impl LagTracker {
         self.unmoved().or(lags)
     }
 
-    /// The same, to be worked out later. A reply may be told late: samples that came after it do
-    /// not exist for it. `falling`: it has a position below that of the reply before it.
+    /// The same for some replies in a row, to be worked out later. They may be told late: samples
+    /// that came after a reply do not exist for it. `falling`: one of them has a position below
+    /// that of the reply before it.
     #[inline]
-    pub fn note(&mut self, at: Positions, now: SimTime, falling: bool) {
-        if self.pending.len() >= PENDING {
+    pub fn note_all(
+        &mut self,
+        replies: impl ExactSizeIterator<Item = (Positions, SimTime)>,
+        falling: bool,
+    ) {
+        if self.pending.len() + replies.len() > PENDING {
             self.work_out();
         }
         self.falling |= falling;
-        self.pending.push(Reply { at, now });
+        self.pending.extend(replies.map(|(at, now)| Reply { at, now }));
     }
 
     /// Works out what was noted.
@@ -534,9 +539,30 @@ impl LagColumns {
             return self.reply(lags, at, sent);
         }
         let before = std::mem::replace(&mut self.previous, at);
-        let falling = at.write < before.write || at.flush < before.flush || at.apply < before.apply;
         self.applied_all = at.apply == sent;
-        tracker.note(at, now, falling);
+        tracker.note_all([(at, now)].into_iter(), at.falls_behind(before));
+    }
+
+    /// The same for some replies in a row, with the moments at which they came.
+    #[inline]
+    pub fn track_all(
+        &mut self,
+        tracker: &mut LagTracker,
+        replies: impl ExactSizeIterator<Item = (Positions, SimTime)> + Clone,
+        sent: Lsn,
+    ) {
+        let (mut before, mut falling, mut may_clear) = (self.previous, false, false);
+        for (at, _) in replies.clone() {
+            falling |= at.falls_behind(before);
+            may_clear |= at.apply == sent;
+            before = at;
+        }
+        if may_clear {
+            replies.for_each(|(at, now)| self.track(tracker, at, sent, now));
+        } else {
+            (self.previous, self.applied_all) = (before, false);
+            tracker.note_all(replies, falling);
+        }
     }
 
     /// The columns as somebody who looks now sees them.

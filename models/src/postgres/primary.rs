@@ -15,6 +15,8 @@ mod reload;
 mod senders;
 mod shutdown;
 mod slots;
+mod stages;
+mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
@@ -22,9 +24,10 @@ pub use commands::Job;
 use std::collections::VecDeque;
 
 use shutdown::Shutdown;
+use stages::Stages;
 
 use super::PgVersion;
-use super::backend::{Acknowledged, Commits, CrashToll, Queue, Session, Waiting};
+use super::backend::{Commits, CrashToll, Session, Waiting};
 use super::checkpointer::{CheckpointConfig, Checkpointer};
 use super::effect::{Effect, Out};
 use super::guc::{Settings, SynchronousCommit};
@@ -34,6 +37,7 @@ use super::wal::{Wal, record};
 use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
+use crate::trace::commit::StageSample;
 
 use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
@@ -44,6 +48,8 @@ pub struct Primary {
     /// The log's positions and the flush in progress.
     pub wal: Wal,
     commits: Commits,
+    /// Where the time of commits goes.
+    stages: Stages,
     walwriter: WalWriter,
     checkpointer: Checkpointer,
     syncrep: SyncRep,
@@ -104,6 +110,7 @@ impl Primary {
             version,
             wal: Wal::new(size, settings.wal_buffers, end),
             commits: Commits::default(),
+            stages: Stages::default(),
             walwriter: WalWriter::new(
                 now,
                 settings.wal_writer_delay,
@@ -190,10 +197,9 @@ impl Primary {
         out: &mut Out,
     ) -> Option<Arrival> {
         let level = self.level(batch.level);
-        let only_wait = level != SynchronousCommit::Off && self.wal.flushing();
-        if only_wait && clients.is_plain() && !batch.only_one {
-            let mode = self.mode_of(level);
-            join_queue(&mut self.wal, self.commits.queue(mode), clients, &batch);
+        self.stages.workload(batch.workload, clients.mean_service());
+        if !batch.only_one {
+            self.queue_up(clients, batch.workload, batch.level, batch.until);
         }
         while clients.next_insert() <= batch.until {
             let arrival = clients.take();
@@ -201,11 +207,43 @@ impl Primary {
             if !self.insert_one(&arrival, batch.workload, level, host, out) {
                 return Some(arrival);
             }
-            if batch.only_one || !out.acknowledged.is_empty() {
+            if batch.only_one || !out.answers.is_empty() {
                 break;
             }
         }
         None
+    }
+
+    /// While a flush runs, plain transactions that come can only wait: takes those that want to
+    /// insert up to `until`, but no more than certainly find room in wal_buffers.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        workload: u16,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) {
+        let level = self.level(level);
+        if level == SynchronousCommit::Off || !self.wal.flushing() || !clients.is_plain() {
+            return;
+        }
+        let mode = self.mode_of(level);
+        let queue = self.commits.queue(mode);
+        let most = self.wal.room_for(clients.largest() + record::COMMIT_ALIGNED);
+        let mut end = self.wal.inserted();
+        let taken = clients.take_plain(until, most, |start, client| {
+            queue.push(Waiting { end, start, session: Session { workload, client } });
+        });
+        if taken > 0 {
+            self.stages.workload(workload, clients.mean_service());
+            clients.plain_wal(queue.last(taken), |waiting, bytes| {
+                end = end.after(bytes + record::COMMIT_ALIGNED);
+                waiting.end = end;
+            });
+            self.wal.insert_up_to(end);
+            self.wal.want(end);
+        }
     }
 
     /// A backend inserts. False if wal_buffers are full.
@@ -255,8 +293,9 @@ impl Primary {
         if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end);
+            self.stages.answered_early(session.workload, at.since(start));
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
-            out.acknowledged.push(Acknowledged { at, start, session });
+            out.answers.give(at, &[Waiting { end, start, session }]);
             return;
         }
         self.wal.want(end);
@@ -273,6 +312,7 @@ impl Primary {
     }
 
     fn begin_flush(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
+        self.stages.flush_began(now);
         // The owner sleeps only if enough *other* backends are in a transaction.
         let siblings = self.commits.waiting().saturating_sub(1);
         if self.commit_delay > Duration::ZERO && siblings >= self.commit_siblings && !need_room {
@@ -296,6 +336,7 @@ impl Primary {
                 Round::Rest => {}
                 Round::Write(target) => self.wal.write(now, target, &mut host.files),
                 Round::Flush(target) => {
+                    self.stages.flush_began(now);
                     self.wal.begin_flush_to(now, target, &mut host.files, &mut host.disk);
                 }
             }
@@ -309,12 +350,19 @@ impl Primary {
     }
 
     fn flush_step_ended(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let flushed = self.wal.flushed();
         let done = self.wal.end_step(now, &mut host.files, &mut host.disk);
         if done.failed {
             self.panicked = true;
             return;
         }
-        self.commits.flushed(now, self.wal.flushed(), &mut out.acknowledged);
+        if self.wal.flushed() > flushed {
+            let step = (flushed, self.wal.flushed());
+            self.stages.step_ended(now, step, done.released, &self.commits);
+        } else {
+            self.stages.delay_ended(now);
+        }
+        self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
         if done.released {
             self.flush_if_wanted(now, false, host);
         }
@@ -345,6 +393,11 @@ impl Primary {
         self.busy |= self.checkpointer.recording().is_some();
     }
 
+    /// What was seen of where the time of commits goes, since this was asked last.
+    pub fn take_stages(&mut self) -> StageSample {
+        self.stages.take()
+    }
+
     /// Whether a process has died because pg_wal's volume is full, and all others must with it.
     #[inline]
     pub fn has_panicked(&self) -> bool {
@@ -363,21 +416,4 @@ impl Primary {
     pub fn method(&self) -> Method {
         self.syncrep.names().method()
     }
-}
-
-/// The usual case: while a flush runs, whoever comes can only wait. Stops when wal_buffers may be
-/// too full for one more.
-fn join_queue(wal: &mut Wal, queue: &mut Queue, clients: &mut Clients, batch: &Batch) {
-    let full_at = wal.full_for(clients.largest() + record::COMMIT_ALIGNED);
-    let (mut end, workload) = (wal.inserted(), batch.workload);
-    if end > full_at {
-        return;
-    }
-    clients.take_plain(batch.until, |start, client, bytes| {
-        end = end.after(bytes + record::COMMIT_ALIGNED);
-        queue.push(Waiting { end, start, session: Session { workload, client } });
-        end <= full_at
-    });
-    wal.insert_up_to(end);
-    wal.want(end);
 }

@@ -118,13 +118,18 @@ impl Update {
     }
 }
 
+/// Bytes on the wire of WAL that goes as so many messages.
+#[inline]
+pub fn transfer_size(start: Lsn, end: Lsn, chunks: u32) -> u64 {
+    (end.0 - start.0) + XLOG_DATA_HEADER * u64::from(chunks)
+}
+
 impl Message {
     /// Bytes on the wire.
+    #[inline(always)]
     pub fn size(&self) -> Bytes {
         Bytes(match self.body {
-            Body::XLogData { start, end, chunks, .. } => {
-                (end.0 - start.0) + XLOG_DATA_HEADER * u64::from(chunks)
-            }
+            Body::XLogData { start, end, chunks, .. } => transfer_size(start, end, chunks),
             Body::Keepalive { .. } => 5 + 18,
             Body::StatusUpdate { .. } => STATUS_UPDATE.0,
             Body::Connect

@@ -17,21 +17,25 @@
 mod gate;
 mod life;
 mod operator;
+mod quiet;
+
+pub use life::Toll;
 
 use std::collections::VecDeque;
 
 use super::command::{Command, SlotName};
 use super::effect::Out;
-use super::guc::Settings;
+use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
-use super::primary::{Job, Primary};
-use super::protocol::{Body, Message, Update};
+use super::primary::Primary;
+use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
 use super::wal::WalFiles;
 use super::{ConnectionId, PgVersion};
+use crate::clients::Clients;
 use crate::disk::{Disk, Moved, Slowdown};
-use crate::network::Coming;
+use crate::trace::commit::StageSample;
 use crate::trace::fact::{Refusal, Scope, ServerId, What};
 use crate::units::{Bytes, Lsn, Rate, SimTime, TimelineId};
 
@@ -126,6 +130,8 @@ pub struct Server {
     /// Acknowledged commits that crashes have lost.
     lost_commits: u64,
     unknown_commits: u64,
+    /// Commits whose wait for standbys was cancelled.
+    cancelled_commits: u64,
     /// Checkpoints or restartpoints made before the last start.
     earlier_checkpoints: u64,
     /// How many are made when the last that was asked for is.
@@ -174,6 +180,7 @@ impl Server {
             consistent_at: files.flushed,
             lost_commits: 0,
             unknown_commits: 0,
+            cancelled_commits: 0,
             earlier_checkpoints: 0,
             requested: 0,
             settings: config.settings,
@@ -195,6 +202,14 @@ impl Server {
     /// What it is doing.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What was seen of where the time of commits goes, since this was asked last.
+    pub fn take_stages(&mut self) -> StageSample {
+        match &mut self.state {
+            State::Primary(primary) => primary.take_stages(),
+            State::Down | State::Recovering { .. } | State::Standby(_) => StageSample::default(),
+        }
     }
 
     /// Its settings.
@@ -246,9 +261,13 @@ impl Server {
         }
     }
 
-    /// Acknowledged commits that crashes have lost here, and those whose clients do not know.
-    pub fn toll(&self) -> (u64, u64) {
-        (self.lost_commits, self.unknown_commits)
+    /// Commits that did not end as clients hope.
+    pub fn toll(&self) -> Toll {
+        Toll {
+            lost: self.lost_commits,
+            cancelled: self.cancelled_commits,
+            unknown: self.unknown_commits,
+        }
     }
 
     /// Checkpoints or restartpoints made.
@@ -298,58 +317,6 @@ impl Server {
         }
     }
 
-    /// Takes note of what has ended by `now` without anybody waiting for it.
-    pub fn catch_up(&mut self, now: SimTime, out: &mut Out) {
-        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
-            standby.catch_up(now, &mut self.host, out);
-            self.schedule();
-        }
-    }
-
-    /// Status updates have arrived a while ago, and whoever waited for them has been told.
-    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming]) {
-        if let State::Primary(primary) = &mut self.state {
-            primary.note_updates(from, arrived, &mut self.host);
-        }
-    }
-
-    /// A status update arrives that will be noted later.
-    #[inline]
-    pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
-        if let State::Primary(primary) = &mut self.state {
-            out.at = now;
-            primary.hear_update(now, from, update, out);
-        }
-    }
-
-    /// The connection on which it streams, if it does.
-    pub fn stream(&self) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if standby.receiver.is_streaming() => {
-                Some(standby.receiver.connection())
-            }
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
-    }
-
-    /// WAL that arrived at `at` lies in the socket of a standby that looks at it later.
-    #[inline]
-    pub fn keep_wal(&mut self, at: SimTime, message: &Message) {
-        if let State::Standby(standby) = &mut self.state {
-            standby.receiver.keep(at, message);
-        }
-    }
-
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        match &self.state {
-            State::Standby(standby) if self.frozen.is_none() => standby.reads_later(at),
-            State::Standby(_) | State::Down | State::Recovering { .. } | State::Primary(_) => None,
-        }
-    }
-
     /// A message has arrived.
     #[inline]
     pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {
@@ -384,6 +351,24 @@ impl Server {
             out.at = now;
             primary.room(now, to, bytes, &mut self.host, out);
             self.next = primary.next_deadline();
+        }
+    }
+
+    /// The usual case: a flush runs, and those of the only workload that arrive up to `until` can
+    /// only wait for what comes after it. False if there is more to it.
+    #[inline]
+    pub fn queue_up(
+        &mut self,
+        clients: &mut Clients,
+        level: Option<SynchronousCommit>,
+        until: SimTime,
+    ) -> bool {
+        match &mut self.state {
+            State::Primary(primary) if self.frozen.is_none() && self.gate == Gate::Open => {
+                primary.queue_up(clients, 0, level, until);
+                clients.next_insert() > until
+            }
+            _ => false,
         }
     }
 
@@ -468,46 +453,6 @@ impl Server {
             primary.streams_already(now, standby, connection, slot, &mut self.host);
             self.schedule();
         }
-    }
-
-    /// Whether nobody waits for this server's writes and replay, nor for the replies at their ends,
-    /// if it is a standby.
-    pub fn be_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
-        if let State::Standby(standby) = &mut self.state {
-            standby.be_quiet(quiet);
-            self.schedule();
-        }
-    }
-
-    /// An operator asks for something.
-    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
-        if self.frozen.is_some() {
-            self.postponed.push_back(Postponed::Command(command.clone()));
-            return;
-        }
-        out.at = now;
-        match command {
-            Command::Stop(mode) => self.stop(now, *mode, out),
-            Command::Checkpoint => self.checkpoint(now, out),
-            Command::SwitchWal => {
-                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
-            }
-            Command::Write(bytes) => {
-                let job = Job::Write(*bytes);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::WriteTo(lsn) => {
-                let job = Job::WriteTo(*lsn);
-                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
-            }
-            Command::Reload(settings) => self.reload(now, settings, out),
-            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
-            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
-            Command::ReplayPause => self.pause_replay(now, true, out),
-            Command::ReplayResume => self.pause_replay(now, false, out),
-        }
-        self.schedule();
     }
 
     /// pg_wal's volume takes no new file from now on, or does again.

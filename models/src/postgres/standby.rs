@@ -165,21 +165,12 @@ impl Standby {
         self.quiet && self.ready && self.receiver.is_streaming()
     }
 
-    /// The connection whose WAL it looks at only when it has something else to do, if it arrives
-    /// at `at`.
-    #[inline]
-    pub fn reads_later(&self, at: SimTime) -> Option<ConnectionId> {
-        let later = self.is_quiet() && self.receiver.reads_later(at);
-        later.then(|| self.receiver.connection())
-    }
-
     /// What it has replayed by `now`.
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
         self.startup.replayed_at(now)
     }
 
     /// Takes note of pieces of replay, and of writes that nobody waits for, that have ended.
-    #[inline(always)]
     pub fn catch_up(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         loop {
             let piece = self.startup.piece_done();
@@ -234,8 +225,11 @@ impl Standby {
     }
 
     /// Does everything that is due.
-    #[inline]
+    #[inline(always)]
     pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if self.is_quiet() && self.usual_round(now, host, out) {
+            return;
+        }
         self.catch_up(now, host, out);
         if self.receiver.next_deadline() <= now {
             self.receiver_due(now, host, out);
@@ -248,7 +242,34 @@ impl Standby {
         }
     }
 
+    /// The usual case while nobody waits for its writes, all at once: what it had in hand is
+    /// written and fsynced as foreseen, and replay has come to the end of what was there before.
+    /// False, with nothing done, if it is not so.
     #[inline(always)]
+    fn usual_round(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> bool {
+        let (piece, before) = (self.startup.piece_done(), self.startup.replayed());
+        let replays = piece != SimTime::NEVER;
+        let replayed = if replays { self.startup.target() } else { before };
+        let usual = (!replays || (piece <= now && self.startup.is_last_piece()))
+            && replayed.segment(host.files.size) <= self.segment
+            && self.startup.retry_at() > now
+            && self.checkpointer.next_deadline() > now
+            && self.receiver.has_usual_round(now, &host.disk);
+        if !usual {
+            return false;
+        }
+        if replays {
+            self.startup.end_last_piece();
+            self.receiver.replayed_meanwhile();
+        }
+        let at_write = if piece <= self.receiver.write_done() { replayed } else { before };
+        let (files, disk) = (&mut host.files, &mut host.disk);
+        let flushed = self.receiver.end_usual_round(now, [at_write, replayed], files, disk, out);
+        self.startup.offer(now, flushed);
+        true
+    }
+
+    #[inline]
     fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let replayed = self.startup.replayed();
         let streaming = self.receiver.is_streaming();

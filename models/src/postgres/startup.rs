@@ -89,19 +89,31 @@ impl Startup {
     }
 
     /// WAL up to `available` may be replayed.
-    #[inline]
+    #[inline(always)]
     pub fn offer(&mut self, now: SimTime, available: Lsn) {
         self.available = self.available.max(available);
         self.go_on(now);
     }
 
     /// Begins with the next piece, unless it is busy.
-    #[inline]
+    #[inline(always)]
     pub fn go_on(&mut self, now: SimTime) {
         if self.busy_until == SimTime::NEVER && self.available > self.replayed && !self.paused {
             self.target = self.available;
             self.busy_until = now + self.rate.time_for(self.available.since(self.replayed));
         }
+    }
+
+    /// End of the piece in hand.
+    #[inline]
+    pub fn target(&self) -> Lsn {
+        self.target
+    }
+
+    /// Whether nothing more is there when the piece in hand is done.
+    #[inline]
+    pub fn is_last_piece(&self) -> bool {
+        self.available <= self.target
     }
 
     /// Ends the piece in hand, whose time has come, and begins the next.
@@ -110,6 +122,13 @@ impl Startup {
         self.busy_until = SimTime::NEVER;
         self.replayed = self.target;
         self.go_on(now);
+    }
+
+    /// The same if nothing more is there.
+    #[inline]
+    pub fn end_last_piece(&mut self) {
+        self.busy_until = SimTime::NEVER;
+        self.replayed = self.target;
     }
 
     /// Somebody pauses replay: what is left of the piece in hand stays.

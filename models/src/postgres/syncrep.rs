@@ -82,6 +82,12 @@ impl Positions {
         }
     }
 
+    /// Whether any of them is below what it was `before`.
+    #[inline]
+    pub fn falls_behind(&self, before: Positions) -> bool {
+        (self.write < before.write) | (self.flush < before.flush) | (self.apply < before.apply)
+    }
+
     fn at_mut(&mut self, mode: WaitMode) -> &mut Lsn {
         match mode {
             WaitMode::Write => &mut self.write,

@@ -9,18 +9,21 @@
 //! `walsender.c:pg_stat_get_wal_senders`, `genfile.c:pg_ls_waldir`,
 //! `pg_controldata.c:pg_control_checkpoint`.
 //!
-//! **Not modelled.** Columns about users, addresses and times of backends; the modification time
-//! of WAL files; everything else in pg_control. On a standby `wal_status` and `safe_wal_size`
-//! count from the end of the WAL it has written.
+//! **Not modelled.** Sessions in `pg_stat_activity` other than those that wait for standbys.
+//! Columns about users, addresses and times of backends; the modification time of WAL files;
+//! everything else in pg_control. On a standby `wal_status` and `safe_wal_size` count from the
+//! end of the WAL it has written.
 
 use serde::Serialize;
 
+use super::backend::Waiting;
 use super::host::Host;
 use super::primary::Primary;
 use super::server::{Server, State};
 use super::slot::{Limits, Slot};
 use super::syncrep::SyncState;
 use super::walsender::Phase;
+use crate::trace::messages::Process;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A column that not every version has.
@@ -45,6 +48,9 @@ pub enum Rows {
     /// `pg_control_checkpoint()`.
     #[serde(rename = "pg_control_checkpoint")]
     ControlCheckpoint(Vec<ControlCheckpoint>),
+    /// `pg_stat_activity`, of sessions that wait for standbys.
+    #[serde(rename = "pg_stat_activity")]
+    StatActivity(Vec<StatActivity>),
 }
 
 impl Rows {
@@ -56,6 +62,7 @@ impl Rows {
             Rows::StatReplication(rows) => rows.len(),
             Rows::WalLsn(rows) => rows.len(),
             Rows::ControlCheckpoint(rows) => rows.len(),
+            Rows::StatActivity(rows) => rows.len(),
         }
     }
 
@@ -211,6 +218,45 @@ pub struct ControlCheckpoint {
     pub redo_wal_file: WalSegment,
     /// Its timeline.
     pub timeline_id: TimelineId,
+}
+
+/// A row of `pg_stat_activity`, in part.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatActivity {
+    /// Process id of the backend: fictitious, the one of the logs.
+    pub pid: u32,
+    /// The workload.
+    pub application_name: String,
+    /// When its statement began.
+    pub query_start: SimTime,
+    /// `IPC`.
+    pub wait_event_type: &'static str,
+    /// `SyncRep`.
+    pub wait_event: &'static str,
+    /// `active`.
+    pub state: &'static str,
+    /// `client backend`.
+    pub backend_type: &'static str,
+}
+
+/// `pg_stat_activity where wait_event = 'SyncRep'`: in the order of their commit records. A
+/// session whose client is gone is no other than the rest.
+pub fn stat_activity(server: &Server) -> Vec<StatActivity> {
+    let State::Primary(primary) = server.state() else { return Vec::new() };
+    let rows = primary.waiting_for_standbys().into_iter().map(|interruptible| {
+        let Waiting { session, start, .. } = interruptible.waiting;
+        let process = Process::Client(session);
+        StatActivity {
+            pid: process.pid(server.id()),
+            application_name: server.host.client_name(session).to_owned(),
+            query_start: start,
+            wait_event_type: "IPC",
+            wait_event: "SyncRep",
+            state: "active",
+            backend_type: process.name(),
+        }
+    });
+    rows.collect()
 }
 
 /// `pg_replication_slots`.

@@ -243,9 +243,10 @@ impl Wal {
         self.insert
     }
 
-    /// Beyond this insert position wal_buffers may have no room for `bytes` more.
-    pub fn full_for(&self, bytes: Bytes) -> UsableBytes {
-        UsableBytes((self.written.0 + self.buffers.0).saturating_sub(bytes.0))
+    /// How many times at least wal_buffers have room for records of `bytes` in all.
+    pub fn room_for(&self, bytes: Bytes) -> u64 {
+        let free = (self.written.0 + self.buffers.0).saturating_sub(self.insert.0);
+        free / UsableBytes(0).after(bytes).0.max(1)
     }
 
     /// A switch record, unless a segment begins here: the rest of the segment is used up
@@ -382,7 +383,8 @@ impl Wal {
 
     /// Begins to write and fsync everything inserted.
     pub fn begin_flush(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
-        self.begin_flush_to(now, self.insert_lsn(), files, disk);
+        let target = (self.insert_lsn(), self.insert);
+        self.flush = Some(self.step(now, target, files, disk));
     }
 
     /// Begins to write and fsync up to `target`, which is inserted.
@@ -393,6 +395,7 @@ impl Wal {
         files: &mut WalFiles,
         disk: &mut Disk,
     ) {
+        let target = (target, self.usable(target));
         self.flush = Some(self.step(now, target, files, disk));
     }
 
@@ -413,12 +416,18 @@ impl Wal {
         let released = flush.step >= flush.target;
         self.flush = match released {
             true => None,
-            false => Some(self.step(now, flush.target, files, disk)),
+            false => Some(self.step(now, (flush.target, self.usable(flush.target)), files, disk)),
         };
         StepDone { flushed: files.flushed, released, completed, failed: false }
     }
 
-    fn step(&mut self, now: SimTime, target: Lsn, files: &mut WalFiles, disk: &mut Disk) -> Flush {
+    fn step(
+        &mut self,
+        now: SimTime,
+        (target, target_usable): (Lsn, UsableBytes),
+        files: &mut WalFiles,
+        disk: &mut Disk,
+    ) -> Flush {
         let segment_end = files.flushed.segment_start(self.size) + Bytes(self.size.bytes());
         let step = target.min(segment_end);
         match files.extend_to(step) {
@@ -428,7 +437,7 @@ impl Wal {
         }
         let first_page = files.flushed.page_start().0;
         let dirty = Bytes(step.0.next_multiple_of(PAGE) - first_page);
-        let usable = self.usable(step);
+        let usable = if step == target { target_usable } else { self.usable(step) };
         if step > files.written {
             files.written = step;
             self.written = usable;

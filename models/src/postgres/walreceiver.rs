@@ -34,8 +34,9 @@ use super::protocol::{Body, Message, Update};
 use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
+use crate::network::Parcel;
 use crate::trace::fact::{Refusal, ServerId};
-use crate::units::{Bytes, Duration, Lsn, SimTime};
+use crate::units::{Duration, Lsn, SimTime};
 
 /// The walreceiver of a standby, running or not.
 #[derive(Clone, Debug)]
@@ -43,9 +44,10 @@ pub struct WalReceiver {
     config: ReceiverConfig,
     connection: ConnectionId,
     phase: Phase,
-    /// What lies in the socket and was not read, in order of arrival.
-    inbox: VecDeque<Received>,
+    /// What lies in the socket and was not read, in order of arrival; WAL also before it arrives.
+    inbox: VecDeque<Parcel>,
     work: Work,
+    /// When that is done; while it waits, when the next message of `inbox` arrives.
     busy_until: SimTime,
     /// The fsync that follows the write in hand, if nothing comes in between.
     foreseen: Foreseen,
@@ -111,26 +113,6 @@ enum Work {
     Ending(Event),
 }
 
-/// A message in the socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Received {
-    /// WAL.
-    Wal {
-        /// When it arrived.
-        at: SimTime,
-        /// Its end.
-        end: Lsn,
-        /// Bytes in the socket.
-        size: Bytes,
-        /// Redo point of the last checkpoint whose record lies in it, or invalid.
-        redo: Lsn,
-    },
-    /// A request for a reply.
-    Ping,
-    /// The peer has ended the stream or closed the connection.
-    End(Event),
-}
-
 /// An fsync that will begin.
 #[derive(Clone, Copy, Debug, Default)]
 struct Foreseen {
@@ -142,6 +124,8 @@ struct Foreseen {
     done: SimTime,
     /// Until when the disk was busy when that was told.
     queue: SimTime,
+    /// The write before it adds WAL, fills no segment and needs no new file.
+    usual: bool,
 }
 
 /// What the startup process has to know.
@@ -245,23 +229,10 @@ impl WalReceiver {
     #[inline]
     pub fn next_loud_deadline(&self) -> SimTime {
         match self.work {
-            Work::Writing { .. } if self.inbox.is_empty() => self.foreseen.done.min(self.timer),
-            _ => self.next_deadline(),
-        }
-    }
-
-    /// Whether a message that arrives at `at` is only looked at when the fsync in hand, or the one
-    /// that follows the write in hand, is over.
-    #[inline(always)]
-    pub fn reads_later(&self, at: SimTime) -> bool {
-        match self.work {
-            Work::Fsyncing { .. } => true,
-            Work::Writing { .. } => {
-                self.inbox.is_empty()
-                    && self.busy_until < at
-                    && self.foreseen.done > self.busy_until
+            Work::Writing { .. } if !self.has_received(self.busy_until) => {
+                self.foreseen.done.min(self.timer)
             }
-            Work::Waiting | Work::Ending(_) => false,
+            _ => self.next_deadline(),
         }
     }
 
@@ -277,7 +248,6 @@ impl WalReceiver {
     /// The startup process wants a stream: opens a connection.
     pub fn connect(&mut self, now: SimTime, connection: ConnectionId, out: &mut Out) {
         self.connection = connection;
-        self.inbox.clear();
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
         self.phase = Phase::Connecting { tries: 0 };
@@ -293,13 +263,13 @@ impl WalReceiver {
     /// The process is told to end: first it fsyncs what it has read.
     pub fn terminate(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
         self.flush_before_end(now, files, disk);
-        self.stop();
+        self.stop(now);
     }
 
     /// The process ends; what it had under way is forgotten.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, now: SimTime) {
         self.phase = Phase::Off;
-        self.inbox.clear();
+        self.inbox.retain(|parcel| parcel.arrives > now);
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
         self.timer = SimTime::NEVER;
@@ -337,20 +307,20 @@ impl WalReceiver {
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.keep(now, message);
+                self.keep(Parcel { sent: now, arrives: now, message: *message });
                 match self.work {
-                    Work::Waiting => self.go_on(now, replayed, files, disk, out),
+                    Work::Waiting => self.read(now, replayed, files, disk, out),
                     Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => {}
                 }
                 None
             }
             (_, Body::Refused(why)) => {
                 self.flush_before_end(now, files, disk);
-                self.stop();
+                self.stop(now);
                 Some(Event::Failed(why))
             }
             (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
-                self.inbox.push_back(Received::End(ending(message.body)));
+                self.inbox.push_back(Parcel { sent: now, arrives: now, message: *message });
                 None
             }
             (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
@@ -361,17 +331,54 @@ impl WalReceiver {
         }
     }
 
-    /// A message of the stream that arrived at `at` lies in the socket.
-    #[inline]
-    pub fn keep(&mut self, at: SimTime, message: &Message) {
-        self.heard(at);
-        match message.body {
-            Body::XLogData { end, redo, .. } => {
-                self.inbox.push_back(Received::Wal { at, end, size: message.size(), redo });
+    /// WAL lies in the socket, or will: it may be handed over before it arrives. Whether it changes
+    /// what comes next.
+    #[inline(always)]
+    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
+        let arrives = parcel.arrives;
+        self.inbox.push_back(parcel);
+        match self.work {
+            Work::Waiting => {
+                self.wait();
+                true
             }
-            Body::Keepalive { reply_requested: true } => self.inbox.push_back(Received::Ping),
+            Work::Writing { .. } => arrives < self.busy_until,
+            Work::Fsyncing { .. } | Work::Ending(_) => false,
+        }
+    }
+
+    /// A message of the stream lies in the socket.
+    fn keep(&mut self, parcel: Parcel) {
+        match parcel.message.body {
+            Body::XLogData { .. } => _ = self.keep_wal(parcel),
+            Body::Keepalive { reply_requested } => {
+                self.heard(parcel.arrives);
+                if !reply_requested {
+                    return;
+                }
+                let later = |other: &&Parcel| other.arrives > parcel.arrives;
+                let later = self.inbox.iter().rev().take_while(later).count();
+                self.inbox.insert(self.inbox.len() - later, parcel);
+            }
             _ => {}
         }
+    }
+
+    /// What was handed over and has not arrived by `now` is given back.
+    pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
+        let coming = self.inbox.split_off(arrived);
+        if self.work == Work::Waiting {
+            self.wait();
+        }
+        coming.into()
+    }
+
+    /// Nothing is in hand: the next message is what comes next.
+    #[inline]
+    fn wait(&mut self) {
+        let next = self.inbox.front().filter(|_| self.phase == Phase::Streaming);
+        self.busy_until = next.map_or(SimTime::NEVER, |parcel| parcel.arrives);
     }
 
     /// What it was busy with is done, or a timer is due.
@@ -397,7 +404,12 @@ impl WalReceiver {
                     self.terminate(now, files, disk);
                     return Some(why);
                 }
-                Work::Waiting => self.busy_until = SimTime::NEVER,
+                Work::Waiting if self.timer > now => {
+                    self.read(now, replayed, files, disk, out);
+                    return None;
+                }
+                // A timer goes before a message of the same moment.
+                Work::Waiting => {}
             }
         }
         if self.timer <= now { self.check_timers(now, replayed, out) } else { None }
@@ -435,10 +447,7 @@ impl WalReceiver {
         if self.flush >= self.write {
             self.reply_if_forced(now, replayed, out);
         }
-        match self.has_received(now) {
-            true => self.take_all(now, replayed, files, disk, out),
-            false => self.flush_and_reply(now, replayed, disk, out),
-        }
+        self.go_on(now, replayed, files, disk, out);
         self.flush
     }
 
@@ -450,9 +459,16 @@ impl WalReceiver {
         }
     }
 
+    /// The same while it was writing or fsyncing.
+    #[inline]
+    pub fn replayed_meanwhile(&mut self) {
+        self.force_reply = true;
+    }
+
+    #[inline]
     fn reply_if_forced(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
-        if std::mem::take(&mut self.force_reply) {
-            self.reply(now, replayed, true, false, out);
+        if std::mem::take(&mut self.force_reply) && self.phase == Phase::Streaming {
+            self.say(now, replayed, false, out);
         }
     }
 
@@ -469,6 +485,7 @@ impl WalReceiver {
     }
 
     /// Takes what there is; when there is nothing more, replies and fsyncs.
+    #[inline]
     fn go_on(
         &mut self,
         now: SimTime,
@@ -478,9 +495,21 @@ impl WalReceiver {
         out: &mut Out,
     ) {
         match self.has_received(now) {
-            true => self.take_all(now, replayed, files, disk, out),
+            true => self.take_all(now, now, replayed, files, disk, out),
             false => self.flush_and_reply(now, replayed, disk, out),
         }
+    }
+
+    /// It waits, and a message arrives.
+    fn read(
+        &mut self,
+        now: SimTime,
+        replayed: Lsn,
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) {
+        self.take_all(SimTime(now.0 + 1), now, replayed, files, disk, out);
     }
 
     /// Whether it writes or fsyncs, and does not look at its socket.
@@ -491,15 +520,11 @@ impl WalReceiver {
         }
     }
 
-    /// Whether there is anything to read. What comes later than the moment that is looked at is
-    /// not there yet.
+    /// Whether there is anything to read when it looks at `now`: what comes at that very moment
+    /// comes after it has looked.
     #[inline]
     fn has_received(&self, now: SimTime) -> bool {
-        match self.inbox.front() {
-            Some(Received::Wal { at, .. }) => *at <= now,
-            Some(Received::Ping | Received::End(_)) => true,
-            None => false,
-        }
+        self.inbox.front().is_some_and(|parcel| parcel.arrives < now)
     }
 
     fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
@@ -518,14 +543,20 @@ impl WalReceiver {
     /// `XLogWalRcvSendReply`.
     #[inline]
     fn reply(&mut self, now: SimTime, apply: Lsn, force: bool, ping: bool, out: &mut Out) {
-        let (write, flush) = (self.write, self.flush);
         if self.phase != Phase::Streaming || !(force || self.reply_due(now)) {
             return;
         }
+        self.say(now, apply, ping, out);
+    }
+
+    /// Tells how far it is. `now`: when that is looked at.
+    #[inline(always)]
+    fn say(&mut self, now: SimTime, apply: Lsn, ping: bool, out: &mut Out) {
+        let (write, flush) = (self.write, self.flush);
         self.replied = (write, flush);
         self.replied_at = now;
         out.updates.push(Update {
-            at: out.at,
+            at: now,
             connection: self.connection,
             reply_requested: ping,
             positions: Positions { write, flush, apply },

@@ -13,10 +13,11 @@
 
 use super::effect::{Effect, Out};
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER};
+use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER, transfer_size};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
+use crate::network::Coming;
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -158,11 +159,12 @@ impl WalSender {
             }
             let (mut end, mut chunks) = next_transfer(self.sent, flushed, CHUNKS_AT_ONCE);
             let wanted = transfer_size(self.sent, end, chunks);
+            let mut size = wanted;
             if wanted > self.granted {
                 let fit = self.granted / (MAX_SEND_SIZE + XLOG_DATA_HEADER);
                 (end, chunks) = next_transfer(self.sent, flushed, fit.max(1));
+                size = transfer_size(self.sent, end, chunks);
             }
-            let size = transfer_size(self.sent, end, chunks);
             if self.room < size {
                 self.blocked = true;
                 out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(wanted) });
@@ -172,7 +174,7 @@ impl WalSender {
             let redo = wal.checkpoint_between(self.sent, end);
             let body = Body::XLogData { start: self.sent, end, chunks, redo };
             self.sent = end;
-            self.post(body, out);
+            out.send_wal(self.standby, self.connection, body);
         }
     }
 
@@ -223,6 +225,15 @@ impl WalSender {
     pub fn note_status(&mut self, now: SimTime, positions: Positions) {
         self.heard(now);
         self.columns.track(&mut self.lag, positions, self.sent, now);
+    }
+
+    /// The same for some of them, which arrived a while ago.
+    #[inline]
+    pub fn note_statuses(&mut self, arrived: &[Coming]) {
+        let Some(last) = arrived.last() else { return };
+        self.heard(last.arrives);
+        let replies = arrived.iter().map(|coming| (coming.update.positions, coming.arrives));
+        self.columns.track_all(&mut self.lag, replies, self.sent);
     }
 
     /// Whether all replies must be known before it sends more.
@@ -289,11 +300,6 @@ impl WalSender {
     fn post(&self, body: Body, out: &mut Out) {
         out.send(self.standby, self.connection, body);
     }
-}
-
-/// Bytes of a transfer on the wire.
-fn transfer_size(sent: Lsn, end: Lsn, chunks: u32) -> u64 {
-    end.since(sent).0 + XLOG_DATA_HEADER * u64::from(chunks)
 }
 
 /// End of the next transfer of at most so many messages, and how many it stands for

@@ -6,7 +6,8 @@
 use super::Run;
 use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal, Scope, What};
 use super::messages::{Level, Words};
-use crate::postgres::command::{Refused, StopMode};
+use crate::postgres::backend::Session;
+use crate::postgres::command::{Interrupt, Refused, StopMode};
 use crate::units::Bytes;
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
@@ -118,8 +119,26 @@ impl Words<'_> {
             | What::ActionBegan { .. }
             | What::ActionEnded { .. }
             | What::CommandRefused { .. } => self.operated(fact.what),
+            What::WaitInterrupted { how, session } => self.interrupted(how, session),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
+            }
+        }
+    }
+
+    /// What befell a session that waited for standbys.
+    fn interrupted(&self, how: Interrupt, session: Session) -> String {
+        let whose = self.workload(session.workload);
+        match how {
+            Interrupt::Cancel => format!(
+                "a commit of {whose} waits for standbys no more: cancelled, it is committed here"
+            ),
+            Interrupt::Terminate => format!(
+                "a commit of {whose} waits for standbys no more: its session is terminated, it is \
+                 committed here"
+            ),
+            Interrupt::Disconnect => {
+                format!("a client of {whose} is gone; its session waits for standbys as before")
             }
         }
     }
@@ -202,6 +221,10 @@ impl Words<'_> {
             What::ReplayResumed => "replay goes on".to_owned(),
             What::ActionBegan { action } => self.action(action),
             What::ActionEnded { action } => format!("done: {}", self.action(action)),
+            What::CommandRefused { why: Refused::NobodyWaits { workload } } => {
+                let whose = self.workload(workload);
+                format!("no session of {whose} waits for standbys: nothing to do")
+            }
             What::CommandRefused { why } => format!("a command was refused: {}", refused(why)),
             other => unreachable!("{other:?} is not an operator's"),
         }
@@ -308,6 +331,7 @@ fn refused(why: Refused) -> String {
         Refused::NoSuchSlot { .. } => "there is no such slot".to_owned(),
         Refused::SlotActive { slot: _, pid } => format!("the slot is held by process {pid}"),
         Refused::AllSlotsInUse => "all of max_replication_slots are in use".to_owned(),
+        Refused::NobodyWaits { .. } => "no session waits for standbys".to_owned(),
     }
 }
 

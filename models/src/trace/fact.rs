@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::postgres::command::{Refused, SlotName, StopMode};
+use crate::postgres::backend::Session;
+use crate::postgres::command::{Interrupt, Refused, SlotName, StopMode};
 use crate::postgres::slot::Invalidation;
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
@@ -437,6 +438,13 @@ pub enum What {
     EndOfWal {
         /// Where it should start.
         at: Lsn,
+    },
+    /// Something befell a session whose commit waited for standbys.
+    WaitInterrupted {
+        /// What.
+        how: Interrupt,
+        /// Whose.
+        session: Session,
     },
     /// An operator began to do something; an index into [`super::Run::actions`].
     ActionBegan {

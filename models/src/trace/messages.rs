@@ -19,12 +19,14 @@
 
 mod checkpoints;
 mod disk;
+mod sessions;
 mod slots;
 
 use std::fmt::Write;
 
 use super::Run;
 use super::fact::{ConnectionEnd, Fact, Refusal, ServerId, What};
+use crate::postgres::backend::Session;
 use crate::postgres::command::{SlotName, StopMode};
 use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 
@@ -33,6 +35,8 @@ use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
 pub enum Level {
     /// `LOG`.
     Log,
+    /// `WARNING`.
+    Warning,
     /// `ERROR`.
     Error,
     /// `FATAL`.
@@ -46,6 +50,7 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Level::Log => "LOG",
+            Level::Warning => "WARNING",
             Level::Error => "ERROR",
             Level::Fatal => "FATAL",
             Level::Panic => "PANIC",
@@ -68,6 +73,8 @@ pub enum Process {
     WalSender(ServerId),
     /// The session of an operator.
     Backend,
+    /// The session of a workload's client. Of more than 800 some share a process id.
+    Client(Session),
 }
 
 impl Process {
@@ -79,7 +86,7 @@ impl Process {
             Process::Startup => "startup",
             Process::WalReceiver => "walreceiver",
             Process::WalSender(_) => "walsender",
-            Process::Backend => "client backend",
+            Process::Backend | Process::Client(_) => "client backend",
         }
     }
 
@@ -93,6 +100,10 @@ impl Process {
             Process::WalReceiver => first + 4,
             Process::Backend => first + 50,
             Process::WalSender(standby) => first + 100 + u32::from(standby.0),
+            Process::Client(session) => {
+                let place = u32::from(session.workload) * 97 + session.client;
+                first + 200 + place % 800
+            }
         }
     }
 }
@@ -179,6 +190,11 @@ impl<'a> Words<'a> {
         let past = self.checkpoints.get(server.index()).map_or(&[][..], Vec::as_slice);
         let here = past.partition_point(|&(end, _)| end < at);
         past.get(here).and_then(|&(_, files)| files)
+    }
+
+    /// A workload's name.
+    pub fn workload(&self, workload: u16) -> &'a str {
+        self.run.workloads.get(usize::from(workload)).map_or("?", String::as_str)
     }
 
     /// A slot's name.
@@ -304,6 +320,9 @@ impl Lines<'_, '_> {
             | What::ParameterNeedsRestart { .. }
             | What::ReplayPaused { .. }
             | What::ReplayResumed => self.operated(server, fact.what),
+            What::WaitInterrupted { how, session } => {
+                self.wait_interrupted(server, how, session);
+            }
             What::EndOfWal { at } => self.invalid_record(server, at),
             What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting
@@ -444,19 +463,6 @@ impl Lines<'_, '_> {
             What::ReplayResumed => {}
             other => unreachable!("{other:?} is not an operator's"),
         }
-    }
-
-    fn sync_standby(&mut self, server: ServerId, standby: ServerId, priority: Option<u32>) {
-        let name = self.words.name(standby);
-        let text = match priority {
-            Some(priority) => {
-                format!("standby \"{name}\" is now a synchronous standby with priority {priority}")
-            }
-            None => {
-                format!("standby \"{name}\" is now a candidate for quorum synchronous standby")
-            }
-        };
-        self.log(server, Process::WalSender(standby), text);
     }
 
     fn recovery_started(&mut self, server: ServerId, at: SimTime, redo: Lsn) {

@@ -6,10 +6,12 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
+//! [`commit`] (where the time of a commit goes),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`summary`] (the numbers of
 //! `summary.json`).
 
+pub mod commit;
 pub mod describe;
 pub mod fact;
 pub mod histogram;
@@ -49,6 +51,8 @@ pub struct Run {
     pub duration: Duration,
     /// Server names, indexed by [`fact::ServerId`].
     pub servers: Vec<String>,
+    /// Workloads' names, indexed by [`crate::postgres::backend::Session::workload`].
+    pub workloads: Vec<String>,
     /// Slot names, indexed by [`crate::postgres::command::SlotName`].
     pub slots: Vec<String>,
     /// What bounds pg_wal, one entry a server.

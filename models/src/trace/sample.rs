@@ -3,6 +3,7 @@
 //! All series of a run share one time axis. Positions are the last of a bucket, lags and sizes
 //! its largest.
 
+use super::commit::Stage;
 use super::series::{Merge, Series};
 use crate::units::Duration;
 
@@ -16,6 +17,9 @@ pub struct Samples {
     pub latency_sum: Series,
     /// Largest latency of a commit acknowledged (nanoseconds).
     pub latency_max: Series,
+    /// For each of [`Stage::ALL`] the time that the commits acknowledged spent in it
+    /// (nanoseconds). Over the run they sum to `latency_sum`.
+    pub stages: Vec<Series>,
     /// One entry a server, indexed by [`super::fact::ServerId`].
     pub servers: Vec<ServerSamples>,
     /// One entry a slot that ever existed, in order of first appearance.
@@ -98,6 +102,7 @@ impl Samples {
             commits: new(Merge::Sum),
             latency_sum: new(Merge::Sum),
             latency_max: new(Merge::Peak),
+            stages: Stage::ALL.iter().map(|_| new(Merge::Sum)).collect(),
             servers: servers
                 .iter()
                 .map(|name| ServerSamples {

@@ -50,6 +50,9 @@ pub struct Commits {
     pub attempted: u64,
     /// Answered with COMMIT.
     pub acknowledged: u64,
+    /// Answered with COMMIT behind a warning: the wait for standbys was cancelled, and they may
+    /// not have it. Not among `acknowledged`, nor in any latency.
+    pub cancelled: u64,
     /// Acknowledged, and absent from the acting primary's timeline at the end.
     pub lost: u64,
     /// The connection ended before an answer came: the client does not know.

@@ -132,6 +132,8 @@ pub enum Seen {
     Answered(u32, Duration),
     /// A commit's connection ended without an answer.
     Disconnected(u32),
+    /// A commit was answered with a warning.
+    Cancelled(u32),
     /// There was no primary to take a commit.
     Refused(u32),
 }
@@ -362,9 +364,10 @@ impl World {
 
     /// Carries out what a server has done to the world.
     fn settle(&mut self, server: usize) {
-        for answer in std::mem::take(&mut self.out.acknowledged) {
-            assert!(answer.at <= self.now, "answered in the future");
-            self.see(Seen::Answered(answer.session.client, answer.at.since(answer.start)));
+        let answers = std::mem::take(&mut self.out.answers);
+        assert!(answers.at <= self.now, "answered in the future");
+        for commit in answers.to {
+            self.see(Seen::Answered(commit.session.client, answers.at.since(commit.start)));
         }
         let id = id(server);
         let now = self.now;
@@ -382,7 +385,9 @@ impl World {
                 link.take(now, 0, read.bytes);
             }
         }
-        for effect in std::mem::take(&mut self.out.effects) {
+        let wal = std::mem::take(&mut self.out.wal).into_iter();
+        let wal = wal.map(|(to, message)| Effect::Send { at: now, to, message });
+        for effect in wal.chain(std::mem::take(&mut self.out.effects)) {
             match effect {
                 Effect::Send { at, to, message } => {
                     assert_eq!(at, now, "nothing is quiet here, so nothing is sent late");
@@ -401,6 +406,7 @@ impl World {
                     }
                 }
                 Effect::Disconnected { session } => self.see(Seen::Disconnected(session.client)),
+                Effect::Cancelled { session } => self.see(Seen::Cancelled(session.client)),
                 Effect::RedoMoved | Effect::CandidatesChanged => {}
                 Effect::Fact(what) => self.see(Seen::Fact(id, what)),
             }
@@ -452,6 +458,7 @@ fn server(plan: &Plan, index: usize) -> Server {
         names: Names {
             applications: plan.servers.iter().map(|server| server.name.clone()).collect(),
             slots: plan.slots(),
+            workloads: vec!["commits".to_owned()],
         },
         slots: plan.servers.iter().filter(mine).filter_map(slot).collect(),
         primary_slot_name: config.slot.as_deref().and_then(|slot| plan.slot_name(slot)),

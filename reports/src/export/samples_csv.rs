@@ -4,6 +4,7 @@
 //! what a view shows as NULL: nobody connected, nothing measured.
 
 use models::trace::Run;
+use models::trace::commit::Stage;
 use models::trace::sample::status_name;
 use models::trace::series::Series;
 
@@ -45,6 +46,9 @@ pub fn samples_csv(run: &Run) -> Result<Vec<u8>, ReportError> {
 
 fn columns(run: &Run) -> Vec<(String, &Series, Form)> {
     let mut columns: Vec<(String, &Series, Form)> = Vec::new();
+    for (stage, times) in Stage::ALL.iter().zip(&run.samples.stages) {
+        columns.push((format!("stage.{}_sum_us", stage.key()), times, Form::Micros));
+    }
     for server in &run.samples.servers {
         let mut add = |what: &str, series| {
             columns.push((format!("server.{}.{what}", server.name), series, Form::Plain));

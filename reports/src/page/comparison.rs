@@ -27,8 +27,8 @@ pub fn section(runs: &[Run]) -> Markup {
                 @if have_commits(runs) {
                     "p50, p99 and slowest are commit latencies, from the intended start of a \
                      commit to its acknowledgement. A commit is lost if it was acknowledged and \
-                     the primary no longer has it, unknown if the connection ended before the \
-                     answer. "
+                     the primary no longer has it, cancelled if its wait for standbys was, and \
+                     unknown if the connection ended before the answer. "
                 }
                 "Worst lag is the primary’s flush_lsn less replay_lsn; replay_lag is what \
                  pg_stat_replication shows. kB = 1024 bytes."
@@ -54,6 +54,11 @@ pub fn plots(figures: &[(Chart, Picture)]) -> Result<Markup, ReportError> {
 }
 
 fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
+    if let Some(why) = chart.nothing() {
+        return Ok(html! {
+            div.plot { h3 { (chart.title()) } p.small { "No data: " (why) "." } }
+        });
+    }
     let table = chart.table();
     let label = format!("Plot: {}", chart.title());
     let description = format!("{} The table below has its numbers.", chart.reading());
@@ -66,9 +71,7 @@ fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
                 div.wide { (PreEscaped(svg)) }
                 figcaption { (chart.reading()) }
             }
-            @if table.rows.is_empty() {
-                p.small { "There are no numbers behind it." }
-            } @else {
+            @if !table.rows.is_empty() {
                 details {
                     summary { "Numbers behind “" (chart.title()) "”" }
                     (table_markup(&table, chart.title()))

@@ -4,7 +4,8 @@ use models::trace::Run;
 use models::trace::series::Merge;
 
 use super::Chart;
-use super::over_time::{Label, OverTime, Points, add_moments, panels, thinned};
+use super::over_time::OverTime;
+use super::panels::{Label, Points, add_moments, panels, thinned};
 use super::scale::Unit;
 use super::wal_retained::lost;
 
@@ -29,7 +30,10 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "primary's flush_lsn less replay_lsn, bytes",
         unit: Unit::Bytes,
         log: false,
-        duration: super::over_time::longest(runs),
+        empty: "there is no standby",
+        duration: super::panels::longest(runs),
         panels,
+        key: None,
+        table: None,
     })
 }

@@ -4,7 +4,8 @@ use models::trace::Run;
 use models::trace::series::Merge;
 
 use super::Chart;
-use super::over_time::{Label, OverTime, Points, panels, thinned};
+use super::over_time::OverTime;
+use super::panels::{Label, Points, panels, thinned};
 use super::scale::Unit;
 
 /// The largest latency among the commits acknowledged in every span of time.
@@ -21,7 +22,10 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "largest commit latency, logarithmic",
         unit: Unit::Nanos,
         log: true,
-        duration: super::over_time::longest(runs),
+        empty: "no commit was answered",
+        duration: super::panels::longest(runs),
         panels: panels(runs, names, series),
+        key: None,
+        table: None,
     })
 }

@@ -1,17 +1,17 @@
-//! What stands in a plot over time beside its lines: limits, moments, and strips of `wal_status`.
+//! What stands in a plot over time beside its lines: limits, moments, and strips of bands.
 //!
-//! A limit is a level line with its name and value. One far above all values is only named, at the
-//! top, so that it does not press the lines flat. A moment is an upright line with a name. Names
-//! take a place where they cover no line. A strip is a band beneath a panel for one of its lines:
-//! the worse the status, the stronger the band, so that it reads without colour; where there is
-//! room the word stands in it.
+//! A limit is a level line with its name and value. One far above all values is only named, beside
+//! the panel's name, so that it does not press the lines flat. A moment is an upright line with a
+//! name. Names take a place where they cover no line. A strip lies beneath a panel, for one of its
+//! lines, and has bands: the worse a `wal_status`, say, the stronger its band, so that it reads
+//! without colour; where there is room the word stands in it.
 
-use models::trace::sample::{WAL_STATUSES, status_name};
 use models::units::SimTime;
 
-use super::over_time::{Line, Panel, Points};
+use super::over_time::{Line, Panel};
+use super::panels::Points;
+use super::scale::Unit;
 use super::{LEFT, RIGHT};
-use crate::human;
 use crate::picture::{Anchor, Picture, Place, Shape, text_width};
 use crate::theme::{self, Ink};
 
@@ -20,8 +20,32 @@ use crate::theme::{self, Ink};
 pub struct Limit {
     /// The setting, in PostgreSQL's words.
     pub label: String,
-    /// Its value, in bytes.
+    /// Its value, in the plot's unit.
     pub value: u64,
+}
+
+/// A stretch of time in a strip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// When it begins.
+    pub from: SimTime,
+    /// When it ends; `None`: with the run.
+    pub until: Option<SimTime>,
+    /// How strongly it is drawn, from 0 to 3.
+    pub strength: usize,
+    /// What stands in it, where there is room.
+    pub word: &'static str,
+}
+
+/// What the bands of a plot's strips mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// What they show.
+    pub title: &'static str,
+    /// The word for each strength.
+    pub words: &'static [&'static str],
+    /// What a place without a band means.
+    pub rest: &'static str,
 }
 
 /// A moment worth a name.
@@ -80,17 +104,19 @@ impl Names {
     }
 
     /// Writes a name whose left end is at the first of `places` that is inside the panel and
-    /// free; if none is, at the first one, with what lies behind it faded.
+    /// covers least; if that is something, it is faded.
     fn write(&mut self, picture: &mut Picture, ink: Ink, text: String, places: &[Place]) {
         let (upper, lower) = self.panel;
         let room = |&(x, y): &Place| ((x, y - HALF), (x + text_width(&text), y + HALF));
         let inside =
             |(a, b): Room| upper.0 <= a.0 && upper.1 <= a.1 && b.0 <= lower.0 && b.1 <= lower.1;
-        let free = |room: Room| inside(room) && !self.taken.iter().any(|&t| overlap(t, room));
-        let found = places.iter().copied().find(|place| free(room(place)));
-        let Some(at) = found.or(places.first().copied()) else { return };
+        let covered = |room: Room| match inside(room) {
+            true => self.taken.iter().filter(|&&t| overlap(t, room)).count(),
+            false => usize::MAX,
+        };
+        let Some(&at) = places.iter().min_by_key(|place| covered(room(place))) else { return };
         let room = room(&at);
-        if found.is_none() {
+        if covered(room) > 0 {
             picture.area(room.0, room.1, Ink::Paper, 85);
         }
         self.taken.push(room);
@@ -102,13 +128,13 @@ impl Names {
 /// through `lines`.
 pub fn draw_limits_and_moments(
     picture: &mut Picture,
-    panel: &Panel,
+    (panel, unit): (&Panel, Unit),
     lines: &[Vec<Option<Place>>],
     (top, bottom, end): (i32, i32, u64),
     (x, y): (impl Fn(SimTime) -> i32, impl Fn(u64) -> i32),
 ) {
     let mut names = Names::new(((LEFT, top - 2), (RIGHT, bottom)), lines);
-    let (near, far): (Vec<&Limit>, Vec<_>) = panel.limits.iter().partition(|l| l.value <= end);
+    let near: Vec<&Limit> = panel.limits.iter().filter(|l| l.value <= end).collect();
     for limit in &near {
         let (from, to) = ((LEFT, y(limit.value)), (RIGHT, y(limit.value)));
         names.keep_off(from, to);
@@ -123,7 +149,7 @@ pub fn draw_limits_and_moments(
             Shape::Line { points: vec![from, to], ink: Ink::Text, width: 3, dashes: &[3, 6] };
         picture.shapes.push(line);
     }
-    let full = |limit: &Limit| format!("{} {}", limit.label, human::bytes(limit.value));
+    let full = |limit: &Limit| format!("{} {}", limit.label, unit.text(limit.value));
     // From the right end leftwards, above and below; a sixth of the width at a time.
     let step = (RIGHT - LEFT) / 6;
     let along = |text: &str| {
@@ -139,15 +165,21 @@ pub fn draw_limits_and_moments(
     }
     for limit in near {
         let (text, at) = (full(limit), y(limit.value));
-        let places: Vec<Place> = along(&text).flat_map(|x| [(x, at - 20), (x, at + 20)]).collect();
+        // Close to the line, else a little away from it: the name has the value in it.
+        let rows = [20, 48, 76].map(|away| [at - away, at + away]);
+        let rows =
+            rows.into_iter().map(|rows| along(&text).flat_map(move |x| rows.map(|y| (x, y))));
+        let places: Vec<Place> = rows.flatten().collect();
         names.write(picture, Ink::Text, text, &places);
     }
-    if !far.is_empty() {
-        let far: Vec<String> = far.into_iter().map(full).collect();
-        let text = format!("above: {}", far.join(", "));
-        let places: Vec<Place> = along(&text).map(|x| (x, top + 18)).collect();
-        names.write(picture, Ink::Muted, text, &places);
-    }
+}
+
+/// The limits of a panel whose scale ends at `end` before it reaches them, in words.
+pub fn far(panel: &Panel, unit: Unit, end: u64) -> Option<String> {
+    let far = panel.limits.iter().filter(|limit| limit.value > end);
+    let named = far.map(|limit| format!("{} {}", limit.label, unit.text(limit.value)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    (!named.is_empty()).then(|| format!("out of sight: {named}"))
 }
 
 /// The height that the strips of a panel take.
@@ -156,7 +188,7 @@ pub fn strips_height(panel: &Panel) -> i32 {
 }
 
 fn strips(panel: &Panel) -> impl Iterator<Item = &Line> {
-    panel.lines.iter().filter(|line| line.statuses.iter().any(|point| point.1.is_some()))
+    panel.lines.iter().filter(|line| !line.strip.is_empty())
 }
 
 /// Draws the strips of a panel beneath `top`.
@@ -169,57 +201,53 @@ pub fn draw_strips(picture: &mut Picture, panel: &Panel, top: i32, x: impl Fn(Si
             width: theme::LINE_WIDTH + 1,
             dashes: theme::dashes(line.style),
         });
+        if panel.lines.len() > 1 {
+            picture.mark((LEFT - 56, base - BAND / 2), line.style);
+        }
         picture.rule((LEFT, base), (RIGHT, base), Ink::Muted);
-        for (from, until, status) in stretches(&line.statuses) {
-            let from = x(from);
-            let to = until.map_or(RIGHT, &x).max(from + 6);
-            draw_band(picture, (from, to), base, status);
-            let word = status_name(status);
-            if text_width(word) + 16 < to - from {
-                let ink = if status > 1 { Ink::Paper } else { Ink::Text };
-                picture.text((from + 10, base - BAND / 2), Anchor::Start, ink, word);
+        for band in &line.strip {
+            let from = x(band.from);
+            let to = band.until.map_or(RIGHT, &x).max(from + 6);
+            draw_band(picture, (from, to), base, band.strength);
+            if text_width(band.word) + 16 < to - from {
+                let ink = if band.strength > 1 { Ink::Paper } else { Ink::Text };
+                picture.text((from + 10, base - BAND / 2), Anchor::Start, ink, band.word);
             }
         }
     }
 }
 
-/// The band of a status, stronger the worse it is, with a sharp edge where it begins.
-fn draw_band(picture: &mut Picture, (from, to): (i32, i32), base: i32, status: u64) {
-    let step = status.min(3) as usize;
-    picture.area((from, base - BAND), (to, base), Ink::Text, [8, 26, 62, 100][step]);
+/// A band, with a sharp edge where it begins.
+fn draw_band(picture: &mut Picture, (from, to): (i32, i32), base: i32, strength: usize) {
+    picture.area((from, base - BAND), (to, base), Ink::Text, [8, 26, 62, 100][strength.min(3)]);
     picture.area((from, base - BAND), (from + 2, base), Ink::Text, 100);
 }
 
-/// The stretches of one status: from, until (none: to the end), code.
-fn stretches(points: &Points) -> Vec<(SimTime, Option<SimTime>, u64)> {
-    let mut found = Vec::new();
+/// A band for every stretch of one code; its strength is the code.
+pub fn bands(points: &Points, word: fn(u64) -> &'static str) -> Vec<Band> {
+    let mut bands = Vec::new();
+    let mut next = 0;
     for stretch in points.chunk_by(|a, b| a.1 == b.1) {
-        if let [(from, Some(code)), ..] = stretch {
-            found.push((*from, None, *code));
-        } else {
-            continue;
-        }
-        let after = points.iter().find(|p| p.0 > stretch[stretch.len() - 1].0);
-        if let Some(last) = found.last_mut() {
-            last.1 = after.map(|p| p.0);
+        next += stretch.len();
+        if let [(from, Some(code)), ..] = *stretch {
+            let until = points.get(next).map(|point| point.0);
+            bands.push(Band { from, until, strength: code as usize, word: word(code) });
         }
     }
-    found
+    bands
 }
 
-/// The height that [`draw_key`] takes; nothing without strips.
-pub fn key_height(panels: &[Panel]) -> i32 {
-    if panels.iter().any(|panel| strips_height(panel) > 0) { 52 } else { 0 }
-}
+/// The height that [`draw_key`] takes.
+pub const KEY_HEIGHT: i32 = 52;
 
 /// Explains the bands.
-pub fn draw_key(picture: &mut Picture, y: i32) {
-    picture.text((LEFT, y), Anchor::Start, Ink::Text, "wal_status:");
-    let mut x = LEFT + text_width("wal_status:") + 24;
-    for (code, word) in (0..).zip(WAL_STATUSES) {
-        draw_band(picture, (x, x + 56), y + BAND / 2, code);
-        picture.text((x + 68, y), Anchor::Start, Ink::Text, word);
+pub fn draw_key(picture: &mut Picture, y: i32, key: &Key) {
+    picture.text((LEFT, y), Anchor::Start, Ink::Text, key.title);
+    let mut x = LEFT + text_width(key.title) + 24;
+    for (strength, word) in key.words.iter().enumerate() {
+        draw_band(picture, (x, x + 56), y + BAND / 2, strength);
+        picture.text((x + 68, y), Anchor::Start, Ink::Text, *word);
         x += 68 + text_width(word) + 48;
     }
-    picture.text((x, y), Anchor::Start, Ink::Muted, "no band: NULL");
+    picture.text((x, y), Anchor::Start, Ink::Muted, key.rest);
 }

@@ -6,14 +6,21 @@
 //!
 //! To add one: a file beside this one with a `series`, and a line in [`PLOTS`].
 
+pub mod bars;
+pub mod checkpoints;
 pub mod commit_latency;
+pub mod commit_stages;
 pub mod lag;
+pub mod lag_bytes;
+pub mod lag_time;
 pub mod latency;
 pub mod marks;
 pub mod over_time;
+pub mod panels;
 pub mod percentiles;
 pub mod pg_wal;
 pub mod scale;
+pub mod stages_over_time;
 pub mod throughput;
 pub mod wal_retained;
 
@@ -35,13 +42,18 @@ pub struct Plot {
 }
 
 /// All plots, in the order of the page.
-pub const PLOTS: [Plot; 6] = [
+pub const PLOTS: [Plot; 11] = [
     Plot { file: "commit-latency", of_commits: true, chart: commit_latency::chart },
-    Plot { file: "lag", of_commits: false, chart: lag::chart },
+    Plot { file: "commit-stages", of_commits: true, chart: commit_stages::chart },
     Plot { file: "latency-over-time", of_commits: true, chart: latency::chart },
+    Plot { file: "stages-over-time", of_commits: true, chart: stages_over_time::chart },
     Plot { file: "throughput", of_commits: true, chart: throughput::chart },
-    Plot { file: "pg_wal", of_commits: false, chart: pg_wal::chart },
+    Plot { file: "lag", of_commits: false, chart: lag::chart },
+    Plot { file: "lag-bytes-by-stage", of_commits: false, chart: lag_bytes::chart },
+    Plot { file: "lag-time-by-stage", of_commits: false, chart: lag_time::chart },
     Plot { file: "wal-retained", of_commits: false, chart: wal_retained::chart },
+    Plot { file: "pg_wal", of_commits: false, chart: pg_wal::chart },
+    Plot { file: "checkpoints", of_commits: false, chart: checkpoints::chart },
 ];
 
 /// A plot's numbers.
@@ -49,6 +61,8 @@ pub const PLOTS: [Plot; 6] = [
 pub enum Chart {
     /// A quantity by the number of nines.
     Percentiles(percentiles::Percentiles),
+    /// A whole and its parts.
+    Bars(bars::Bars),
     /// A quantity over simulated time.
     OverTime(over_time::OverTime),
 }
@@ -58,6 +72,7 @@ impl Chart {
     pub fn title(&self) -> &str {
         match self {
             Chart::Percentiles(chart) => chart.title,
+            Chart::Bars(chart) => chart.title,
             Chart::OverTime(chart) => chart.title,
         }
     }
@@ -66,7 +81,17 @@ impl Chart {
     pub fn reading(&self) -> &str {
         match self {
             Chart::Percentiles(chart) => chart.reading,
+            Chart::Bars(chart) => chart.reading,
             Chart::OverTime(chart) => chart.reading,
+        }
+    }
+
+    /// Why there is nothing to draw, if there is nothing.
+    pub fn nothing(&self) -> Option<&str> {
+        match self {
+            Chart::Percentiles(chart) => percentiles::nothing_in(chart),
+            Chart::Bars(chart) => bars::nothing_in(chart),
+            Chart::OverTime(chart) => over_time::nothing_in(chart),
         }
     }
 
@@ -74,6 +99,7 @@ impl Chart {
     pub fn draw(&self) -> Picture {
         match self {
             Chart::Percentiles(chart) => percentiles::draw(chart),
+            Chart::Bars(chart) => bars::draw(chart),
             Chart::OverTime(chart) => over_time::draw(chart),
         }
     }
@@ -82,9 +108,24 @@ impl Chart {
     pub fn table(&self) -> Table {
         match self {
             Chart::Percentiles(chart) => percentiles::table(chart),
+            Chart::Bars(chart) => bars::table(chart),
             Chart::OverTime(chart) => over_time::table(chart),
         }
     }
+}
+
+/// A picture that says only that there is nothing to draw, and why.
+fn nothing(title: &str, why: &str) -> Picture {
+    let mut picture = Picture::new(140);
+    picture.title((LEFT, 36), title);
+    picture.text((LEFT, 92), Anchor::Start, Ink::Muted, format!("no data: {why}"));
+    picture
+}
+
+/// Says that there is nothing to draw, and why.
+fn no_data(picture: &mut Picture, y: i32, why: &str) {
+    let text = format!("no data: {why}");
+    picture.text(((LEFT + RIGHT) / 2, y), Anchor::Middle, Ink::Muted, text);
 }
 
 /// Left edge of every plot's axes.
@@ -119,6 +160,9 @@ fn draw_legend(picture: &mut Picture, top: i32, entries: &[LegendEntry]) {
             width: theme::LINE_WIDTH + 1,
             dashes: theme::dashes(style),
         });
+        if entries.len() > 1 {
+            picture.mark((x + 36, y), style);
+        }
         picture.text((x + 90, y), Anchor::Start, Ink::Text, label);
     }
 }

@@ -1,50 +1,29 @@
 //! Quantities over simulated time, with the spans of faults shaded.
 //!
-//! Few lines share one panel. Many become a panel a variant, below one another with the same
-//! scales, so that twenty variants stay as readable as two. The names of the faults stand above
-//! the first panel, in as many lines as they need.
+//! All panels have the same scales. The names of the faults stand above the first one, in as many
+//! lines as they need. Where several lines share a panel each has a marker of its own besides its
+//! colour, here and there along it.
 
-use models::trace::series::{Merge, Series};
-use models::trace::{FaultSpan, Run};
+use models::trace::FaultSpan;
 use models::units::{Duration, SimTime};
 
-use super::marks::{self, Limit, Moment};
-use super::percentiles::no_data;
+use super::marks::{self, Band, Key, Limit, Moment};
+use super::panels::Points;
 use super::scale::{Scale, Unit};
-use super::{LEFT, RIGHT, along, draw_legend, legend_height};
+use super::{LEFT, RIGHT, along, draw_legend, legend_height, no_data, nothing};
 use crate::picture::{Anchor, Picture, Place, Shape, shortened, text_width};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
 
-/// How many points a line has at most.
-const POINTS: usize = 500;
-/// How many lines share a panel at most, where every variant has one.
-const SHARED: usize = 6;
-/// The same, where lines are those of servers, standbys or slots: the variants' often lie on top
-/// of one another.
-const SHARED_OF_SERVERS: usize = 4;
 /// How many lines of fault names stand above the panels at most.
 const FAULT_LINES: usize = 4;
 const FAULT_LINE: i32 = 38;
-
-/// Start of a span of time, and the value there, if any; in order.
-pub type Points = Vec<(SimTime, Option<u64>)>;
-
-/// What a line is called within its variant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// It is the variant's only line.
-    Variant,
-    /// A server.
-    Server(String),
-}
-
-impl Label {
-    /// The line of a server.
-    pub fn of(server: &str) -> Label {
-        Label::Server(shortened(server, 32))
-    }
-}
+/// The height that the name of a panel takes.
+const NAME: i32 = 66;
+/// About how wide a bold letter is.
+const BOLD: i32 = 15;
+/// How many markers a line has.
+const MARKERS: i32 = 7;
 
 /// The numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +38,27 @@ pub struct OverTime {
     pub unit: Unit,
     /// Whether the y axis is logarithmic.
     pub log: bool,
+    /// Why there may be nothing to show.
+    pub empty: &'static str,
     /// The end of the x axis.
     pub duration: Duration,
     /// From top to bottom.
     pub panels: Vec<Panel>,
+    /// What the bands of strips mean, if there are strips.
+    pub key: Option<Key>,
+    /// The numbers behind it, where a dozen spans of time would not do.
+    pub table: Option<Table>,
 }
 
 /// One pair of axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panel {
-    /// The variant it shows; `None` where all share one.
+    /// The index of the run it shows; `None` where all share one.
+    pub run: Option<usize>,
+    /// What it shows; `None` where that is everything.
     pub name: Option<String>,
+    /// What else there is to say, at the right of the name.
+    pub note: Option<String>,
     /// Its lines.
     pub lines: Vec<Line>,
     /// What to shade.
@@ -89,140 +78,8 @@ pub struct Line {
     pub style: usize,
     /// Its values.
     pub points: Points,
-    /// The codes of the strip beneath it; empty: it has none.
-    pub statuses: Points,
-}
-
-/// The longest duration among the runs.
-pub fn longest(runs: &[Run]) -> Duration {
-    runs.iter().map(|run| run.duration).max().unwrap_or(Duration::ZERO)
-}
-
-/// A series in at most 500 spans: the largest or the last of its buckets, or for a sum the
-/// rate a second.
-pub fn thinned(series: &Series, merge: Merge, duration: Duration) -> Points {
-    let buckets = series.buckets();
-    let group = buckets.div_ceil(POINTS).max(1);
-    let period = series.period().0;
-    let reduce = |from: usize| {
-        let to = (from + group).min(buckets);
-        let mut values = (from..to).filter_map(|bucket| series.get(bucket));
-        let start = from as u64 * period;
-        let value = match merge {
-            Merge::Peak => values.max(),
-            Merge::Last => values.next_back(),
-            Merge::Sum => {
-                // The last bucket ends with the run.
-                let end = (to as u64 * period).min(duration.0).max(start + 1);
-                let sum = u128::from(values.sum::<u64>());
-                let rate = sum * 1_000_000_000 / u128::from(end - start);
-                Some(u64::try_from(rate).unwrap_or(u64::MAX))
-            }
-        };
-        (SimTime(start), value)
-    };
-    (0..buckets).step_by(group).map(reduce).collect()
-}
-
-/// The lines of all runs, in one panel if they are few.
-pub fn panels(
-    runs: &[Run],
-    names: &[String],
-    series: fn(&Run) -> Vec<(Label, Points)>,
-) -> Vec<Panel> {
-    let all: Vec<_> = runs.iter().map(series).collect();
-    let lines: usize = all.iter().map(Vec::len).sum();
-    let of_variants = all.iter().flatten().all(|(label, _)| *label == Label::Variant);
-    let shared = if of_variants { SHARED } else { SHARED_OF_SERVERS };
-    if lines > shared && runs.len() > 1 {
-        // What has the same name looks the same in every panel.
-        let mut known: Vec<Label> = Vec::new();
-        for (label, _) in all.iter().flatten() {
-            if !known.contains(label) {
-                known.push(label.clone());
-            }
-        }
-        let line = |(label, points)| {
-            let style = known.iter().position(|other| *other == label).unwrap_or(0);
-            let label = match label {
-                Label::Variant => String::new(),
-                Label::Server(server) => server,
-            };
-            Line { label, style, points, statuses: Vec::new() }
-        };
-        let panel = |((run, name), lines): ((&Run, &String), Vec<(Label, Points)>)| Panel {
-            name: Some(shortened(name, 60)),
-            lines: lines.into_iter().map(line).collect(),
-            faults: run.faults.clone(),
-            limits: Vec::new(),
-            moments: Vec::new(),
-        };
-        return runs.iter().zip(names).zip(all).map(panel).collect();
-    }
-    let mut faults: Vec<FaultSpan> = Vec::new();
-    for fault in runs.iter().flat_map(|run| &run.faults) {
-        if !faults.contains(fault) {
-            faults.push(fault.clone());
-        }
-    }
-    let full = |name: &str, label| match label {
-        Label::Variant => shortened(name, 48),
-        Label::Server(server) if runs.len() == 1 => server,
-        Label::Server(server) => format!("{} · {server}", shortened(name, 48)),
-    };
-    // A colour for each variant, a dash pattern for each of its servers.
-    let lines = names.iter().zip(all).enumerate().flat_map(|(i, (name, lines))| {
-        (0..).zip(lines).map(move |(j, (label, points))| {
-            let style = if runs.len() == 1 { j } else { theme::style(i, j) };
-            Line { label: full(name, label), style, points, statuses: Vec::new() }
-        })
-    });
-    let lines = lines.collect();
-    vec![Panel { name: None, lines, faults, limits: Vec::new(), moments: Vec::new() }]
-}
-
-/// Gives every panel the limits of its runs, each once. A limit of 0 is none; one that not every
-/// run of the panel has carries the name of its variant.
-pub fn add_limits(
-    panels: &mut [Panel],
-    runs: &[Run],
-    names: &[String],
-    limits: fn(&Run) -> Vec<Limit>,
-) {
-    let single = panels.len() == 1;
-    for (i, panel) in panels.iter_mut().enumerate() {
-        let shown: Vec<_> = (0..).zip(runs.iter().zip(names)).collect();
-        let shown: Vec<_> = shown.into_iter().filter(|&(j, _)| single || i == j).collect();
-        for (_, (run, name)) in &shown {
-            for mut limit in limits(run).into_iter().filter(|limit| limit.value > 0) {
-                if shown.iter().any(|(_, (run, _))| !limits(run).contains(&limit)) {
-                    limit.label = format!("{} · {}", shortened(name, 32), limit.label);
-                }
-                if !panel.limits.contains(&limit) {
-                    panel.limits.push(limit);
-                }
-            }
-        }
-    }
-}
-
-/// Gives every panel the moments of its runs.
-pub fn add_moments(
-    panels: &mut [Panel],
-    runs: &[Run],
-    names: &[String],
-    moments: fn(&Run) -> Vec<Moment>,
-) {
-    let single = panels.len() == 1;
-    for (i, (run, name)) in runs.iter().zip(names).enumerate() {
-        let Some(panel) = panels.get_mut(if single { 0 } else { i }) else { continue };
-        for mut moment in moments(run) {
-            if single && runs.len() > 1 {
-                moment.label = format!("{} · {}", shortened(name, 32), moment.label);
-            }
-            panel.moments.push(moment);
-        }
-    }
+    /// The strip beneath the panel that belongs to it; empty: it has none.
+    pub strip: Vec<Band>,
 }
 
 /// The scales that all panels share; `None` without any value.
@@ -233,28 +90,42 @@ fn scales(chart: &OverTime) -> Option<(Scale, Scale)> {
     let limits = chart.panels.iter().filter_map(|panel| marks::near(&panel.limits, peak));
     let high = limits.max().unwrap_or(0).max(peak);
     let y = if chart.log {
-        Scale::log(values().filter(|&v| v > 0).min().unwrap_or(1), high)
+        Scale::log(values().filter(|&v| v > 0).min().unwrap_or(1), high, chart.unit)
     } else {
         Scale::linear(high, chart.unit)
     };
     Some((Scale::time(chart.duration.0), y))
 }
 
+/// Why there is nothing to draw, if there is nothing.
+pub fn nothing_in(chart: &OverTime) -> Option<&str> {
+    scales(chart).is_none().then_some(chart.empty)
+}
+
 /// Draws the panels.
 pub fn draw(chart: &OverTime) -> Picture {
-    let single = chart.panels.len() <= 1;
-    let (height, gap) = if single { (560, 0) } else { (170, 66) };
+    if let Some(why) = nothing_in(chart) {
+        return nothing(chart.title, why);
+    }
+    let (height, gap) = match chart.panels.len() {
+        0..=1 => (560, 0),
+        2..=3 => (280, NAME),
+        4..=6 => (210, NAME),
+        _ => (170, NAME),
+    };
     let all_faults: Vec<&FaultSpan> = chart.panels.iter().flat_map(|p| &p.faults).collect();
     let names = fault_names(chart.duration, &all_faults);
     let fault_lines = names.iter().map(|name| name.line + 1).max().unwrap_or(0) as i32;
-    let first_top = 110 + fault_lines * FAULT_LINE + if single { 0 } else { gap };
+    let named = chart.panels.iter().any(|panel| panel.name.is_some());
+    let first_top = 110 + fault_lines * FAULT_LINE + if named { NAME } else { 0 };
     let panels = chart.panels.len().max(1) as i32;
     let strips = chart.panels.iter().map(marks::strips_height).max().unwrap_or(0);
     let gap = gap + strips;
     let bottom = first_top + panels * height + (panels - 1) * gap + strips;
-    let key = marks::key_height(&chart.panels);
+    let key = chart.key.filter(|_| strips > 0);
+    let key_height = key.map_or(0, |_| marks::KEY_HEIGHT);
     let legend = legend(chart);
-    let mut picture = Picture::new(bottom + 110 + key + legend_height(&legend));
+    let mut picture = Picture::new(bottom + 110 + key_height + legend_height(&legend));
     picture.title((LEFT, 36), chart.title);
     picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y_title);
     for (i, panel) in (0..).zip(&chart.panels) {
@@ -273,11 +144,15 @@ pub fn draw(chart: &OverTime) -> Picture {
         }
     }
     let middle = ((LEFT + RIGHT) / 2, bottom + 72);
-    picture.text(middle, Anchor::Middle, Ink::Muted, "simulated time; faults are shaded");
-    if key > 0 {
-        marks::draw_key(&mut picture, bottom + 124);
+    let axis = match all_faults.is_empty() {
+        true => "simulated time",
+        false => "simulated time; faults are shaded",
+    };
+    picture.text(middle, Anchor::Middle, Ink::Muted, axis);
+    if let Some(key) = &key {
+        marks::draw_key(&mut picture, bottom + 124, key);
     }
-    draw_legend(&mut picture, bottom + 100 + key, &legend);
+    draw_legend(&mut picture, bottom + 100 + key_height, &legend);
     picture
 }
 
@@ -286,7 +161,8 @@ fn legend(chart: &OverTime) -> Vec<(&str, usize)> {
     let mut entries: Vec<(&str, usize)> = Vec::new();
     for line in chart.panels.iter().flat_map(|panel| &panel.lines) {
         let entry = (line.label.as_str(), line.style);
-        if !line.label.is_empty() && !entries.contains(&entry) {
+        let drawn = line.points.iter().any(|point| point.1.is_some());
+        if drawn && !line.label.is_empty() && !entries.contains(&entry) {
             entries.push(entry);
         }
     }
@@ -294,11 +170,7 @@ fn legend(chart: &OverTime) -> Vec<(&str, usize)> {
 }
 
 fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bottom): (i32, i32)) {
-    if let Some(name) = &panel.name {
-        let (at, text, size) = ((LEFT, top - 24), name.clone(), theme::TEXT_SIZE);
-        let (ink, anchor) = (Ink::Text, Anchor::Start);
-        picture.shapes.push(Shape::Text { at, text, ink, size, anchor, bold: true });
-    }
+    draw_name(picture, chart, panel, top);
     let time = Scale::time(chart.duration.0);
     let x = |at: SimTime| LEFT + along(time.place(at.0), RIGHT - LEFT);
     for fault in &panel.faults {
@@ -310,21 +182,18 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
             picture.area((from, top), (to, bottom), Ink::Fault, 30);
         }
     }
-    let Some((_, y_scale)) = scales(chart) else {
-        picture.rule((LEFT, bottom), (RIGHT, bottom), Ink::Muted);
-        return no_data(picture, (top + bottom) / 2);
-    };
+    let Some((_, y_scale)) = scales(chart) else { return };
     let y = |value: u64| bottom - along(y_scale.place(value), bottom - top);
     let ticks = y_scale.ticks();
     // A low panel has room for a few labels only.
-    let every = if bottom - top < 300 { ticks.len().div_ceil(3).max(1) } else { 1 };
+    let every = ticks.len().div_ceil(((bottom - top) / 52).max(1) as usize).max(1);
     for &tick in ticks.iter().step_by(every) {
         picture.rule((LEFT, y(tick)), (RIGHT, y(tick)), Ink::Grid);
         picture.text((LEFT - 16, y(tick)), Anchor::End, Ink::Muted, chart.unit.text(tick));
     }
     picture.rule((LEFT, bottom), (RIGHT, bottom), Ink::Muted);
     if panel.lines.iter().all(|line| line.points.iter().all(|p| p.1.is_none())) {
-        return no_data(picture, (top + bottom) / 2);
+        return no_data(picture, (top + bottom) / 2, chart.empty);
     }
     let places = |line: &Line| {
         line.points.iter().map(|&(at, v)| v.map(|v| (x(at), y(v)))).collect::<Vec<_>>()
@@ -349,9 +218,50 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
             add(stretch.iter().copied().flatten().collect(), theme::LINE_WIDTH);
         }
     }
+    draw_markers(picture, panel, &all);
     let frame = (top, bottom, y_scale.end());
-    marks::draw_limits_and_moments(picture, panel, &all, frame, (x, y));
+    marks::draw_limits_and_moments(picture, (panel, chart.unit), &all, frame, (x, y));
     marks::draw_strips(picture, panel, bottom, x);
+}
+
+/// Writes what a panel shows, and at the right what else there is to say: in a panel without a
+/// name that stands beside the title of the axis.
+fn draw_name(picture: &mut Picture, chart: &OverTime, panel: &Panel, top: i32) {
+    let end = scales(chart).map_or(0, |(_, y)| y.end());
+    let far = marks::far(panel, chart.unit, end);
+    let note: Vec<String> = panel.note.clone().into_iter().chain(far).collect();
+    let note = note.join(" · ");
+    let y = if panel.name.is_some() { top - 24 } else { 78 };
+    if !note.is_empty() {
+        picture.text((RIGHT, y), Anchor::End, Ink::Muted, note.clone());
+    }
+    if let Some(name) = &panel.name {
+        let room = RIGHT - LEFT - text_width(&note) - 40;
+        let text = shortened(name, (room / BOLD).max(12) as usize);
+        let (at, size) = ((LEFT, y), theme::TEXT_SIZE);
+        let (ink, anchor) = (Ink::Text, Anchor::Start);
+        picture.shapes.push(Shape::Text { at, text, ink, size, anchor, bold: true });
+    }
+}
+
+/// Marks each line of several here and there, none where another one is marked.
+fn draw_markers(picture: &mut Picture, panel: &Panel, lines: &[Vec<Option<Place>>]) {
+    let several = lines.len().min(8) as i32;
+    if several < 2 {
+        return;
+    }
+    let apart = (RIGHT - LEFT) / MARKERS;
+    for ((i, line), points) in (0..).zip(&panel.lines).zip(lines) {
+        for n in 0..MARKERS {
+            let wanted = LEFT + n * apart + (2 * (i % several) + 1) * apart / (2 * several);
+            let near = |at: &&Place| (at.0 - wanted).abs();
+            let Some(&at) = points.iter().flatten().min_by_key(near) else { continue };
+            // Near a gap there may be no point close enough.
+            if (at.0 - wanted).abs() < apart / several {
+                picture.mark(at, line.style);
+            }
+        }
+    }
 }
 
 /// The stretches of a line that later ones cover, and how wide to draw them so that the line looks
@@ -363,7 +273,7 @@ fn covered(line: &[Option<Place>], later: &[Vec<Option<Place>>]) -> Vec<(u32, Ve
         let close = |other: &&Vec<Option<Place>>| {
             other.get(i).copied().flatten().is_some_and(|(_, other)| (other - y).abs() < 3)
         };
-        later.iter().filter(close).count().min(3) as u32
+        later.iter().filter(close).count().min(2) as u32
     };
     let points = line.iter().enumerate().map(|(i, at)| at.map(|at| (over(i, at), at)));
     let points: Vec<_> = points.map(|point| point.filter(|(over, _)| *over > 0)).collect();
@@ -375,7 +285,7 @@ fn covered(line: &[Option<Place>], later: &[Vec<Option<Place>>]) -> Vec<(u32, Ve
             // Short parts all have one width, so that the edge does not tremble.
             let over = if part.len() < LONG { 1 } else { part[0].0 };
             let places = begun.into_iter().chain(part.iter().map(|&(_, at)| at));
-            stretches.push((theme::LINE_WIDTH + 6 * over, places.collect()));
+            stretches.push((theme::LINE_WIDTH + 5 * over, places.collect()));
             begun = part.last().map(|&(_, at)| at);
         }
     }
@@ -443,6 +353,9 @@ fn fault_names(duration: Duration, faults: &[&FaultSpan]) -> Vec<FaultName> {
 
 /// A dozen spans of time as a table, a row a line.
 pub fn table(chart: &OverTime) -> Table {
+    if let Some(table) = &chart.table {
+        return table.clone();
+    }
     const SPANS: u64 = 12;
     let span = (chart.duration.0 / SPANS).max(1);
     let edge = |n: u64| Unit::Nanos.text(n * span);

@@ -4,7 +4,7 @@
 //! one before, so that the rare slow ones, which people ask about, get the room.
 
 use super::scale::{FULL, Scale, Unit};
-use super::{LEFT, RIGHT, along, draw_legend, legend_height};
+use super::{LEFT, RIGHT, along, draw_legend, legend_height, nothing};
 use crate::picture::{Anchor, Picture, Shape};
 use crate::stats::{LABELLED, nines};
 use crate::tables::{Cell, Table};
@@ -37,19 +37,24 @@ pub struct Curve {
 const TOP: i32 = 110;
 const BOTTOM: i32 = 740;
 
+/// Why there is nothing to draw, if there is nothing.
+pub fn nothing_in(chart: &Percentiles) -> Option<&str> {
+    let empty = chart.lines.iter().all(|line| line.points.is_empty());
+    empty.then_some("no commit was answered")
+}
+
 /// Draws the curves.
 pub fn draw(chart: &Percentiles) -> Picture {
     let legend: Vec<_> =
         chart.lines.iter().enumerate().map(|(i, line)| (line.label.as_str(), i)).collect();
+    let values = || chart.lines.iter().flat_map(|l| l.points.iter().map(|&(_, value)| value));
+    let (Some(low), Some(high)) = (values().min(), values().max()) else {
+        return nothing(chart.title, nothing_in(chart).unwrap_or_default());
+    };
     let mut picture = Picture::new(BOTTOM + 110 + legend_height(&legend));
     picture.title((LEFT, 36), chart.title);
     picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y_title);
-    let values = || chart.lines.iter().flat_map(|l| l.points.iter().map(|&(_, value)| value));
-    let (Some(low), Some(high)) = (values().min(), values().max()) else {
-        no_data(&mut picture, (TOP + BOTTOM) / 2);
-        return picture;
-    };
-    let y_scale = Scale::log(low, high);
+    let y_scale = Scale::log(low, high, Unit::Nanos);
     let y = |value: u64| BOTTOM - along(y_scale.place(value), BOTTOM - TOP);
     for tick in y_scale.ticks() {
         picture.rule((LEFT, y(tick)), (RIGHT, y(tick)), Ink::Grid);
@@ -71,18 +76,13 @@ pub fn draw(chart: &Percentiles) -> Picture {
         let labelled = |share| LABELLED.iter().any(|&(s, _)| s == share);
         for (&(share, _), &at) in line.points.iter().zip(&points) {
             if share > 0 && labelled(share) && chart.lines.len() <= 8 {
-                picture.shapes.push(Shape::Dot { at, ink, radius: 8 });
+                picture.mark(at, style);
             }
         }
         picture.shapes.push(Shape::Line { points, ink, width, dashes });
     }
     draw_legend(&mut picture, BOTTOM + 100, &legend);
     picture
-}
-
-/// Says that there is nothing to draw.
-pub(super) fn no_data(picture: &mut Picture, y: i32) {
-    picture.text(((LEFT + RIGHT) / 2, y), Anchor::Middle, Ink::Muted, "no data");
 }
 
 /// The labelled points as a table.

@@ -5,7 +5,8 @@ use models::trace::series::Merge;
 
 use super::Chart;
 use super::marks::Limit;
-use super::over_time::{Label, OverTime, Points, add_limits, panels, thinned};
+use super::over_time::OverTime;
+use super::panels::{Label, Points, add_limits, panels, thinned};
 use super::scale::Unit;
 
 /// For each server of a run: the largest size of pg_wal in every span of time.
@@ -38,7 +39,10 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "pg_wal, bytes",
         unit: Unit::Bytes,
         log: false,
-        duration: super::over_time::longest(runs),
+        empty: "nothing was sampled",
+        duration: super::panels::longest(runs),
         panels,
+        key: None,
+        table: None,
     })
 }

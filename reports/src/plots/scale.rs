@@ -47,6 +47,13 @@ pub enum Scale {
         /// Its end, above `min`.
         max: u64,
     },
+    /// Logarithmic between two powers of two, for bytes.
+    Binary {
+        /// The exponent of the start of the axis.
+        min: u32,
+        /// That of its end, above `min`.
+        max: u32,
+    },
 }
 
 impl Scale {
@@ -67,8 +74,12 @@ impl Scale {
         Scale::Linear { max: end, step: time_step(end, 9) }
     }
 
-    /// From below `low` to above `high`, at least a decade.
-    pub fn log(low: u64, high: u64) -> Scale {
+    /// From below `low` to above `high`, at least a decade; for bytes from 1 kB to 1 MB at least.
+    pub fn log(low: u64, high: u64, unit: Unit) -> Scale {
+        if unit == Unit::Bytes {
+            let high = high.clamp(1 << 20, 1 << 60).next_power_of_two().ilog2();
+            return Scale::Binary { min: 10, max: high };
+        }
         let min = round_down(low.max(1));
         let max = round_up(high.max(1).saturating_add(1)).max(min.saturating_mul(10));
         Scale::Log { min, max }
@@ -78,6 +89,7 @@ impl Scale {
     pub fn end(self) -> u64 {
         match self {
             Scale::Linear { max, .. } | Scale::Log { max, .. } => max,
+            Scale::Binary { max, .. } => 1 << max,
         }
     }
 
@@ -91,6 +103,10 @@ impl Scale {
             Scale::Log { min, max } => {
                 let from = log2(min);
                 share(i128::from(log2(value) - from), i128::from(log2(max) - from))
+            }
+            Scale::Binary { min, max } => {
+                let from = log2(1 << min);
+                share(i128::from(log2(value) - from), i128::from(log2(1 << max) - from))
             }
         }
     }
@@ -109,6 +125,10 @@ impl Scale {
                     return all;
                 }
                 all.into_iter().filter(|&tick| power_of_ten(tick) == tick).collect()
+            }
+            Scale::Binary { min, max } => {
+                let step = (max - min).div_ceil(6).max(1) as usize;
+                (min..=max).step_by(step).map(|exponent| 1 << exponent).collect()
             }
         }
     }
@@ -167,8 +187,12 @@ mod tests {
     fn ticks_are_round() {
         assert_eq!(Scale::linear(300 << 20, Unit::Bytes).ticks().len(), 6);
         assert_eq!(Scale::linear(0, Unit::PerSecond), Scale::Linear { max: 1, step: 1 });
-        assert_eq!(Scale::log(180, 9_000).ticks(), [100, 200, 500, 1_000, 2_000, 5_000, 10_000]);
-        assert_eq!(Scale::log(1, 100_000).ticks(), [1, 10, 100, 1_000, 10_000, 100_000]);
+        let nanos = |low, high| Scale::log(low, high, Unit::Nanos);
+        assert_eq!(nanos(180, 9_000).ticks(), [100, 200, 500, 1_000, 2_000, 5_000, 10_000]);
+        assert_eq!(nanos(1, 100_000).ticks(), [1, 10, 100, 1_000, 10_000, 100_000]);
+        let bytes = Scale::log(1, 3 << 30, Unit::Bytes);
+        assert_eq!(bytes, Scale::Binary { min: 10, max: 32 });
+        assert_eq!(bytes.ticks().len(), 6);
         let minute = Scale::time(120_000_000_000);
         assert_eq!(minute.ticks().len(), 9);
         for peak in [1, 7, 99, u64::MAX / 2] {
@@ -178,10 +202,12 @@ mod tests {
 
     #[test]
     fn places_stay_on_the_axis() {
-        let scale = Scale::log(1_000, 1_000_000);
+        let scale = Scale::log(1_000, 1_000_000, Unit::Nanos);
         assert_eq!(scale.place(1_000), 0);
         assert_eq!(scale.place(0), 0);
         assert_eq!(scale.place(u64::MAX), FULL);
         assert_eq!(Scale::time(100).place(50), FULL / 2);
+        let bytes = Scale::log(1 << 12, 1 << 30, Unit::Bytes);
+        assert_eq!((bytes.place(0), bytes.place(1 << 20)), (0, FULL / 2));
     }
 }

@@ -2,13 +2,14 @@
 
 use models::trace::Run;
 use models::trace::fact::{Refusal, What};
-use models::trace::sample::{SlotSamples, StandbySamples};
+use models::trace::sample::{SlotSamples, StandbySamples, WAL_STATUSES, status_name};
 use models::trace::series::{Merge, Series};
 use models::units::SimTime;
 
 use super::Chart;
-use super::marks::{Limit, Moment};
-use super::over_time::{Label, OverTime, Points, add_limits, add_moments, panels, thinned};
+use super::marks::{self, Band, Key, Limit, Moment};
+use super::over_time::OverTime;
+use super::panels::{Label, Points, add_limits, add_moments, panels, thinned};
 use super::scale::Unit;
 
 /// For each slot the WAL that it keeps. In a run without slots, for each standby the WAL that it
@@ -31,12 +32,17 @@ pub fn series(run: &Run) -> Vec<(Label, Points)> {
     samples.slots.iter().map(line).collect()
 }
 
+/// What the bands of a slot's strip mean.
+const STATUSES: Key = Key { title: "wal_status:", words: &WAL_STATUSES, rest: "no band: NULL" };
+
 /// For each line of [`series`] the worst `wal_status` of every span.
-fn statuses(run: &Run) -> Vec<Points> {
+fn statuses(run: &Run) -> Vec<Vec<Band>> {
     if run.samples.slots.is_empty() {
         return without_slots(run).into_iter().map(|_| Vec::new()).collect();
     }
-    let strip = |slot: &SlotSamples| thinned(&slot.wal_status, Merge::Peak, run.duration);
+    let strip = |slot: &SlotSamples| {
+        marks::bands(&thinned(&slot.wal_status, Merge::Peak, run.duration), status_name)
+    };
     run.samples.slots.iter().map(strip).collect()
 }
 
@@ -128,13 +134,16 @@ pub fn chart(runs: &[Run], names: &[String]) -> Chart {
         y_title: "WAL up to the primary's insert position, bytes",
         unit: Unit::Bytes,
         log: false,
-        duration: super::over_time::longest(runs),
+        empty: "there is no slot and no standby",
+        duration: super::panels::longest(runs),
         panels: panels(runs, names, series),
+        key: Some(STATUSES),
+        table: None,
     };
     // Lines stand in the order of the runs, whether they share a panel or not.
     let lines = chart.panels.iter_mut().flat_map(|panel| &mut panel.lines);
     for (line, strip) in lines.zip(runs.iter().flat_map(statuses)) {
-        line.statuses = strip;
+        line.strip = strip;
     }
     add_limits(&mut chart.panels, runs, names, limits);
     add_moments(&mut chart.panels, runs, names, lost);

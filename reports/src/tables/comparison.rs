@@ -35,17 +35,15 @@ const COLUMNS: [Column; 10] = [
         };
         worst(s, first, lag, human::duration)
     }),
-    ("peak pg_wal", |s, first| {
-        let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
-        compared(human::bytes(peak(s)), (peak(s), peak(first)), Better::Less)
-    }),
+    ("peak pg_wal", peak_pg_wal),
     ("slots", |s, _| slots(s)),
     ("commits lost", |s, first| {
         let (lost, base) = (s.commits.lost, first.commits.lost);
         let of = (lost > 0).then(|| format!("of {}", human::count(s.commits.acknowledged)));
-        let unknown = s.commits.unknown;
-        let unknown = (unknown > 0).then(|| format!("{} unknown", human::count(unknown)));
-        let notes: Vec<_> = of.into_iter().chain(unknown).collect();
+        let more = [(s.commits.cancelled, "cancelled"), (s.commits.unknown, "unknown")];
+        let more = more.into_iter().filter(|(commits, _)| *commits > 0);
+        let more = more.map(|(commits, what)| format!("{} {what}", human::count(commits)));
+        let notes: Vec<_> = of.into_iter().chain(more).collect();
         let cell = compared(human::count(lost), (lost, base), Better::Less);
         let note = match (notes.is_empty(), lost == base) {
             (true, _) => cell.note,
@@ -122,6 +120,21 @@ fn worst(
     } else if summary.standbys.len() > 1 && value(worst) > 0 {
         let note = cell.note.filter(|note| note != SAME);
         cell.note = Some(note.map_or(worst.name.clone(), |note| format!("{}, {note}", worst.name)));
+    }
+    cell
+}
+
+/// The largest pg_wal of any server; which one, if it is not the primary.
+fn peak_pg_wal(summary: &Summary, first: &Summary) -> Cell {
+    let peak = |s: &Summary| s.servers.iter().map(|s| s.pg_wal_bytes.max).max().unwrap_or(0);
+    let most = peak(summary);
+    let mut cell = compared(human::bytes(most), (most, peak(first)), Better::Less);
+    let mut having = summary.servers.iter().filter(|server| server.pg_wal_bytes.max == most);
+    if let Some(server) = having.clone().next()
+        && having.all(|server| server.role != "primary")
+    {
+        let note = cell.note.filter(|note| note != SAME);
+        cell.note = Some(note.map_or(server.name.clone(), |n| format!("{}, {n}", server.name)));
     }
     cell
 }

@@ -123,6 +123,7 @@ fn matters(what: &What) -> bool {
         | What::ParameterNeedsRestart { .. }
         | What::ReplayPaused { .. }
         | What::ReplayResumed
+        | What::WaitInterrupted { .. }
         | What::ActionBegan { .. }
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
@@ -148,6 +149,13 @@ fn matters(what: &What) -> bool {
 
 /// Whether the second fact of a server says nothing new after the first.
 fn repeats(first: &What, then: &What) -> bool {
+    if let (
+        What::WaitInterrupted { how, session },
+        What::WaitInterrupted { how: again, session: other },
+    ) = (first, then)
+    {
+        return how == again && session.workload == other.workload;
+    }
     matches!(
         (first, then),
         (What::ConnectFailed { .. }, What::ConnectFailed { .. })

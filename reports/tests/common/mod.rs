@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use models::postgres::PgVersion;
 use models::postgres::command::SlotName;
+use models::trace::commit::Stage;
 use models::trace::fact::{
     CheckpointCause, ConnectionEnd, Fact, Facts, Refusal, Scope, ServerId, What,
 };
@@ -48,6 +49,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         samples: Samples::new(duration, &servers, &standbys),
         servers,
         slots: vec!["ocean_slot".to_owned()],
+        workloads: vec!["orders".to_owned()],
         limits: vec![limits(); 3],
         settings: settings(),
         faults: vec![
@@ -116,6 +118,13 @@ fn fill(run: &mut Run, slow: u64) {
             run.samples.commits.add(now, 1);
             run.samples.latency_sum.add(now, latency.0);
             run.samples.latency_max.add(now, latency.0);
+            let service = latency.0.min(40_000);
+            let parts = [service, 0, (latency.0 - service) / 4, (latency.0 - service) / 2];
+            for (stage, nanos) in parts.into_iter().enumerate() {
+                run.samples.stages[stage].add(now, nanos);
+            }
+            let rest = latency.0 - parts.iter().sum::<u64>();
+            run.samples.stages[Stage::SyncRep as usize].add(now, rest);
         }
         let wal = 0x300_0000 + n * 620;
         let behind = match tick {
@@ -304,7 +313,13 @@ fn summary(run: &Run, slow: u64) -> Summary {
         digest: format!("{:016x}", run.digest),
         simulated_seconds: run.duration.as_seconds(),
         events: 1_234_567,
-        commits: Commits { attempted: count + 900, acknowledged: count, lost, unknown: 40 },
+        commits: Commits {
+            attempted: count + 900,
+            acknowledged: count,
+            cancelled: 0,
+            lost,
+            unknown: 40,
+        },
         tps: count as f64 / 120.0,
         latency_ms: LatencyMs {
             mean: run.latency.mean().map_or(0.0, Duration::as_millis),

@@ -57,7 +57,7 @@ const fn step(name: &'static str, shape: Shape, doc: &'static str) -> ActionEntr
 /// Every kind of action.
 pub static ACTIONS: &[ActionEntry] = &LIST;
 
-const LIST: [ActionEntry; 13] = [
+const LIST: [ActionEntry; 16] = [
     everywhere(
         "checkpoint",
         "server",
@@ -102,6 +102,30 @@ const LIST: [ActionEntry; 13] = [
         "`pg_drop_replication_slot()`; refused while a standby uses the slot.",
     ),
     everywhere(
+        "cancel_backend",
+        "workload",
+        Shape::Name,
+        &["nth", "server"],
+        "`pg_cancel_backend()` for the workload's sessions that wait for standbys: they wait no \
+         more, and their clients have their answers.",
+    ),
+    everywhere(
+        "terminate_backend",
+        "workload",
+        Shape::Name,
+        &["nth", "server"],
+        "`pg_terminate_backend()` for the workload's sessions that wait for standbys: they end, \
+         and their clients do not know.",
+    ),
+    everywhere(
+        "client_disconnect",
+        "workload",
+        Shape::Name,
+        &["nth", "server"],
+        "The clients of the workload's sessions that wait for standbys go away; the sessions \
+         wait on.",
+    ),
+    everywhere(
         "stop",
         "server",
         Shape::Name,
@@ -140,6 +164,7 @@ pub static VIEWS: &[&str] = &[
     "pg_stat_replication",
     "pg_current_wal_lsn",
     "pg_control_checkpoint",
+    "pg_stat_activity",
 ];
 
 /// What `wait` takes behind a server's name, and what it means.
@@ -165,6 +190,13 @@ const RESERVE: Key = key(
     "false",
     "slot_create: `immediately_reserve`; without it the slot keeps nothing before its first use.",
 );
+const NTH: Key = key(
+    "nth",
+    Shape::Count(1, 1_000_000_000),
+    "all",
+    "cancel_backend, terminate_backend, client_disconnect: only this one of those that wait, \
+     counted in the order of their commits.",
+);
 
 /// `[action.X]`.
 pub static ACTION: Section = Section {
@@ -185,6 +217,13 @@ pub static ACTION: Section = Section {
         key("slot", Shape::Name, "", "slot_create, slot_drop: the slot's name."),
         RESERVE,
         MODE,
+        key(
+            "workload",
+            Shape::Name,
+            "",
+            "cancel_backend, terminate_backend, client_disconnect: whose sessions.",
+        ),
+        NTH,
         key("views", Shape::Views, "", "observe: the views."),
     ],
     not_built: &[],
@@ -224,8 +263,8 @@ pub const ACTION_KINDS: [&str; LIST.len() - 2] = {
     names
 };
 
-const DEED_KEYS: [Key; LIST.len() + 3] = {
-    let mut keys = [SERVER; LIST.len() + 3];
+const DEED_KEYS: [Key; LIST.len() + 4] = {
+    let mut keys = [SERVER; LIST.len() + 4];
     let mut i = 0;
     while i < LIST.len() {
         keys[i] = key(LIST[i].name, LIST[i].shape, "", LIST[i].doc);
@@ -233,6 +272,7 @@ const DEED_KEYS: [Key; LIST.len() + 3] = {
     }
     keys[LIST.len() + 1] = RESERVE;
     keys[LIST.len() + 2] = MODE;
+    keys[LIST.len() + 3] = NTH;
     keys
 };
 

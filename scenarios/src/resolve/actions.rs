@@ -3,7 +3,7 @@
 //! Both are read by one reader: in an `[action.X]` the value of its kind stands under a key of
 //! its own, in a step's `do` the kind itself is the key.
 
-use models::postgres::command::StopMode;
+use models::postgres::command::{Interrupt, StopMode};
 use models::units::{Bytes, Duration};
 
 use super::faults::moment;
@@ -14,7 +14,7 @@ use crate::error::{choices, enumerate};
 use crate::keys::{ActionEntry, Place};
 use crate::read::named;
 use crate::scenario::ServerIndex;
-use crate::tree::Node;
+use crate::tree::{Entry, Node};
 
 /// What is read, and what it needs.
 struct Reader<'a, 'f> {
@@ -237,6 +237,9 @@ impl<'a> Reader<'a, '_> {
                 self.dropped.push((server?, slot, fields.get(value)?.span));
                 Deed::SlotDrop { server: server?, slot }
             }
+            "cancel_backend" => self.interrupt(fields, value, server, Interrupt::Cancel)?,
+            "terminate_backend" => self.interrupt(fields, value, server, Interrupt::Terminate)?,
+            "client_disconnect" => self.interrupt(fields, value, server, Interrupt::Disconnect)?,
             "stop" => {
                 let mode = mode(fields);
                 Deed::Stop(server?, mode?)
@@ -304,6 +307,47 @@ impl<'a> Reader<'a, '_> {
             return None;
         };
         settings::changes(self.cx, table, self.servers.settings(server?)?)
+    }
+
+    /// Something befalls sessions of a workload.
+    fn interrupt(
+        &self,
+        fields: &Fields<'_>,
+        key: &str,
+        server: Option<ServerIndex>,
+        how: Interrupt,
+    ) -> Option<Deed> {
+        let nth = match fields.get("nth") {
+            Some(_) => Some(fields.count("nth").and_then(|n| u32::try_from(n).ok())?),
+            None => None,
+        };
+        let workload = self.workload(fields, key)?;
+        Some(Deed::Interrupt { server: server?, how, workload, nth })
+    }
+
+    /// A workload whose clients wait for answers, as its place among all.
+    fn workload(&self, fields: &Fields<'_>, key: &str) -> Option<usize> {
+        let name = fields.text(key)?;
+        let tables = self.cx.root.get("workload").and_then(Node::table);
+        let entries = tables.map_or(&[][..], |tables| &tables.entries);
+        let Some(index) = entries.iter().position(|entry| entry.key == name) else {
+            let message = format!("there is no workload `{}`", name.escape_debug());
+            let names = entries.iter().map(|entry| entry.key.as_str());
+            let help = choices(name, "the file has", names);
+            self.cx.report(Finding::new(fields.get(key)?.span, message).help(help));
+            return None;
+        };
+        let commits = |entry: &Entry| {
+            let table = entry.node.table();
+            table.is_some_and(|t| ["rate", "clients", "bulk"].iter().any(|k| t.get(k).is_some()))
+        };
+        if !commits(&entries[index]) {
+            let message = format!("`{name}` has no sessions that commit");
+            let help = "it is WAL alone: give it `rate`, `clients` or `bulk`";
+            self.cx.report(Finding::new(fields.get(key)?.span, message).help(help));
+            return None;
+        }
+        Some(index)
     }
 
     /// A slot's name, as its place in the list of names.

@@ -6,7 +6,7 @@ use models::postgres::PgVersion;
 use models::postgres::guc::WalLevel;
 use models::units::{Bytes, Rate, SegmentSize};
 
-use super::settings::{self, Configured, MINIMAL};
+use super::settings::{self, Configured, Given, MINIMAL};
 use super::{Context, Fields, Finding, Span, Table, Value, keys, limits};
 use crate::error::choices;
 use crate::presets;
@@ -23,6 +23,15 @@ const DEFAULT_REPLAY: Rate = match Rate::new(200 << 20) {
 /// The servers while other tables are read.
 pub(crate) struct Servers<'a> {
     list: Vec<Draft<'a>>,
+}
+
+/// Where a server and its settings were written, for those who have more to say about them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    /// Where the server was named.
+    pub span: Span,
+    /// What was given, by lower-case name.
+    pub given: BTreeMap<String, Given>,
 }
 
 struct Draft<'a> {
@@ -434,14 +443,16 @@ impl<'a> Servers<'a> {
         self.list.first().map_or(SegmentSize::DEFAULT, |s| s.configured.segment_size())
     }
 
-    /// The servers, and settings that no model reads.
-    pub fn finish(self) -> Option<(Vec<Server>, Vec<String>)> {
+    /// The servers, settings that no model reads, and where everything was written.
+    pub fn finish(self) -> Option<(Vec<Server>, Vec<String>, Vec<Written>)> {
         let mut servers = Vec::new();
         let mut not_modelled = Vec::new();
+        let mut written = Vec::new();
         for draft in self.list {
             not_modelled.extend(
                 draft.configured.not_modelled().map(|name| format!("{}: {name}", draft.name)),
             );
+            written.push(Written { span: draft.span, given: draft.configured.given });
             servers.push(Server {
                 name: draft.name.to_owned(),
                 site: draft.site.map(|(site, _)| site.to_owned()),
@@ -454,6 +465,6 @@ impl<'a> Servers<'a> {
                 settings: draft.configured.settings,
             });
         }
-        Some((servers, not_modelled))
+        Some((servers, not_modelled, written))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Configured {
     /// As the server has them.
     pub settings: Settings,
     /// What was given, by lower-case name: the value that counts and its place.
-    given: BTreeMap<String, Given>,
+    pub given: BTreeMap<String, Given>,
 }
 
 /// One line that sets something, in order.
@@ -31,12 +31,16 @@ struct Line {
 }
 
 /// A value that was given.
-struct Given {
-    value: String,
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    /// As it was written.
+    pub value: String,
     /// The value's place.
-    span: Span,
+    pub span: Span,
     /// Where the file that it stands in was named.
-    file: Option<Span>,
+    pub file: Option<Span>,
+    /// Whether it was given to all servers at once, in `[postgresql]`.
+    pub shared: bool,
 }
 
 impl Configured {
@@ -69,6 +73,8 @@ pub(super) fn read(
     }
     if let Some((table, _)) = cx.table("postgresql") {
         read_table(cx, table, &mut lines);
+        let of_table = lines.iter_mut().filter(|line| line.given.file.is_none());
+        of_table.for_each(|line| line.given.shared = true);
     }
     if let Some(node) = server.get("postgresql") {
         match node.table() {
@@ -148,7 +154,8 @@ fn read_file(cx: Context<'_>, path: &str, span: Span, lines: &mut Vec<Line>) {
     }
     for setting in settings {
         let place = cx.library.line(&setting.place.file, setting.place.line);
-        let given = Given { value: setting.value.clone(), span: place, file: Some(span) };
+        let given =
+            Given { value: setting.value.clone(), span: place, file: Some(span), shared: false };
         lines.push(Line { name: setting.name.clone(), name_span: place, given });
     }
 }
@@ -163,7 +170,7 @@ fn read_table(cx: Context<'_>, table: &Table, lines: &mut Vec<Line>) {
     for (name, entry) in settings {
         match entry.node.scalar() {
             Some(value) => {
-                let given = Given { value, span: entry.node.span, file: None };
+                let given = Given { value, span: entry.node.span, file: None, shared: false };
                 lines.push(Line { name, name_span: entry.key_span, given });
             }
             None => {
@@ -220,7 +227,7 @@ fn in_file(finding: Finding, file: Option<Span>) -> Finding {
 }
 
 /// PostgreSQL's hint or detail, or the nearest name.
-fn help(error: &SettingError, version: PgVersion) -> Option<String> {
+pub(crate) fn help(error: &SettingError, version: PgVersion) -> Option<String> {
     if let SettingError::Unrecognized { name } = error {
         if let Some((_, instead)) = FORMER.iter().find(|(old, _)| name.eq_ignore_ascii_case(old)) {
             return Some((*instead).to_owned());
@@ -265,23 +272,36 @@ fn check_standby_names(cx: Context<'_>, configured: &Configured) {
     }
 }
 
-const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; quote a name \
-                          that has other characters: '\"pg-2\"'";
+/// How `synchronous_standby_names` is written.
+pub(crate) const NAMES_HELP: &str = "write 'FIRST 1 (pg2, pg3)', 'ANY 2 (pg2, pg3, pg4)' or '*'; \
+                                     quote a name that has other characters: '\"pg-2\"'";
 
 /// Refuses what would change the run and is not simulated yet.
 fn check_not_built(cx: Context<'_>, configured: &Configured) {
-    let settings = &configured.settings;
-    let shown = |name: &str| settings.show(name).unwrap_or_default();
-    for (name, harmless, instead) in NOT_BUILT {
-        let Some(given) = configured.given.get(*name) else { continue };
-        let value = shown(name);
-        if harmless.contains(&value.as_str()) {
-            continue;
-        }
+    for (name, given, instead) in not_built(&configured.settings, &configured.given) {
+        let value = configured.settings.show(name).unwrap_or_default();
         let value = if value.len() > 40 { "...".to_owned() } else { value };
         let message = format!("{name} = '{value}' is not built yet");
-        cx.report(in_file(Finding::new(given.span, message).help(*instead), given.file));
+        cx.report(in_file(Finding::new(given.span, message).help(instead), given.file));
     }
+}
+
+/// What was given that would change a run and is not simulated yet, and what is possible.
+pub(crate) fn not_built<'a>(
+    settings: &Settings,
+    given: &'a BTreeMap<String, Given>,
+) -> Vec<(&'static str, &'a Given, &'static str)> {
+    let found = NOT_BUILT.iter().filter_map(|(name, harmless, instead)| {
+        let given = given.get(*name)?;
+        let value = settings.show(name).unwrap_or_default();
+        (!harmless.contains(&value.as_str())).then_some((*name, given, *instead))
+    });
+    found.collect()
+}
+
+/// Settings that a scenario cannot give another value than the harmless one, and what is possible.
+pub fn settings_not_built() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NOT_BUILT.iter().map(|(name, _, instead)| (*name, *instead))
 }
 
 /// Settings that would change the run, the values that do not, and what is possible.

@@ -1,18 +1,13 @@
 //! Everything that can keep a command from its end, with its exit code and its words.
 //!
-//! Mistakes in a scenario are drawn by miette, here and nowhere else: file, line, column, the line
-//! itself with a caret, the other place where two disagree, and help; all of them at once.
+//! Mistakes in a scenario are drawn ([`drawing`]): all of them at once.
 
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
-    SourceCode, SourceSpan,
-};
-use scenarios::{Problem, Problems};
+use scenarios::Problems;
 
+use crate::drawing;
 use crate::exit::Exit;
 use crate::screen::quoted;
 use crate::terminal::{ColorChoice, plain};
@@ -27,7 +22,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    fn shown(&self, file: &str) -> String {
+    /// A file as the user would name it.
+    pub fn shown(&self, file: &str) -> String {
         if self.path.as_os_str().is_empty() || file.starts_with("--") {
             file.to_owned()
         } else if file == self.name {
@@ -58,6 +54,14 @@ pub enum Failure {
     /// No such file, and no such name in the catalogue.
     #[error("{name}: no such file, and the catalogue has no scenario of that name")]
     Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        nearest: Option<String>,
+    },
+    /// No such name in the catalogue.
+    #[error("the catalogue has no scenario {name}")]
+    NotInCatalogue {
         /// What was asked for.
         name: String,
         /// The nearest name there is.
@@ -115,6 +119,20 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// A file that is there already and is not written over.
+    #[error("{path} is there already, and is left as it is")]
+    Exists {
+        /// Which.
+        path: String,
+    },
+    /// A file that cannot be made.
+    #[error("cannot write {path}: {why}")]
+    NotMade {
+        /// Which.
+        path: String,
+        /// Why not.
+        why: String,
+    },
     /// Standard output that cannot be written to.
     #[error("cannot print: {why}")]
     Unprintable {
@@ -141,6 +159,7 @@ impl Failure {
         match self {
             Failure::Scenario { .. }
             | Failure::Unknown { .. }
+            | Failure::NotInCatalogue { .. }
             | Failure::Unreadable { .. }
             | Failure::NotAScenario { .. }
             | Failure::NotARun { .. }
@@ -148,7 +167,10 @@ impl Failure {
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
             Failure::Usage { .. } => Exit::Usage,
-            Failure::Unwritable { .. } | Failure::Unprintable { .. } => Exit::Unwritable,
+            Failure::Exists { .. }
+            | Failure::NotMade { .. }
+            | Failure::Unwritable { .. }
+            | Failure::Unprintable { .. } => Exit::Unwritable,
             Failure::Stopped { signal } => Exit::Signal(*signal),
             Failure::Internal { .. } => Exit::Internal,
         }
@@ -159,12 +181,18 @@ impl Failure {
             Failure::Scenario { .. }
             | Failure::Usage { .. }
             | Failure::Unreadable { .. }
+            | Failure::NotMade { .. }
             | Failure::Unprintable { .. }
             | Failure::Stopped { .. } => None,
-            Failure::Unknown { nearest: None, .. } => {
+            Failure::Exists { .. } => {
+                Some("name another file, or print it with `walden new --stdout`".to_owned())
+            }
+            Failure::Unknown { nearest: None, .. }
+            | Failure::NotInCatalogue { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())
             }
-            Failure::Unknown { nearest: Some(nearest), .. } => {
+            Failure::Unknown { nearest: Some(nearest), .. }
+            | Failure::NotInCatalogue { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}? `walden list` shows all"))
             }
             Failure::NotAScenario { path } => {
@@ -195,7 +223,7 @@ impl Failure {
     pub fn print(&self, choice: ColorChoice) {
         let colour = choice.colours(io::stderr().is_terminal());
         let text = match self {
-            Failure::Scenario { problems, origin } => draw(problems, origin, colour),
+            Failure::Scenario { problems, origin } => drawing::problems(problems, origin, colour),
             Failure::Stopped { .. } => format!("{self}\n"),
             other => {
                 let error = if colour { "\x1b[31merror\x1b[0m" } else { "error" };
@@ -205,109 +233,5 @@ impl Failure {
         };
         // Who closed standard error does not want to know.
         let _ = io::stderr().lock().write_all(text.as_bytes());
-    }
-}
-
-/// All mistakes of a scenario, drawn.
-fn draw(problems: &Problems, origin: &Origin, colour: bool) -> String {
-    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
-    let mut drawn = String::new();
-    let list = problems.report();
-    for problem in &list {
-        let (mistake, elsewhere) = Mistake::new(problem, problems, origin);
-        for part in std::iter::once(&mistake).chain(&elsewhere) {
-            if handler.render_report(&mut drawn, part).is_err() {
-                drawn.push_str(&plain(&part.to_string()));
-            }
-        }
-        drawn.push('\n');
-    }
-    let count = list.len() + problems.more();
-    let noun = if count == 1 { "mistake" } else { "mistakes" };
-    drawn.push_str(&format!("{count} {noun}; nothing was run\n"));
-    drawn
-}
-
-/// One mistake as miette wants it, or what belongs to it in another file: advice below it.
-#[derive(Debug)]
-struct Mistake {
-    place: String,
-    message: String,
-    help: Option<String>,
-    source: Option<NamedSource<String>>,
-    labels: Vec<LabeledSpan>,
-    severity: Severity,
-}
-
-impl Mistake {
-    fn new(problem: &Problem, problems: &Problems, origin: &Origin) -> (Mistake, Vec<Mistake>) {
-        let place = |file: &str, line: usize, column: usize| {
-            format!("{}:{line}:{column}", origin.shown(file))
-        };
-        let mut labels = vec![LabeledSpan::new_primary_with_span(
-            Some("here".to_owned()),
-            SourceSpan::from(problem.span.clone()),
-        )];
-        let mut elsewhere = Vec::new();
-        for label in &problem.labels {
-            let span = LabeledSpan::new_with_span(
-                Some(plain(&label.text)),
-                SourceSpan::from(label.span.clone()),
-            );
-            if label.file == problem.file {
-                labels.push(span);
-            } else {
-                elsewhere.push(Mistake {
-                    place: place(&label.file, label.line, label.column),
-                    message: label.text.clone(),
-                    help: None,
-                    source: named(&label.file, problems, origin),
-                    labels: vec![span],
-                    severity: Severity::Advice,
-                });
-            }
-        }
-        let mistake = Mistake {
-            place: place(&problem.file, problem.line, problem.column),
-            message: problem.message.clone(),
-            help: problem.help.as_deref().map(plain),
-            source: named(&problem.file, problems, origin),
-            labels,
-            severity: Severity::Error,
-        };
-        (mistake, elsewhere)
-    }
-}
-
-fn named(file: &str, problems: &Problems, origin: &Origin) -> Option<NamedSource<String>> {
-    problems.source(file).map(|text| NamedSource::new(origin.shown(file), text.to_owned()))
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", plain(&self.place), plain(&self.message))
-    }
-}
-
-impl std::error::Error for Mistake {}
-
-impl Diagnostic for Mistake {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        // Without its text there is nothing to draw the labels on.
-        self.source.as_ref()?;
-        Some(Box::new(self.labels.iter().cloned()))
-    }
-
-    fn severity(&self) -> Option<Severity> {
-        Some(self.severity)
     }
 }

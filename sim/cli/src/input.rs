@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use scenarios::check::Report;
 use scenarios::{Problems, ScenarioFile, catalog};
 
 use crate::errors::{Failure, Origin};
@@ -55,8 +56,7 @@ fn read(
         if stored::is_stored(text.as_bytes()) {
             return Err(Failure::NotAScenario { path: argument.to_owned() });
         }
-        let beside =
-            |file: &str| read_text(&path.with_file_name(file)).map_err(|error| error.to_string());
+        let beside = |file: &str| beside(path, file);
         return ScenarioFile::parse(name, &text, &mut { beside })
             .and_then(|file| file.with_files(sets, seed, &mut { beside }))
             .map_err(|problems| mistakes(problems, argument));
@@ -71,9 +71,36 @@ fn read(
         .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })
 }
 
+/// A file that another one names, or the names in a folder if it ends in `/`.
+pub fn beside(path: &Path, file: &str) -> Result<String, String> {
+    let path = path.with_file_name(file);
+    let told = |error: io::Error| error.to_string();
+    if !file.ends_with('/') {
+        return read_text(&path).map_err(told);
+    }
+    let entries = fs::read_dir(&path).map_err(told)?;
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.collect::<Vec<_>>().join("\n"))
+}
+
+/// What there is to say about one scenario without playing it, and how its places are named.
+/// That it has mistakes is a finding, too.
+pub fn check(argument: &str, sets: &[(String, String)]) -> Result<(Report, Origin), Failure> {
+    let all = [argument.to_owned()];
+    match read(argument, &name_of(argument, &all), sets, None) {
+        Ok(file) if Path::new(argument).exists() => Ok((file.check(), origin(argument))),
+        Ok(file) => Ok((file.check(), Origin::default())),
+        Err(Failure::Scenario { problems, origin }) => Ok((problems.into(), origin)),
+        Err(other) => Err(other),
+    }
+}
+
 fn mistakes(problems: Problems, argument: &str) -> Failure {
-    let name = format!("{}.toml", stem(argument));
-    Failure::Scenario { problems, origin: Origin { name, path: argument.into() } }
+    Failure::Scenario { problems, origin: origin(argument) }
+}
+
+fn origin(argument: &str) -> Origin {
+    Origin { name: format!("{}.toml", stem(argument)), path: argument.into() }
 }
 
 fn name_of(argument: &str, all: &[String]) -> String {
@@ -89,7 +116,8 @@ fn stem(argument: &str) -> String {
     stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+/// The text of a file, unless it is too long or no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
     let length = fs::metadata(path)?.len();
     if length > LARGEST {
         return Err(io::Error::other(format!("{length} bytes are too many")));

@@ -1,12 +1,29 @@
-//! `walden list`: what there is to run and to write in a scenario.
+//! `walden list`: what there is to run and to write in a scenario, and what is left out.
 
 use clap::{Args, ValueEnum};
+use models::postgres::PgVersion;
+use models::postgres::guc::{self, Context, Kind, MODELLED, Settings};
+use scenarios::check::RULES;
 use scenarios::expect::METRICS;
 use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
 use crate::terminal::{ColorChoice, Style, Terminal, plain, wrap};
+
+/// `--help` closes with these.
+const EXAMPLES: &str = "\
+Examples:
+  walden list
+      the catalogue: every name is one that `walden run NAME` plays
+  walden list faults crash
+      one fault and its fields
+  walden list findings WAL005
+      what a code of `walden check` means
+  walden list settings timeout
+      settings that change a run and have `timeout` in their name
+  walden list --not-modelled
+      what Walden leaves out, to know how far to trust it";
 
 /// What to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -22,58 +39,81 @@ pub enum Listed {
     Presets,
     /// What `[expect]` can ask for: paths into summary.json.
     Metrics,
+    /// PostgreSQL's settings that change a run.
+    Settings,
+    /// What `walden check` looks for, by code.
+    Findings,
 }
 
-/// List scenarios, faults, actions, presets or metrics.
+/// List scenarios, faults, actions, presets, metrics, settings or findings.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ListArgs {
     /// What to list.
     #[arg(value_enum, default_value_t)]
     pub what: Listed,
+    /// Only what has this in its name.
+    pub name: Option<String>,
+    /// List what no model has: what is refused in a scenario, and what each file leaves out.
+    #[arg(long, conflicts_with_all = ["what", "name"])]
+    pub not_modelled: bool,
 }
 
 /// Does it.
 pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
-    let mut terminal = Terminal::new(color);
+    let only = args.name.as_deref().map(str::to_lowercase);
+    let mut list = List { terminal: Terminal::new(color), only, shown: 0 };
     match args.what {
-        Listed::Scenarios => scenarios(&mut terminal),
-        Listed::Faults => faults(&mut terminal),
-        Listed::Actions => actions(&mut terminal),
-        Listed::Presets => presets(&mut terminal),
-        Listed::Metrics => metrics(&mut terminal),
+        _ if args.not_modelled => not_modelled(&mut list),
+        Listed::Scenarios => scenarios(&mut list),
+        Listed::Faults => faults(&mut list),
+        Listed::Actions => actions(&mut list),
+        Listed::Presets => presets(&mut list),
+        Listed::Metrics => metrics(&mut list),
+        Listed::Settings => settings(&mut list),
+        Listed::Findings => findings(&mut list),
     }
-    terminal.finish()?;
-    Ok(Exit::Met)
+    list.terminal.finish()?;
+    match &args.name {
+        Some(name) if list.shown == 0 => {
+            let what = args.what.to_possible_value().map(|what| what.get_name().to_owned());
+            let message =
+                format!("none of the {} has `{name}` in its name", what.unwrap_or_default());
+            Err(Failure::Usage { message })
+        }
+        Some(_) | None => Ok(Exit::Met),
+    }
 }
 
-fn scenarios(terminal: &mut Terminal) {
+fn scenarios(list: &mut List) {
     for entry in catalog::all() {
         let question = entry.question();
         let text = if question.is_empty() { entry.title() } else { question };
-        item(terminal, entry.name, &[&text]);
+        list.item(entry.name, &[&text]);
     }
 }
 
-fn faults(terminal: &mut Terminal) {
-    terminal.line(terminal.paint(Style::Bold, keys::FAULT.title));
-    terminal.line(format!("    {}", keys::FAULT.doc));
-    for key in keys::FAULT.keys {
-        let default = match key.default {
-            "" => String::new(),
-            default => format!("Default: {default}."),
-        };
-        item(terminal, key.name, &[key.doc, &default]);
+fn faults(list: &mut List) {
+    if list.only.is_none() {
+        list.section(&keys::FAULT);
+        for key in keys::FAULT.keys {
+            let default = match key.default {
+                "" => String::new(),
+                default => format!("Default: {default}."),
+            };
+            list.item(key.name, &[key.doc, &default]);
+        }
     }
     for fault in keys::FAULTS {
         let takes = format!("Takes {}.", fault.with.join(", "));
-        item(terminal, &format!("kind = '{}'", fault.name), &[fault.doc, &takes]);
+        list.item(&format!("kind = '{}'", fault.name), &[fault.doc, &takes]);
     }
 }
 
-fn actions(terminal: &mut Terminal) {
-    for section in [&keys::ACTION, &keys::STEP] {
-        terminal.line(terminal.paint(Style::Bold, section.title));
-        terminal.line(format!("    {}", section.doc));
+fn actions(list: &mut List) {
+    if list.only.is_none() {
+        list.section(&keys::ACTION);
+        list.section(&keys::STEP);
     }
     for kind in keys::ACTIONS {
         let keys = || std::iter::once(kind.value).chain(kind.with.iter().copied());
@@ -83,27 +123,103 @@ fn actions(terminal: &mut Terminal) {
             }
             keys::Place::Step => "Only in a [[step]].".to_owned(),
         };
-        item(terminal, kind.name, &[kind.doc, &takes]);
+        list.item(kind.name, &[kind.doc, &takes]);
     }
     for (word, doc) in keys::CONDITIONS {
-        item(terminal, &format!("wait = 'SERVER {word}'"), &[doc]);
+        list.item(&format!("wait = 'SERVER {word}'"), &[doc]);
     }
 }
 
-fn presets(terminal: &mut Terminal) {
+fn presets(list: &mut List) {
     for disk in &presets::DISKS {
-        item(terminal, &format!("disk {}", disk.name), &[disk.doc, &source(disk.source)]);
+        list.item(&format!("disk {}", disk.name), &[disk.doc, &source(disk.source)]);
     }
     for workload in &presets::WORKLOADS {
         let name = format!("workload wal {}", workload.name);
-        item(terminal, &name, &[workload.doc, &source(workload.source)]);
+        list.item(&name, &[workload.doc, &source(workload.source)]);
     }
 }
 
 /// One a line, for scripts too.
-fn metrics(terminal: &mut Terminal) {
+fn metrics(list: &mut List) {
     for (path, _) in METRICS {
-        terminal.line(path);
+        if list.takes(path) {
+            list.terminal.line(path);
+        }
+    }
+}
+
+fn settings(list: &mut List) {
+    for (name, doc) in MODELLED {
+        // A setting's forms differ by version; the newest is the one to tell of.
+        let versions = || (13..=18).filter_map(PgVersion::new);
+        let known = versions().filter(|version| guc::find(name, *version).is_some());
+        let (Some(first), Some(last)) = (known.clone().min(), known.max()) else { continue };
+        let Some(row) = guc::find(name, last) else { continue };
+        let lowest = match row.kind {
+            Kind::Integer(_, lowest, _) => lowest.to_string(),
+            Kind::Bool | Kind::Real(..) | Kind::Text | Kind::Enum(..) => String::new(),
+        };
+        let default = Settings::defaults(last).show(name).filter(|shown| !shown.is_empty());
+        let told = format!(
+            "Default: {}. {}{}",
+            default.unwrap_or_else(|| "empty".to_owned()),
+            takes_effect(row.context),
+            if first == PgVersion::OLDEST {
+                String::new()
+            } else {
+                format!(" Since PostgreSQL {first}.")
+            }
+        );
+        list.item(name, &[&doc.replace("`None`", &lowest), &told]);
+    }
+    if list.only.is_none() {
+        let all = guc::names(PgVersion::NEWEST).count();
+        let rest = all.saturating_sub(MODELLED.len());
+        list.terminal.line("");
+        list.terminal.line(format!("{rest} further settings are accepted and change nothing."));
+    }
+}
+
+fn takes_effect(context: Context) -> &'static str {
+    match context {
+        Context::Internal => "Decided by initdb.",
+        Context::Postmaster => "Needs a restart.",
+        Context::Sighup => "Needs a reload.",
+        Context::SuperuserBackend | Context::Backend => "At the start of a session.",
+        Context::Superuser | Context::User => "In any session.",
+    }
+}
+
+fn findings(list: &mut List) {
+    for rule in RULES {
+        let name = format!("{} {}", rule.code, rule.level);
+        let title = format!("{}.", rule.title);
+        list.item(&name, &[&title, rule.explanation]);
+    }
+}
+
+/// What each file of the models says it leaves out: a path and a paragraph a line.
+const LEFT_OUT: &str = include_str!(concat!(env!("OUT_DIR"), "/not_modelled.txt"));
+
+fn not_modelled(list: &mut List) {
+    list.heading("Refused in a scenario, since a run without it would mislead");
+    for fault in keys::FAULT_KINDS_NOT_BUILT {
+        list.item(&format!("fault {fault}"), &[]);
+    }
+    for section in keys::SECTIONS {
+        for (key, instead) in section.not_built {
+            let place = section.title;
+            list.item(&format!("key {key} of {place}"), &[&format!("Instead: {instead}.")]);
+        }
+    }
+    for (name, instead) in scenarios::settings_not_built() {
+        list.item(&format!("setting {name}"), &[&format!("Instead: {instead}.")]);
+    }
+    list.terminal.line("");
+    list.heading("Left out of the models, file by file");
+    for (path, paragraph) in LEFT_OUT.lines().filter_map(|line| line.split_once('\t')) {
+        list.item(path, &[paragraph]);
     }
 }
 
@@ -111,12 +227,42 @@ fn source(text: &str) -> String {
     format!("Source: {text}.")
 }
 
-/// A name, and what there is to say about it.
-fn item(terminal: &mut Terminal, name: &str, paragraphs: &[&str]) {
-    terminal.line(terminal.paint(Style::Bold, name));
-    for paragraph in paragraphs {
-        for line in wrap(&plain(paragraph), terminal.width().saturating_sub(4)) {
-            terminal.line(format!("    {line}"));
+/// What is printed, and how much of it there was.
+struct List {
+    terminal: Terminal,
+    /// Only names that have this in them, in small letters.
+    only: Option<String>,
+    shown: usize,
+}
+
+impl List {
+    /// Whether a name is to be shown.
+    fn takes(&mut self, name: &str) -> bool {
+        let takes = self.only.as_ref().is_none_or(|only| name.to_lowercase().contains(only));
+        self.shown += usize::from(takes);
+        takes
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.terminal.line(self.terminal.paint(Style::Bold, text));
+    }
+
+    /// A table of a scenario.
+    fn section(&mut self, section: &keys::Section) {
+        self.heading(section.title);
+        self.terminal.line(format!("    {}", section.doc));
+    }
+
+    /// A name, and what there is to say about it.
+    fn item(&mut self, name: &str, paragraphs: &[&str]) {
+        if !self.takes(name) {
+            return;
+        }
+        self.heading(name);
+        for paragraph in paragraphs {
+            for line in wrap(&plain(paragraph), self.terminal.width().saturating_sub(4)) {
+                self.terminal.line(format!("    {line}"));
+            }
         }
     }
 }

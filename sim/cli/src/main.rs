@@ -1,18 +1,22 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
-//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`list`]: `walden list`.
+//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`check`]: `walden check`.
+//!   [`new`]: `walden new`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
 //!   written. [`stored`]: `run.toml`.
-//! * [`errors`] and [`exit`]: how it ends.
+//! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
 
+mod check;
+mod drawing;
 mod errors;
 mod exit;
 mod input;
 mod list;
+mod new;
 mod play;
 mod progress;
 mod remarks;
@@ -28,8 +32,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use check::CheckArgs;
 use exit::Exit;
 use list::ListArgs;
+use new::NewArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use terminal::ColorChoice;
@@ -40,14 +46,17 @@ Examples:
   walden run basics/one_standby       play a scenario of the catalogue
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
+  walden new my                       write my.toml to start from
+  walden check my.toml                what is accepted and seldom meant
+  walden check postgresql.conf        the same, for a server's configuration
   walden list                         what the catalogue has
 
 Exit codes:
-  0    all expectations met; a replay that repeats
+  0    all expectations met; a replay that repeats; a check without errors
   1    an expectation, a law or a replay did not hold
   2    the command line is wrong
-  3    a scenario or a stored run is wrong
-  5    the results could not be written
+  3    a scenario, a configuration or a stored run is wrong
+  5    results or a file could not be written
   130  stopped by Ctrl-C; nothing was written
 
 NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network.";
@@ -72,6 +81,8 @@ struct Cli {
 enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
+    Check(CheckArgs),
+    New(NewArgs),
     List(ListArgs),
 }
 
@@ -88,6 +99,8 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
+        Command::Check(args) => check::check(args, cli.color),
+        Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
     };
     match ended {

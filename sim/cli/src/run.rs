@@ -65,7 +65,7 @@ pub struct RunArgs {
 }
 
 /// Splits `path=value`.
-fn set(argument: &str) -> Result<(String, String), String> {
+pub fn set(argument: &str) -> Result<(String, String), String> {
     match argument.split_once('=') {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok((path.trim().to_owned(), value.trim().to_owned()))
@@ -84,7 +84,7 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let runs = play::play(&plan, how, &stop)?;
 
     let repeat = repeat(args, plan.seed);
-    let remarks = remarks::remarks(&plan.scenarios, &runs);
+    let remarks = remarks::remarks(&files, &plan.scenarios, &runs);
     let context = Context {
         command: &repeat,
         digest: &stored::hex(stored::digest_of(&runs)),

@@ -88,6 +88,11 @@ impl Terminal {
         self.width
     }
 
+    /// Whether there are colours.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
     /// The text, set off if there are colours.
     pub fn paint(&self, style: Style, text: &str) -> String {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }

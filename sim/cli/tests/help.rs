@@ -19,6 +19,8 @@ fn help_texts_are_what_the_goldens_say() {
         ("run", &["run", "--help"]),
         ("replay", &["replay", "--help"]),
         ("list", &["list", "--help"]),
+        ("check", &["check", "--help"]),
+        ("new", &["new", "--help"]),
     ] {
         let done = room.run(args).ends(0);
         let trimmed: Vec<&str> = done.out.lines().map(str::trim_end).collect();

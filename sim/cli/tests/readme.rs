@@ -23,6 +23,19 @@ fn block<'a>(text: &'a str, fence: &str) -> &'a str {
     rest.split_once("\n```\n").expect("it ends").0
 }
 
+/// Every page of the book, by its path below `book/src`.
+fn pages() -> Vec<String> {
+    let mut pages = Vec::new();
+    for folder in ["", "reference/"] {
+        let path = root().join("book/src").join(folder);
+        for entry in fs::read_dir(path).expect("the book is there").flatten() {
+            pages.push(format!("{folder}{}", entry.file_name().to_string_lossy()));
+        }
+    }
+    pages.retain(|page| page.ends_with(".md"));
+    pages
+}
+
 #[test]
 fn the_readme_has_two_commands_to_set_up() {
     let readme = read("README.md");
@@ -47,10 +60,8 @@ fn the_readme_shows_what_is_printed() {
 #[test]
 fn every_link_leads_somewhere() {
     let mut texts = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        texts.push(format!("book/src/{}", entry.file_name().to_string_lossy()));
-    }
-    for path in texts.iter().filter(|path| path.ends_with(".md")) {
+    texts.extend(pages().into_iter().map(|page| format!("book/src/{page}")));
+    for path in &texts {
         let text = read(path);
         let folder = root().join(path).parent().expect("a file is in a folder").to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -65,8 +76,8 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_piece_of_code_in_a_chapter_is_in_its_file() {
     let mut found = 0;
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        let chapter = format!("book/src/{}", entry.file_name().to_string_lossy());
+    for page in pages() {
+        let chapter = format!("book/src/{page}");
         let text = read(&chapter);
         for what in text.split("{{#include ").skip(1).filter_map(|rest| rest.split("}}").next()) {
             let (file, anchor) = what.rsplit_once(':').expect("a file and an anchor");
@@ -84,10 +95,7 @@ fn every_piece_of_code_in_a_chapter_is_in_its_file() {
 #[test]
 fn every_chapter_is_in_the_summary() {
     let summary = read("book/src/SUMMARY.md");
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") && name != "SUMMARY.md" {
-            assert!(summary.contains(&format!("({name})")), "{name} is in no list");
-        }
+    for page in pages().into_iter().filter(|page| page != "SUMMARY.md") {
+        assert!(summary.contains(&format!("({page})")), "{page} is in no list");
     }
 }

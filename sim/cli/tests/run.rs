@@ -226,14 +226,14 @@ fn what_explains_the_numbers_is_said_before_them() {
     let names = "server.pg1.postgresql.synchronous_standby_names";
     let set = |value: &str| format!("{names}={value}");
     let done = room.run(&["run", "small.toml", "--set", &set("pg3")]).ends(0);
-    done.says("synchronous_standby_names of pg1 names pg3: no standby is called that")
+    done.says("synchronous_standby_names of `pg1` names `pg3`: no standby is called that (SYN002)")
         .says("commits was answered");
     let page = fs::read_to_string(room.path("runs/latest/report.html")).expect("a report");
     assert!(page.contains("no standby is called that"), "{page}");
     let done = room.run(&["run", "small.toml", "--set", &set("FIRST 2 (pg2)")]).ends(0);
-    done.says("asks for 2 standbys and lists 1");
+    done.says("asks for 2 standbys and one is there").says("(SYN003)");
     let done = room.run(&["run", "small.toml", "--set", &set("pg2, PG3")]).ends(0);
-    assert!(!done.out.contains("wait until the end"), "{}", done.out);
+    assert!(!done.out.contains("SYN003"), "{}", done.out);
     for fine in ["*", "PG2", ""] {
         let done = room.run(&["run", "small.toml", "--set", &set(fine)]).ends(0);
         assert!(!done.out.contains("Notes"), "{fine}: {}", done.out);

@@ -149,6 +149,9 @@ fn a_closed_pipe_ends_quietly() {
         &["run", "small.toml"][..],
         &["run", "small.toml", "--json"],
         &["list"],
+        &["list", "--not-modelled"],
+        &["check", "slots/keep_size"],
+        &["new", "--stdout"],
         &["--help"],
         &["replay", "latest"],
     ] {

@@ -19,7 +19,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use models::postgres::command::{Command, Refused, SlotName, StopMode};
+use models::postgres::command::{Command, Refused, SlotName, StopMode, Waiters};
 use models::postgres::guc::Settings;
 use models::trace::fact::{Scope, ServerId, What};
 use models::units::SimTime;
@@ -100,6 +100,11 @@ impl Operator {
             }
             Deed::SlotDrop { server, slot } => {
                 command(server_id(*server), Command::SlotDrop { slot: slot_name(*slot) });
+            }
+            Deed::Interrupt { server, how, workload, nth } => {
+                let workload = u16::try_from(*workload).expect("at most 32 workloads");
+                let waiters = Waiters { workload, nth: *nth };
+                command(server_id(*server), Command::Interrupt { how: *how, waiters });
             }
             Deed::Stop(server, mode) => self.stop(server_id(*server), *mode).await,
             Deed::Start(server) => self.start(server_id(*server)).await,

@@ -12,7 +12,7 @@ use models::units::SimTime;
 pub struct Agenda {
     /// Moment and number of each source in one word, so that the first is simply the smallest;
     /// filled up to whole blocks with sources that never have anything to do.
-    blocks: Vec<[u64; BLOCK]>,
+    entries: Vec<u64>,
 }
 
 /// A machine's number on the agenda, below [`SOURCES`].
@@ -31,21 +31,20 @@ impl Agenda {
     /// An agenda of so many sources, none of which has anything to do.
     pub fn new(sources: usize) -> Agenda {
         assert!(sources <= SOURCES, "{sources} sources");
-        Agenda { blocks: vec![[u64::MAX; BLOCK]; sources.div_ceil(BLOCK).max(1)] }
+        Agenda { entries: vec![u64::MAX; sources.next_multiple_of(BLOCK).max(BLOCK)] }
     }
 
     /// Notes when a source next has something to do.
     #[inline]
     pub fn set(&mut self, source: Source, at: SimTime) {
-        let entry = at.0.min(HORIZON.0) << BITS | source as u64;
-        self.blocks[source / BLOCK][source % BLOCK] = entry;
+        self.entries[source] = at.0.min(HORIZON.0) << BITS | source as u64;
     }
 
     /// The source that comes next, and when; [`SimTime::NEVER`] if none has anything to do.
     #[inline]
     pub fn first(&self) -> (Source, SimTime) {
         let mut first = u64::MAX;
-        for block in &self.blocks {
+        for block in self.entries.as_chunks::<BLOCK>().0 {
             first = block.iter().fold(first, |first, &entry| first.min(entry));
         }
         (first as usize % SOURCES, moment(first))
@@ -53,7 +52,7 @@ impl Agenda {
 
     /// The earliest moment of the first `count` sources.
     pub fn earliest_of(&self, count: usize) -> SimTime {
-        let entries = self.blocks.as_flattened().iter().take(count);
+        let entries = self.entries.iter().take(count);
         moment(entries.fold(u64::MAX, |first, &entry| first.min(entry)))
     }
 }

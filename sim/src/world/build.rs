@@ -57,12 +57,6 @@ impl World {
             .collect();
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
         let shares_links = (0..scenario.links.len()).any(shared);
-        let mut readers = vec![None; links.len()];
-        for (way, route) in routes.iter().enumerate() {
-            if let Some((link, _)) = *route {
-                readers[link] = Some(way % servers.len());
-            }
-        }
         let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
             let (upstream, count) = (server.upstream?, scenario.servers.len());
             let (down, up) = (upstream * count + standby, standby * count + upstream);
@@ -70,7 +64,6 @@ impl World {
         };
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
-            readers,
             shares_links,
             loses: links.iter().any(Link::loses),
             quiet: false,
@@ -79,7 +72,7 @@ impl World {
             now: SimTime::ZERO,
             end: SimTime::ZERO + scenario.duration,
             agenda: Agenda::new(servers.len() + links.len() + 1),
-            digest: Digest::new(scenario.duration),
+            digest: Digest::new(scenario.duration, servers.len()),
             recorder: record.then(|| recorder(scenario, &standbys)),
             servers,
             links,
@@ -170,6 +163,7 @@ fn server(scenario: &Scenario, index: usize) -> Server {
         names: Names {
             applications: scenario.servers.iter().map(application_name).collect(),
             slots: scenario.slots.clone(),
+            workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
         },
         slots: scenario.servers.iter().filter(mine).filter_map(slot).collect(),
         primary_slot_name: slot_name(scenario, config),

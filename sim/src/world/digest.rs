@@ -1,8 +1,8 @@
 //! The digest of a run: 64 bits that every event of the data plane goes into.
 //!
 //! Two runs with the same digest at the same moment have had the same events in the same order.
-//! What may be taken note of late ([`models::network`], quiet messages) goes in without an order,
-//! as a sum: it makes no difference when.
+//! What a stream brings may be taken note of early or late ([`models::network`], quiet messages):
+//! each way of each stream has a chain of its own.
 //!
 //! It is noted at [`MOMENTS`] moments as well, so that a replay can say where it first differs.
 //! Not a cryptographic hash: it guards against accidents, not against somebody's intent.
@@ -14,23 +14,49 @@ use models::units::{Duration, SimTime, mix};
 #[derive(Clone, Debug)]
 pub struct Digest {
     value: u64,
-    /// Sum of what has no order.
-    unordered: u64,
+    /// Of each server, the two ways of its stream.
+    streams: Vec<[Chain; 2]>,
     moments: Vec<u64>,
     step: Duration,
     next: SimTime,
 }
 
+/// Several numbers in order, to be taken in as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chain(u64);
+
+/// The ways of a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// WAL for a standby.
+    Down,
+    /// Its status updates.
+    Up,
+}
+
 /// Odd, with bits well spread (PCG's multiplier).
 const FACTOR: u64 = 6_364_136_223_846_793_005;
 
+impl Chain {
+    /// One more.
+    #[inline]
+    pub fn take(&mut self, x: u64) {
+        self.0 = self.0.wrapping_mul(FACTOR).wrapping_add(x);
+    }
+
+    /// All of them.
+    pub fn value(self) -> u64 {
+        self.0
+    }
+}
+
 impl Digest {
-    /// The digest of nothing, for a run of `duration`.
-    pub fn new(duration: Duration) -> Digest {
+    /// The digest of nothing, for a run of `duration` with so many servers.
+    pub fn new(duration: Duration, servers: usize) -> Digest {
         let step = Duration((duration.0 / MOMENTS as u64).max(1));
         Digest {
             value: 0x7761_6c64_656e,
-            unordered: 0,
+            streams: vec![[Chain::default(); 2]; servers],
             moments: Vec::new(),
             step,
             next: SimTime::ZERO + step,
@@ -44,26 +70,16 @@ impl Digest {
         self.value = mixed ^ (mixed >> 32);
     }
 
-    /// Takes a number in that may come earlier or later.
+    /// The chain of one way of a standby's stream.
     #[inline]
-    pub fn add(&mut self, x: u64) {
-        self.unordered = self.unordered.wrapping_add(mix(x));
-    }
-
-    /// Takes several numbers in, in order.
-    #[inline]
-    pub fn fold_all(&mut self, all: impl Iterator<Item = u64>) {
-        let mut digest = self.value;
-        for x in all {
-            let mixed = (digest ^ x).wrapping_mul(FACTOR);
-            digest = mixed ^ (mixed >> 32);
-        }
-        self.value = digest;
+    pub fn chain(&mut self, standby: usize, way: Way) -> &mut Chain {
+        &mut self.streams[standby][way as usize]
     }
 
     /// The digest so far.
     pub fn value(&self) -> u64 {
-        self.value ^ mix(self.unordered)
+        let chains = self.streams.as_flattened().iter();
+        chains.fold(self.value, |value, chain| mix(value ^ chain.value()))
     }
 
     /// When the next moment is to be noted.

@@ -182,8 +182,6 @@ pub struct World {
     routes: Vec<Option<(usize, usize)>>,
     /// Of each server, the stream to its upstream if it is a standby.
     streams: Vec<Option<Stream>>,
-    /// A server that each link leads to: the only one, unless the link is shared.
-    readers: Vec<Option<usize>>,
     workloads: Vec<Workload>,
     /// The server that clients write to.
     primary: usize,
@@ -362,6 +360,7 @@ impl World {
             View::ControlCheckpoint => {
                 Rows::ControlCheckpoint(vec![views::control_checkpoint(looked_at)])
             }
+            View::StatActivity => Rows::StatActivity(views::stat_activity(looked_at)),
         };
         recorder.observations.push(Observation { at: self.now, server, rows });
     }
@@ -403,19 +402,14 @@ impl World {
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        if let Some(reader) = self.readers[link].filter(|_| self.quiet) {
-            if reader != self.primary {
-                self.read_wal(self.now, reader);
-            } else if self.links[link].next_update() <= self.now {
-                return self.hear_update(link);
-            }
+        if self.quiet && self.links[link].next_update() <= self.now {
+            return self.hear_update(link);
         }
         let at = self.now;
         match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
-                    Body::XLogData { .. } => self.digest.add(fingerprint_of(&message) ^ at.0),
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
                 self.receive(at, from, to, &message);
@@ -453,8 +447,11 @@ impl World {
         if server != self.primary {
             return self.settle_standby(server);
         }
-        if !self.out.acknowledged.is_empty() {
+        if !self.out.answers.is_empty() {
             self.answer_clients();
+        }
+        if !self.out.wal.is_empty() {
+            self.send_wal(self.servers[server].id());
         }
         if !self.out.effects.is_empty() {
             self.carry_out(server);

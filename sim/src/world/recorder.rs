@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use models::postgres::backend::Acknowledged;
 use models::postgres::command::SlotName;
+use models::trace::commit::{StageSample, StageTimes};
 use models::trace::fact::{Fact, Facts};
 use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
@@ -33,6 +33,10 @@ pub struct Recorder {
     pub standbys: Vec<StandbyRecord>,
     /// When the series want a look next.
     next_look: SimTime,
+    /// Latency of commits whose stages are not written yet.
+    unstaged: u64,
+    /// What was followed in the whole run.
+    followed: StageTimes,
     /// The bucket of the series that acknowledgements fall into now.
     bucket: Bucket,
 }
@@ -91,6 +95,8 @@ impl Recorder {
             slots: BTreeMap::new(),
             standbys: vec![StandbyRecord::default(); standbys.len()],
             next_look: SimTime::ZERO,
+            unstaged: 0,
+            followed: StageTimes::default(),
             bucket: Bucket { end, ..Bucket::default() },
         }
     }
@@ -110,26 +116,16 @@ impl Recorder {
         self.facts.push(fact);
     }
 
-    /// Clients have their answers, in order of time.
+    /// Clients have had their answers at `at`, after these latencies.
     #[inline]
-    pub fn acknowledged(&mut self, mut answers: &[Acknowledged]) {
-        while let Some(last) = answers.last() {
-            // Nearly always all of them fall into the bucket in hand.
-            let mut fall_in = answers.len();
-            if last.at >= self.bucket.end {
-                fall_in = answers.iter().take_while(|a| a.at < self.bucket.end).count();
-            }
-            let (now, later) = answers.split_at(fall_in);
-            let latencies = now.iter().map(|a| Duration(a.at.0 - a.start.0));
-            let (sum, max) = self.latency.record_all(latencies);
-            self.bucket.commits += now.len() as u64;
-            self.bucket.latency_sum += sum;
-            self.bucket.latency_max = self.bucket.latency_max.max(max);
-            if let Some(first) = later.first() {
-                self.next_bucket(first.at);
-            }
-            answers = later;
+    pub fn answered(&mut self, at: SimTime, latencies: impl ExactSizeIterator<Item = Duration>) {
+        if at >= self.bucket.end {
+            self.next_bucket(at);
         }
+        self.bucket.commits += latencies.len() as u64;
+        let (sum, max) = self.latency.record_all(latencies);
+        self.bucket.latency_sum += sum;
+        self.bucket.latency_max = self.bucket.latency_max.max(max);
     }
 
     /// The primary has flushed: a standby is so many bytes behind.
@@ -169,6 +165,37 @@ impl Recorder {
         self.bucket = Bucket { start, end: start + period, ..Bucket::default() };
     }
 
+    /// Writes where the time went of the commits that were acknowledged before `at`: exactly for
+    /// those that did not wait, for the others in the shares of those that were followed.
+    pub fn stages(&mut self, at: SimTime, sample: &StageSample) {
+        self.close_bucket();
+        let waited = self.unstaged.saturating_sub(sample.early.total());
+        let mut times = sample.early;
+        self.unstaged = waited;
+        self.followed.add_all(&sample.followed);
+        if sample.followed.total() > 0 {
+            times.add_all(&sample.followed.scaled_to(waited));
+            self.unstaged = 0;
+        }
+        self.write_stages(at, &times);
+    }
+
+    /// Writes the stages of commits that nobody was followed among, in the shares of all.
+    pub fn close_stages(&mut self, end: SimTime) {
+        let times = self.followed.scaled_to(self.unstaged);
+        self.unstaged -= times.total();
+        self.write_stages(end, &times);
+    }
+
+    fn write_stages(&mut self, at: SimTime, times: &StageTimes) {
+        let before = SimTime(at.0.saturating_sub(1));
+        for (series, nanos) in self.samples.stages.iter_mut().zip(times.0) {
+            if nanos > 0 {
+                series.add(before, nanos);
+            }
+        }
+    }
+
     /// Writes the bucket in hand.
     pub fn close_bucket(&mut self) {
         let Bucket { start, commits, latency_sum, latency_max, .. } = self.bucket;
@@ -176,6 +203,7 @@ impl Recorder {
             self.samples.commits.add(start, commits);
             self.samples.latency_sum.add(start, latency_sum);
             self.samples.latency_max.add(start, latency_max);
+            self.unstaged += latency_sum;
         }
         self.bucket = Bucket { start, end: self.bucket.end, ..Bucket::default() };
     }

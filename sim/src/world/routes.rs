@@ -13,7 +13,7 @@ impl World {
     /// Carries out effects in order, those too that come of them.
     pub(super) fn carry_out(&mut self, server: usize) {
         let id = self.servers[server].id();
-        loop {
+        while !self.out.effects.is_empty() {
             let mut effects = std::mem::take(&mut self.out.effects);
             for effect in &effects {
                 match effect {
@@ -23,6 +23,10 @@ impl World {
                         let workload = &mut self.workloads[usize::from(session.workload)];
                         workload.clients.answered(self.now + RECONNECT, session.client);
                     }
+                    Effect::Cancelled { session } => {
+                        let workload = &mut self.workloads[usize::from(session.workload)];
+                        workload.clients.answered(self.now, session.client);
+                    }
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                     }
@@ -30,17 +34,31 @@ impl World {
                     Effect::Fact(what) => self.happened(server, *what),
                 }
             }
+            self.send_wal(id);
             effects.clear();
             if self.out.effects.is_empty() {
                 self.out.effects = effects;
-                return;
             }
         }
+    }
+
+    /// A server sends WAL to its standbys.
+    #[inline]
+    pub(super) fn send_wal(&mut self, from: ServerId) {
+        let (at, mut wal) = (self.out.at, std::mem::take(&mut self.out.wal));
+        for (to, message) in &wal {
+            self.send(at, from, *to, message);
+        }
+        wal.clear();
+        self.out.wal = wal;
     }
 
     /// Hands a message to the link; the servers' kernels drop what has no way to go.
     #[inline]
     pub(super) fn send(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+        if self.hand_over(at, to.index(), message) {
+            return;
+        }
         let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
         if message.body == Body::CopyBoth {

@@ -7,9 +7,11 @@
 //! an open loop that find no primary fail at once and do not come back.
 
 use models::clients::{Arrival, ArrivalKind};
+use models::postgres::backend::Waiting;
 use models::postgres::primary::Batch;
 use models::units::{Duration, SimTime};
 
+use super::digest::Chain;
 use super::{Workload, World};
 
 /// A client that lost its connection tries again after this long.
@@ -39,6 +41,12 @@ impl World {
 
     /// Inserts everything that arrived up to `now`.
     pub(super) fn feed(&mut self, now: SimTime) {
+        if let (None, [workload]) = (&self.held, self.workloads.as_mut_slice()) {
+            let (clients, upto) = (&mut workload.clients, now.min(self.end));
+            if self.servers[self.primary].queue_up(clients, workload.level, upto) {
+                return;
+            }
+        }
         if self.held.is_some() || self.workloads.iter().any(|w| w.clients.next_insert() <= now) {
             self.insert(now, false);
         }
@@ -80,31 +88,39 @@ impl World {
                     // It inserts when some of the buffers are written, at the earliest.
                     *held = refused.map(|a| (index, Arrival { at: a.at.max(now), ..a }));
                     // There may be more of another workload, or from whoever is answered.
-                    let more = batch.until < upto || !out.acknowledged.is_empty();
+                    let more = batch.until < upto || !out.answers.is_empty();
                     more && !only_one && held.is_none()
                 }
             }) == Some(true);
-            if !self.out.acknowledged.is_empty() {
+            if !self.out.answers.is_empty() {
                 self.answer_clients();
             }
         }
     }
 
     pub(super) fn answer_clients(&mut self) {
-        self.digest.fold_all(self.out.acknowledged.iter().map(|a| a.at.0 - a.start.0));
-        if let Some(recorder) = &mut self.recorder {
-            recorder.acknowledged(&self.out.acknowledged);
+        let (at, commits) = (self.out.answers.at, &self.out.answers.to);
+        let mut all = Chain::default();
+        let latencies = commits.iter().map(|commit| {
+            let latency = at.0 - commit.start.0;
+            all.take(latency);
+            Duration(latency)
+        });
+        match &mut self.recorder {
+            Some(recorder) => recorder.answered(at, latencies),
+            None => latencies.for_each(drop),
         }
+        self.digest.fold(all.value());
         if self.workloads.iter().any(|workload| workload.closed) {
-            for answer in &self.out.acknowledged {
-                let workload = &mut self.workloads[usize::from(answer.session.workload)];
+            for Waiting { session, .. } in &self.out.answers.to {
+                let workload = &mut self.workloads[usize::from(session.workload)];
                 if workload.closed {
-                    workload.clients.answered(answer.at, answer.session.client);
+                    workload.clients.answered(at, session.client);
                 }
             }
             self.book_clients();
         }
-        self.out.acknowledged.clear();
+        self.out.answers.to.clear();
     }
 
     /// Whoever waited for room in wal_buffers has lost the connection.

@@ -2,20 +2,21 @@
 //!
 //! Most replies of a standby only move its write or replay position. While no workload waits for
 //! those they are *quiet*: nobody is woken for them. A standby does not even send them at their
-//! moment, nor does it look at WAL that arrives while it fsyncs, but when it next has something to
-//! do; the primary takes note of replies many at a time, and when they arrive only looks at those
-//! that are *loud*, because they may release commits. When somebody looks, all of it is done up to
-//! then. It is dated when it happened, so nobody can tell the difference (`sim/tests/quiet.rs`).
-//! Quiet ends when something happens that makes the next reply of a standby matter, and begins
-//! again when all of them have come.
+//! moment, but when it next has something to do. WAL is handed to it as it is sent, with the moment
+//! at which it arrives, and wakes it only if it waits for that. The primary takes note of replies
+//! many at a time, and when they arrive only looks at those that are *loud*, because they may
+//! release commits. When somebody looks, all of it is done up to then, dated when it happened: so
+//! nobody can tell the difference (`sim/tests/quiet.rs`). Quiet ends when something happens that
+//! makes the next reply of a standby matter, and begins again when all of them have come.
 
+use models::network::Parcel;
 use models::postgres::ConnectionId;
-use models::postgres::protocol::Update;
+use models::postgres::protocol::{Body, Message, Update};
 use models::postgres::syncrep::Positions;
-use models::units::SimTime;
+use models::units::{Lsn, SimTime};
 
 use super::World;
-use super::routes::fingerprint_of;
+use super::digest::Way;
 
 /// The stream between a standby and its upstream.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub(super) struct Stream {
     last: Positions,
 }
 
-/// Bound on the updates that have arrived on a link and were not noted.
+/// Bound on the updates on a link that were not noted, beside those under way.
 const UNNOTED: usize = 128;
 
 impl Stream {
@@ -41,13 +42,14 @@ impl Stream {
 
     /// Whether a status update wakes the primary. One that moves nothing that anybody waits for is
     /// quiet, and so is one that repeats the last, unless the standby says that it has replayed
-    /// everything: the lag columns may become NULL then.
+    /// everything: the lag columns may become NULL then. Nobody waits for what is `synced`.
     #[inline]
-    fn is_loud(&mut self, update: &Update) -> bool {
+    fn is_loud(&mut self, update: &Update, synced: Lsn) -> bool {
         let before = std::mem::replace(&mut self.last, update.positions);
         let Positions { write, flush, apply } = update.positions;
         let moves = before.write != write || before.apply != apply;
-        before.flush != flush || !(moves || apply < write) || update.reply_requested
+        let awaited = before.flush != flush && flush > synced;
+        awaited || !(before.flush != flush || moves || apply < write) || update.reply_requested
     }
 }
 
@@ -55,9 +57,6 @@ impl World {
     /// A standby's moment has come.
     #[inline]
     pub(super) fn standby_due(&mut self, standby: usize) {
-        if self.quiet {
-            self.read_wal(self.now, standby);
-        }
         self.servers[standby].deadline(self.now, &mut self.out);
         self.settle_standby(standby);
     }
@@ -65,77 +64,80 @@ impl World {
     /// Carries out what a standby has done, and books its next moment.
     #[inline]
     pub(super) fn settle_standby(&mut self, standby: usize) {
+        let (out, synced) = (&mut self.out, self.servers[self.primary].synced());
+        let mut many = false;
         if let Some(stream) = &mut self.streams[standby] {
-            let (link, flow) = stream.up;
-            let out = &mut self.out;
-            let (up, digest) = (&mut self.links[link], &mut self.digest);
             if let Some(first) = out.updates.first() {
-                let served = self.quiet && stream.served == Some(first.connection);
+                let (link, flow) = stream.up;
+                let (up, digest) = (&mut self.links[link], self.digest.chain(standby, Way::Up));
+                let served = stream.served == Some(first.connection);
                 let loud = |update: &Update| {
-                    digest.add(fingerprint(&update.positions) ^ update.at.0);
-                    stream.is_loud(update)
+                    digest.take(fingerprint(&update.positions));
+                    digest.take(update.at.0);
+                    stream.is_loud(update, synced)
                 };
                 match served {
                     true => up.send_updates(flow, &out.updates, loud),
                     false => up.send_all(flow, &out.updates, loud),
                 }
                 self.agenda.set(self.servers.len() + link, up.next_deadline());
-                out.updates.clear();
+                many = up.unnoted(flow) > UNNOTED;
             }
             let (link, flow) = stream.down;
             let down = &mut self.links[link];
+            let mut awaited = false;
             for read in &out.reads {
-                down.take(read.at, flow, read.bytes);
+                awaited |= down.take(read.at, flow, read.bytes);
             }
-            out.reads.clear();
-            let (comes, acts) = (down.next_deadline(), !out.effects.is_empty());
-            if acts {
-                self.carry_out(standby);
+            if awaited {
+                self.agenda.set(self.servers.len() + link, down.next_deadline());
             }
-            if acts || comes != SimTime::NEVER {
-                self.book_link(link);
-            } else {
-                self.agenda.set(self.servers.len() + link, comes);
-            }
-        } else {
-            self.out.updates.clear();
-            self.out.reads.clear();
+        }
+        out.updates.clear();
+        out.reads.clear();
+        if !out.effects.is_empty() {
             self.carry_out(standby);
+            self.forget_stream(standby);
+        }
+        if many {
+            self.note_updates(self.now, standby);
         }
         self.agenda.set(standby, self.servers[standby].next_deadline());
     }
 
-    /// Books the next moment of a link. WAL for a standby that looks at it later is none.
+    /// Books the next moment of a link.
     #[inline]
     pub(super) fn book_link(&mut self, link: usize) {
-        let way = &self.links[link];
-        let mut next = way.next_deadline();
-        if self.quiet
-            && next != SimTime::NEVER
-            && let Some(reader) = self.readers[link]
-            && let Some(connection) = self.servers[reader].reads_later(way.next_arrival())
-        {
-            next = way.next_but_wal(connection);
-        }
-        self.agenda.set(self.servers.len() + link, next);
+        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
     }
 
-    /// A quiet standby keeps the WAL that has arrived before `before`.
+    /// WAL is handed to a standby before it arrives. False if it is none, or not for a standby that
+    /// takes it so, or the way is blocked.
     #[inline]
-    pub(super) fn read_wal(&mut self, before: SimTime, standby: usize) {
-        let Some(Stream { down, .. }) = self.streams[standby] else { return };
-        let link = &mut self.links[down.0];
-        let first = link.next_arrival();
-        if first >= before {
-            return;
+    pub(super) fn hand_over(&mut self, at: SimTime, standby: usize, message: &Message) -> bool {
+        let Some(Stream { down: (link, flow), served, .. }) = self.streams[standby] else {
+            return false;
+        };
+        let Body::XLogData { end, .. } = message.body else { return false };
+        if served != Some(message.connection) {
+            return false;
         }
-        let server = &mut self.servers[standby];
-        if let Some(connection) = server.reads_later(first) {
-            link.take_wal(before, connection, |at, message| {
-                self.digest.add(fingerprint_of(message) ^ at.0);
-                server.keep_wal(at, message);
-            });
+        let Some(arrives) = self.links[link].hand_over(at, flow, message) else { return false };
+        let digest = self.digest.chain(standby, Way::Down);
+        digest.take(end.0);
+        digest.take(arrives.0);
+        if self.servers[standby].keep_wal(Parcel { sent: at, arrives, message: *message }) {
+            self.agenda.set(standby, self.servers[standby].next_deadline());
         }
+        true
+    }
+
+    /// What was handed to a standby and has not arrived is under way as anything else.
+    fn take_back(&mut self, standby: usize) {
+        let Some(Stream { down: (link, flow), .. }) = self.streams[standby] else { return };
+        let coming = self.servers[standby].give_back(self.now);
+        self.links[link].take_back(flow, coming);
+        self.book_link(link);
     }
 
     /// Updates of a standby that have arrived by `upto` are noted.
@@ -153,19 +155,16 @@ impl World {
     #[inline]
     pub(super) fn hear_update(&mut self, link: usize) {
         let way = &mut self.links[link];
-        let Some((update, arrived)) = way.loud_update() else { return };
+        let Some(update) = way.loud_update() else { return };
         let from = way.sender();
         self.servers[self.primary].hear_update(self.now, from, update, &mut self.out);
         way.pass_update();
         self.agenda.set(self.servers.len() + link, way.next_deadline());
-        if !self.out.acknowledged.is_empty() {
+        if !self.out.answers.is_empty() {
             self.answer_clients();
         }
         if !self.out.effects.is_empty() {
             self.settle(self.primary);
-        }
-        if arrived > UNNOTED {
-            self.note_updates(self.now, from.index());
         }
     }
 
@@ -178,7 +177,6 @@ impl World {
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             if self.quiet {
-                self.read_wal(SimTime(upto.0 + 1), standby);
                 self.servers[standby].catch_up(upto, &mut self.out);
                 self.settle_standby(standby);
             }
@@ -192,11 +190,33 @@ impl World {
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             self.servers[standby].be_quiet(quiet);
-            let served = self.served(standby);
+            let served = self.served(standby).filter(|_| quiet);
+            if !quiet {
+                self.take_back(standby);
+            }
             if let Some(stream) = &mut self.streams[standby] {
                 stream.served = served;
+                let (link, flow) = stream.down;
+                if let Some(connection) = served {
+                    for parcel in self.links[link].take_wal(flow, connection) {
+                        self.servers[standby].keep_wal(parcel);
+                    }
+                }
+                self.book_link(link);
             }
             self.settle_standby(standby);
+        }
+    }
+
+    /// A standby's stream may have ended: then nothing is handed over any more.
+    fn forget_stream(&mut self, standby: usize) {
+        let now = self.servers[standby].stream();
+        if let Some(stream) = &mut self.streams[standby]
+            && stream.served.is_some()
+            && stream.served != now
+        {
+            stream.served = None;
+            self.take_back(standby);
         }
     }
 

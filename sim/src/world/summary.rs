@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
-use models::postgres::server::{Server, State};
+use models::postgres::server::{Server, State, Toll};
 use models::postgres::slot::Slot;
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
+use models::trace::commit::StageSample;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
@@ -33,6 +34,8 @@ impl World {
             if self.digest.next_moment() == self.next_look {
                 self.digest.note_moment();
             } else if let Some(mut recorder) = self.recorder.take() {
+                let sample = self.take_stages();
+                recorder.stages(self.now, &sample);
                 self.look(&mut recorder);
                 recorder.looked();
                 self.recorder = Some(recorder);
@@ -45,6 +48,16 @@ impl World {
         let recorder = self.recorder.as_ref().map(Recorder::next_look);
         let recorder = recorder.filter(|&at| at <= self.end).unwrap_or(SimTime::NEVER);
         self.next_look = recorder.min(self.digest.next_moment());
+    }
+
+    /// What the servers have seen of where the time of commits goes.
+    fn take_stages(&mut self) -> StageSample {
+        let mut all = StageSample::default();
+        for sample in self.servers.iter_mut().map(Server::take_stages) {
+            all.early.add_all(&sample.early);
+            all.followed.add_all(&sample.followed);
+        }
+        all
     }
 
     /// One row of every series.
@@ -161,7 +174,9 @@ impl World {
         self.look_around(SimTime(self.end.0 + 1));
         let mut recorder =
             self.recorder.take().unwrap_or_else(|| Recorder::new(scenario.duration, &[], &[]));
-        recorder.close_bucket();
+        let sample = self.take_stages();
+        recorder.stages(self.end, &sample);
+        recorder.close_stages(self.end);
         let mut summary = self.summary(scenario, &mut recorder);
         summary.expectations = scenario.expect.iter().map(|e| e.judge(&summary)).collect();
         let limits = self.limits(scenario);
@@ -176,6 +191,7 @@ impl World {
             pg_version: scenario.pg_version,
             duration: scenario.duration,
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
+            workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
             slots: scenario.slots.clone(),
             limits,
             settings: scenario.servers.iter().map(settings).collect(),
@@ -232,9 +248,14 @@ impl World {
             }
         }
         let attempted = self.workloads.iter().map(|w| w.clients.started()).sum();
-        let tolls = self.servers.iter().map(Server::toll);
-        let (lost, unknown) = tolls.fold((0, 0), |sum, toll| (sum.0 + toll.0, sum.1 + toll.1));
-        Commits { attempted, acknowledged, lost, unknown }
+        let of = |count: fn(Toll) -> u64| self.servers.iter().map(|s| count(s.toll())).sum();
+        Commits {
+            attempted,
+            acknowledged,
+            cancelled: of(|toll| toll.cancelled),
+            lost: of(|toll| toll.lost),
+            unknown: of(|toll| toll.unknown),
+        }
     }
 
     fn server_summaries(&self, scenario: &Scenario, recorder: &Recorder) -> Vec<ServerSummary> {

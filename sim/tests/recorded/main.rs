@@ -1,4 +1,4 @@
-//! WAL retention, recycling and timeouts against recorded runs of PostgreSQL 15.18.
+//! WAL retention, recycling, timeouts and lost standbys against recorded runs of PostgreSQL 15.18.
 //!
 //! Each recording is played step by step as a scenario file would say it, and every observable
 //! that does not depend on the recorded machine has to come out equal. What is compared within a
@@ -6,6 +6,7 @@
 
 mod recycling;
 mod retention;
+mod sync_loss;
 mod timeouts;
 
 use models::trace::Run;

@@ -23,13 +23,13 @@ const WITH_SLOT: &str = include_str!("d_retention_slot.json");
 
 /// How many observables were equal, and what was not.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     equal: usize,
     differ: Vec<String>,
 }
 
 impl Tally {
-    fn compare(&mut self, what: &str, at: &Value, recorded: &Value, played: &Value) {
+    pub(super) fn compare(&mut self, what: &str, at: &Value, recorded: &Value, played: &Value) {
         if recorded == played {
             self.equal += 1;
         } else {
@@ -38,7 +38,7 @@ impl Tally {
         }
     }
 
-    fn all_equal(&self, at_least: usize) {
+    pub(super) fn all_equal(&self, at_least: usize) {
         let total = self.equal + self.differ.len();
         println!("{} of {total} equal", self.equal);
         assert!(self.differ.is_empty(), "{}/{total}:\n{}", self.equal, self.differ.join("\n"));

@@ -61,12 +61,12 @@ pub enum ArchiveMode {
 /// Declares [`Modelled`]: each line is a field, named as its GUC, with its type and the function
 /// of [`Values`] that reads it. The names are the list behind [`Settings::is_modelled`].
 macro_rules! gucs {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $read:ident,)*) => {
+    ($(#[doc = $doc:literal] $(#[doc = $more:literal])* $name:ident: $type:ty = $read:ident,)*) => {
         /// The settings that machines read, typed; one field a GUC. Where a version lacks a
         /// setting, the field has the default that makes it do nothing.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Modelled {
-            $($(#[$doc])* pub $name: $type,)*
+            $(#[doc = $doc] $(#[doc = $more])* pub $name: $type,)*
         }
 
         impl Modelled {
@@ -75,8 +75,9 @@ macro_rules! gucs {
             }
         }
 
-        /// The names of the fields of [`Modelled`].
-        const MODELLED: &[&str] = &[$(stringify!($name)),*];
+        /// The settings that machines read, the fields of [`Modelled`]: names, and what they say in
+        /// one line, where `None` stands for the lowest value.
+        pub const MODELLED: &[(&str, &str)] = &[$((stringify!($name), $doc)),*];
     };
 }
 
@@ -85,7 +86,8 @@ gucs! {
     archive_mode: ArchiveMode = archive_mode,
     /// A segment is switched when this long nothing else did; `None`: never.
     archive_timeout: Option<Duration> = duration_or_never,
-    /// Part of the checkpoint interval to spread writes over, in millionths.
+    /// Part of the checkpoint interval to spread writes over.
+    /// In millionths.
     checkpoint_completion_target: u32 = millionths,
     /// Most time between automatic checkpoints.
     checkpoint_timeout: Duration = duration,
@@ -279,7 +281,7 @@ impl Settings {
 
     /// Whether a machine reads this setting. One that none reads is accepted and has no effect.
     pub fn is_modelled(name: &str) -> bool {
-        MODELLED.iter().any(|modelled| modelled.eq_ignore_ascii_case(name))
+        MODELLED.iter().any(|(modelled, _)| modelled.eq_ignore_ascii_case(name))
     }
 
     /// What would keep a server with these settings from starting, in the order in which

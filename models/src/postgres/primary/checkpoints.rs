@@ -129,6 +129,7 @@ impl Primary {
             create_next_file(now, &mut ended.files, host, out);
         }
         ended.tell(end, self.checkpointer.config(), out);
+        self.heed_names(now, out);
         self.shutdown_checkpoint_done(cause);
         if let Some(cause) = self.checkpointer.next_request(now)
             && !self.checkpointer.skips(cause, self.wal.insert_lsn())

@@ -49,6 +49,7 @@ impl Primary {
             // A finished segment is durable before the next begins.
             if at.is_segment_start(size) && self.wal.unflushed() > Bytes(0) {
                 if !self.wal.flushing() {
+                    self.stages.flush_began(now);
                     self.wal.begin_flush(now, &mut host.files, &mut host.disk);
                 }
                 break;

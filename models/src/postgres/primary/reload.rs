@@ -8,7 +8,7 @@ use crate::postgres::checkpointer::CheckpointConfig;
 use crate::postgres::effect::Out;
 use crate::postgres::guc::Settings;
 use crate::postgres::host::Host;
-use crate::postgres::syncrep::StandbyNames;
+use crate::postgres::syncrep::{StandbyNames, WaitMode};
 use crate::units::SimTime;
 
 impl Primary {
@@ -32,7 +32,8 @@ impl Primary {
     }
 
     /// Other standbys are synchronous. Walsenders take their new priorities at once, but release
-    /// waiters only at their next replies; only no names at all releases everybody.
+    /// waiters only at their next replies; only no names at all releases everybody, when the
+    /// checkpointer finds them.
     fn rename_standbys(&mut self, now: SimTime, names: StandbyNames, host: &Host, out: &mut Out) {
         self.syncrep.reload(names);
         for (sender, standby) in self.senders.iter().zip(&mut self.standbys) {
@@ -41,10 +42,22 @@ impl Primary {
                 standby.priority = self.syncrep.names().priority(name);
             }
         }
-        if self.syncrep.update_standbys_defined() {
-            let flushed = self.wal.flushed();
-            self.commits.wait_for_no_standby(now, flushed, &mut out.acknowledged);
+        if self.checkpointer.heeds_reload(now) {
+            self.heed_names(now, out);
         }
         self.candidates_changed(out);
+    }
+
+    /// The checkpointer tells backends whether there are names of standbys, and wakes them all if
+    /// there are none any more. It does so whenever a checkpoint has ended, too.
+    pub(super) fn heed_names(&mut self, now: SimTime, out: &mut Out) {
+        if self.syncrep.update_standbys_defined() {
+            let flushed = self.wal.flushed();
+            for mode in WaitMode::ALL {
+                self.stages.synced(now, mode, flushed, &self.commits);
+            }
+            self.commits.wait_for_no_standby(now, flushed, &mut out.answers);
+            self.stages.answered(&self.commits);
+        }
     }
 }

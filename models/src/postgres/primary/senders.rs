@@ -206,11 +206,9 @@ impl Primary {
         let Some(last) = arrived.last() else { return };
         let Some(index) = self.find_sender(from, last.update.connection) else { return };
         let Some(sender) = &mut self.senders[index] else { return };
-        for Coming { arrives, update, .. } in arrived {
-            if update.connection == last.update.connection {
-                sender.note_status(*arrives, update.positions);
-            }
-        }
+        let others = |coming: &Coming| coming.update.connection != last.update.connection;
+        let first = arrived.iter().rposition(others).map_or(0, |other| other + 1);
+        sender.note_statuses(&arrived[first..]);
         let Positions { write, flush, apply } = last.update.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
@@ -240,7 +238,8 @@ impl Primary {
     /// checkpoint may end, and when a lag tracker is full.
     #[inline]
     pub fn looks_at_senders(&self, now: SimTime) -> bool {
-        self.senders_due.min(self.checkpointer.next_deadline()) <= now
+        self.busy
+            || self.senders_due.min(self.checkpointer.next_deadline()) <= now
             || self.wal.completes_segment(now)
             || self.senders.iter().flatten().any(WalSender::must_know_replies)
     }
@@ -265,8 +264,14 @@ impl Primary {
                 && self.commits.waits_for(mode)
             {
                 let synced = self.wal.usable(synced);
-                self.commits.synced(now, mode, synced, &mut out.acknowledged);
+                if self.stages.wait_for_standbys() {
+                    self.stages.synced(now, mode, synced, &self.commits);
+                }
+                self.commits.synced(now, mode, synced, &mut out.answers);
             }
+        }
+        if self.stages.wait_for_standbys() {
+            self.stages.answered(&self.commits);
         }
         if recheck {
             self.announce(index, &release, out);

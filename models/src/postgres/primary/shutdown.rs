@@ -43,6 +43,7 @@ impl Primary {
 
     /// Sessions end, and the last checkpoint begins.
     pub fn shut_down(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> CrashToll {
+        self.terminate_waits(out);
         let everything = self.wal.inserted();
         let toll = self.commits.crash(everything, |waiting| {
             out.effect(Effect::Disconnected { session: waiting.session });

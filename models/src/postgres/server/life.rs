@@ -28,6 +28,17 @@ use crate::units::{Bytes, Duration, SimTime};
 /// It bounds how often a server that dies again and again does so.
 const REINITIALIZE: Duration = Duration::ms(100);
 
+/// Commits of a server that did not end as clients hope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Toll {
+    /// Acknowledged, and lost in a crash.
+    pub lost: u64,
+    /// Answered with a warning: the wait for standbys was cancelled.
+    pub cancelled: u64,
+    /// The connection ended before an answer: their clients do not know.
+    pub unknown: u64,
+}
+
 impl Server {
     /// The processes, or the whole host, die.
     pub fn crash(&mut self, now: SimTime, scope: Scope, out: &mut Out) {

@@ -1,27 +1,58 @@
-//! What an operator's session changes on a server: slots, settings, the pause of replay.
+//! What an operator's session changes on a server: slots, settings, waits, the pause of replay.
 //!
 //! A reload takes effect at once on the running processes, except for the settings that need a
 //! restart: those wait for the next start, and the log says so. Emptying
-//! `synchronous_standby_names` releases whoever waits for standbys; other names release nobody by
-//! themselves, only the next reply does.
+//! `synchronous_standby_names` releases whoever waits for standbys, as soon as the checkpointer
+//! looks; other names release nobody by themselves, only the next reply does.
 //!
 //! **Source.** `slotfuncs.c`, `xlogfuncs.c`; `postmaster.c:process_pm_reload_request`;
 //! `guc-file.l:ProcessConfigFile`, `guc.c:set_config_option`; `syncrep.c:
 //! SyncRepUpdateSyncStandbysDefined`.
 //!
-//! **Not modelled.** The moment each process takes to notice a reload; in a checkpoint that never
-//! naps the checkpointer notices only at its end. A commit that waits for its local flush when
-//! names are first given does not wait for standbys. A value of more than 31 bytes is cut in the
-//! log.
+//! **Not modelled.** The moment each process takes to notice a reload. A commit that waits for its
+//! local flush when names are first given does not wait for standbys. A value of more than 31
+//! bytes is cut in the log.
 
-use super::{Server, State};
-use crate::postgres::command::{Refused, SlotName};
+use super::{Postponed, Server, State};
+use crate::postgres::command::{Command, Interrupt, Refused, SlotName, Waiters};
 use crate::postgres::effect::Out;
 use crate::postgres::guc::Settings;
+use crate::postgres::primary::Job;
 use crate::trace::fact::{Text, What};
 use crate::units::{Lsn, SimTime};
 
 impl Server {
+    /// An operator asks for something.
+    pub fn command(&mut self, now: SimTime, command: &Command, out: &mut Out) {
+        if self.frozen.is_some() {
+            self.postponed.push_back(Postponed::Command(command.clone()));
+            return;
+        }
+        out.at = now;
+        match command {
+            Command::Stop(mode) => self.stop(now, *mode, out),
+            Command::Checkpoint => self.checkpoint(now, out),
+            Command::SwitchWal => {
+                self.on_primary(out, |primary, host, _| primary.switch_wal(now, host));
+            }
+            Command::Write(bytes) => {
+                let job = Job::Write(*bytes);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
+            Command::WriteTo(lsn) => {
+                let job = Job::WriteTo(*lsn);
+                self.on_primary(out, |primary, host, _| primary.write(now, job, host));
+            }
+            Command::Reload(settings) => self.reload(now, settings, out),
+            Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
+            Command::SlotDrop { slot } => self.drop_slot(*slot, out),
+            Command::Interrupt { how, waiters } => self.interrupt(*how, *waiters, out),
+            Command::ReplayPause => self.pause_replay(now, true, out),
+            Command::ReplayResume => self.pause_replay(now, false, out),
+        }
+        self.schedule();
+    }
+
     /// Refuses a command if no session can be had.
     fn session(&self, out: &mut Out) -> bool {
         let ready = match &self.state {
@@ -98,6 +129,25 @@ impl Server {
             State::Primary(primary) => primary.reload(now, &self.settings, &self.host, out),
             State::Standby(standby) => standby.reload(&self.settings),
             State::Down | State::Recovering { .. } => {}
+        }
+    }
+
+    /// `pg_cancel_backend()`, `pg_terminate_backend()`, or clients that go away: for sessions that
+    /// wait for standbys.
+    pub(super) fn interrupt(&mut self, how: Interrupt, waiters: Waiters, out: &mut Out) {
+        if !self.session(out) {
+            return;
+        }
+        match &mut self.state {
+            State::Primary(primary) => {
+                let toll = primary.interrupt(how, waiters, out);
+                self.cancelled_commits += toll.cancelled;
+                self.unknown_commits += toll.unknown;
+            }
+            State::Standby(_) | State::Down | State::Recovering { .. } => {
+                let why = Refused::NobodyWaits { workload: waiters.workload };
+                out.fact(What::CommandRefused { why });
+            }
         }
     }
 

@@ -29,7 +29,7 @@ impl WalReceiver {
     ) -> Option<Event> {
         if let Phase::Connecting { tries } = self.phase {
             if tries >= CONNECTION_REQUESTS {
-                self.stop();
+                self.stop(now);
                 return Some(Event::Failed(Refusal::ConnectTimeout));
             }
             self.request_connection(now, out);
@@ -41,7 +41,7 @@ impl WalReceiver {
         }
         if let Some(timeout) = self.config.timeout {
             if self.timed_out(now, timeout) {
-                self.stop();
+                self.stop(now);
                 return Some(Event::TimedOut);
             }
             if self.timed_out(now, timeout.half()) && !self.pinged {
@@ -93,8 +93,8 @@ impl WalReceiver {
     }
 
     #[inline]
-    pub(super) fn heard(&mut self, now: SimTime) {
-        self.heard = now;
+    pub(super) fn heard(&mut self, at: SimTime) {
+        self.heard = self.heard.max(at);
         self.jumped = 0;
         self.pinged = false;
         if self.phase != Phase::Streaming {

@@ -2,17 +2,20 @@
 //!
 //! **Source.** `walreceiver.c:XLogWalRcvProcessMsg`, `XLogWalRcvWrite`, `XLogWalRcvFlush`.
 
-use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, Received, WalReceiver, Work};
+use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, WalReceiver, Work, ending};
 use crate::disk::{Disk, Moved};
+use crate::network::Parcel;
 use crate::postgres::effect::{Out, Read};
+use crate::postgres::protocol::{Body, transfer_size};
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
 impl WalReceiver {
-    /// Takes what has come, up to the end of a segment, and writes it.
+    /// Takes what has come before `before`, up to the end of a segment, and writes it.
     #[inline(always)]
     pub(super) fn take_all(
         &mut self,
+        before: SimTime,
         now: SimTime,
         replayed: Lsn,
         files: &mut WalFiles,
@@ -21,12 +24,15 @@ impl WalReceiver {
     ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(received) = self.inbox.pop_front() {
-            match received {
-                Received::Wal { end: upto, size, redo, .. } => {
+        while let Some(parcel) = self.inbox.front().filter(|parcel| parcel.arrives < before) {
+            let (body, arrives) = (parcel.message.body, parcel.arrives);
+            match body {
+                Body::XLogData { start, end: upto, chunks, redo } => {
+                    self.inbox.pop_front();
                     writes += 1;
-                    taken += size.0;
+                    taken += transfer_size(start, upto, chunks);
                     end = upto;
+                    self.heard(arrives);
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
                     }
@@ -34,14 +40,18 @@ impl WalReceiver {
                         break;
                     }
                 }
-                Received::Ping => self.reply(now, replayed, true, false, out),
-                Received::End(why) => {
+                Body::CopyDone | Body::Close => {
                     // What came before it is written and fsynced first.
                     if writes == 0 {
-                        return (self.work, self.busy_until) = (Work::Ending(why), now);
+                        self.inbox.pop_front();
+                        return (self.work, self.busy_until) = (Work::Ending(ending(body)), now);
                     }
-                    self.inbox.push_front(received);
                     break;
+                }
+                _ => {
+                    // Somebody asks for a reply.
+                    self.inbox.pop_front();
+                    self.reply(now, replayed, true, false, out);
                 }
             }
         }
@@ -60,6 +70,48 @@ impl WalReceiver {
         self.write_up_to(now, end, replayed, files, disk, out);
     }
 
+    /// Whether the fsync after the write in hand ends at `now`, with nothing else done than to
+    /// write, to reply, to fsync and to reply again: nothing came before the write ended, nobody
+    /// else has used the disk, and no timer is due.
+    #[inline(always)]
+    pub fn has_usual_round(&self, now: SimTime, disk: &Disk) -> bool {
+        let Foreseen { at, done, queue, usual, .. } = &self.foreseen;
+        matches!(self.work, Work::Writing { .. })
+            && *done == now
+            && *usual
+            && *queue == disk.busy_until()
+            && !self.has_received(*at)
+            && self.checkpoints.is_empty()
+            && self.config.status_interval.is_some()
+            && self.timer > now
+    }
+
+    /// That round ends, with replay where it was when the write ended and where it is now. Takes
+    /// what came meanwhile; how far WAL is durable.
+    #[inline(always)]
+    pub fn end_usual_round(
+        &mut self,
+        now: SimTime,
+        [at_write, replayed]: [Lsn; 2],
+        files: &mut WalFiles,
+        disk: &mut Disk,
+        out: &mut Out,
+    ) -> Lsn {
+        let Foreseen { at, upto: end, done, .. } = self.foreseen;
+        (self.write, files.written) = (end, end);
+        self.say(at, at_write, false, out);
+        disk.fsync_until(done);
+        (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
+        (self.flush, files.flushed) = (end, end);
+        self.say(now, replayed, false, out);
+        self.reply_if_forced(now, replayed, out);
+        match self.has_received(now) {
+            true => self.take_all(now, now, replayed, files, disk, out),
+            false => self.wait(),
+        }
+        end
+    }
+
     /// Tells in advance which fsync follows the write in hand.
     #[inline(always)]
     fn foresee(&mut self, end: Lsn, files: &WalFiles, disk: &Disk) {
@@ -69,7 +121,11 @@ impl WalReceiver {
             true => disk.fsync_done(self.busy_until, upto.since(self.flush)),
             false => self.busy_until,
         };
-        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue: disk.busy_until() };
+        let fills_none = upto == end && end.segment_start(files.size) <= self.flush;
+        let has_file = end > files.written && end.previous_segment(files.size) <= files.newest;
+        let usual = done > self.busy_until && fills_none && has_file && files.flushed <= end;
+        let queue = disk.busy_until();
+        self.foreseen = Foreseen { at: self.busy_until, upto, done, queue, usual };
     }
 
     /// The volume has changed its pace. How that moves the fsync in hand; one that will follow the
@@ -123,10 +179,8 @@ impl WalReceiver {
         let completed = self.write.segment_start(files.size);
         if completed > self.flush {
             self.fsync(now, completed, disk);
-        } else if self.has_received(now) {
-            self.go_on(now, replayed, files, disk, out);
         } else {
-            self.flush_and_reply(now, replayed, disk, out);
+            self.go_on(now, replayed, files, disk, out);
         }
     }
 
@@ -144,6 +198,7 @@ impl WalReceiver {
             self.fsync(now, self.write, disk);
         } else {
             self.reply_if_forced(now, replayed, out);
+            self.wait();
         }
     }
 
@@ -187,10 +242,11 @@ impl WalReceiver {
             Work::Writing { end } => Some(end),
             Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => None,
         };
-        let inbox = std::mem::take(&mut self.inbox).into_iter();
-        let ends = inbox.filter_map(|received| match received {
-            Received::Wal { end, .. } => Some(end),
-            Received::Ping | Received::End(_) => None,
+        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
+        let arrived: Vec<Parcel> = self.inbox.drain(..arrived).collect();
+        let ends = arrived.into_iter().filter_map(|parcel| match parcel.message.body {
+            Body::XLogData { end, .. } => Some(end),
+            _ => None,
         });
         // It ends in any case; what there is no room for is not written.
         let _ = writing.into_iter().chain(ends).try_for_each(|end| self.written(end, files));

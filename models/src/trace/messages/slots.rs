@@ -110,7 +110,8 @@ impl Lines<'_, '_> {
     /// An operator's session was told that it cannot have what it asked for.
     pub(super) fn command_refused(&mut self, server: ServerId, why: Refused) {
         let (text, hint) = match why {
-            Refused::NotRunning => return,
+            // Nothing was called: the query has no row.
+            Refused::NotRunning | Refused::NobodyWaits { .. } => return,
             Refused::RecoveryInProgress => (
                 "recovery is in progress".to_owned(),
                 Some("WAL control functions cannot be executed during recovery.".to_owned()),

@@ -1,0 +1,138 @@
+//! `walden new`: a scenario to start from, as a file of one's own.
+//!
+//! Either the starter, which says what it could say, or a scenario of the catalogue with the
+//! files that it reads. Nothing that is there is written over.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use scenarios::catalog::{self, CatalogEntry};
+
+use crate::errors::{Failure, Origin};
+use crate::exit::Exit;
+use crate::screen::quoted;
+use crate::terminal::{ColorChoice, Terminal};
+
+/// What a new scenario is unless it comes from the catalogue.
+const STARTER: &str = include_str!("starter.toml");
+
+/// `--help` closes with these.
+const EXAMPLES: &str = "\
+Examples:
+  walden new outage
+      writes outage.toml, which runs as it is: `walden run outage.toml`
+  walden new --from slots/disk_full
+      writes disk_full.toml, a copy of the catalogue's, to change
+  walden new --stdout | less
+      writes nothing";
+
+/// Write a scenario to start from.
+///
+/// It runs as it is, and says in comments what else it could say. A file that is there already
+/// is left as it is.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct NewArgs {
+    /// The file, with or without .toml; `-` is standard output.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Copy a scenario of the catalogue, and the files it reads.
+    #[arg(long, value_name = "SCENARIO")]
+    pub from: Option<String>,
+    /// Print it instead of writing a file.
+    #[arg(long, conflicts_with = "name")]
+    pub stdout: bool,
+}
+
+/// Does it.
+pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
+    let entry = args.from.as_deref().map(find).transpose()?;
+    let text = entry.map_or(STARTER, |entry| entry.text);
+    let mut terminal = Terminal::new(color);
+    if args.stdout || args.name.as_deref() == Some("-") {
+        for line in text.lines() {
+            terminal.line(line);
+        }
+        terminal.finish()?;
+        return Ok(Exit::Met);
+    }
+    let path = path(args, entry)?;
+    let mut files = vec![(path.clone(), text.to_owned())];
+    for (file, text) in beside(entry)? {
+        files.push((path.with_file_name(file), text));
+    }
+    for (path, text) in &files {
+        let same = fs::read_to_string(path).is_ok_and(|there| there == *text);
+        if path.symlink_metadata().is_ok() && !(same && *path != files[0].0) {
+            return Err(Failure::Exists { path: path.display().to_string() });
+        }
+    }
+    for (path, text) in &files {
+        write(path, text)?;
+        terminal.line(format!("wrote {}", path.display()));
+    }
+    let name = quoted(&path.display().to_string());
+    terminal.line(format!("run    walden run {name}"));
+    terminal.line(format!("check  walden check {name}"));
+    terminal.finish()?;
+    Ok(Exit::Met)
+}
+
+fn find(name: &str) -> Result<&'static CatalogEntry, Failure> {
+    catalog::find(name).ok_or_else(|| Failure::NotInCatalogue {
+        name: name.to_owned(),
+        nearest: catalog::nearest_name(name).map(str::to_owned),
+    })
+}
+
+/// Where it is written.
+fn path(args: &NewArgs, entry: Option<&CatalogEntry>) -> Result<PathBuf, Failure> {
+    let name = match (&args.name, entry) {
+        (Some(name), None) if catalog::find(name).is_some() => {
+            let message = format!(
+                "{name} is in the catalogue: `walden new --from {name}` copies it, `walden run \
+                 {name}` plays it"
+            );
+            return Err(Failure::Usage { message });
+        }
+        (Some(name), _) => name.as_str(),
+        (None, Some(entry)) => entry.name.rsplit('/').next().unwrap_or(entry.name),
+        (None, None) => "scenario",
+    };
+    let path = Path::new(name);
+    match path.file_name().and_then(|file| file.to_str()) {
+        Some(file) if !name.ends_with('/') => {
+            let toml =
+                if file.ends_with(".toml") { file.to_owned() } else { format!("{file}.toml") };
+            Ok(path.with_file_name(toml))
+        }
+        Some(_) | None => Err(Failure::Usage { message: format!("`{name}` is no name of a file") }),
+    }
+}
+
+/// The files that a scenario of the catalogue reads.
+fn beside(entry: Option<&CatalogEntry>) -> Result<Vec<(String, String)>, Failure> {
+    let Some(entry) = entry else { return Ok(Vec::new()) };
+    let file = entry
+        .parse()
+        .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
+    Ok(file.files().iter().map(|(path, text)| (path.clone(), text.clone())).collect())
+}
+
+/// Makes a file, and the folders above it; one that has the same text is good as it is.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let told = |error: io::Error| Failure::NotMade {
+        path: path.display().to_string(),
+        why: error.to_string(),
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(told)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map_err(told),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(told(error)),
+    }
+}

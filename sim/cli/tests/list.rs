@@ -1,0 +1,49 @@
+//! `walden list` from end to end: everything there is, some of it, and what there is not.
+
+mod common;
+
+use common::Room;
+
+#[test]
+fn a_name_narrows_every_list() {
+    let room = Room::new("list-names");
+    let all = |what: &str| room.run(&["list", what]).ends(0).out;
+    for (what, name, other) in [
+        ("scenarios", "disk_full", "five_levels"),
+        ("faults", "crash", "link_cut"),
+        ("actions", "slot_create", "switch_wal"),
+        ("presets", "nvme", "hdd"),
+        ("metrics", "commits.lost", "latency_ms"),
+        ("settings", "wal_keep_size", "fsync"),
+        ("findings", "WAL005", "SLT001"),
+    ] {
+        assert!(all(what).contains(name) && all(what).contains(other), "{what}");
+        let done = room.run(&["list", what, name]).ends(0).says(name);
+        assert!(!done.out.contains(other), "{what} {name}: {}", done.out);
+    }
+    room.run(&["list", "findings", "wal005"]).ends(0).says("WAL005 warning");
+    room.run(&["list", "faults", "earthquake"]).ends(2).complains("none of the faults");
+    room.run(&["list", "fault"]).ends(2).complains("'faults'");
+}
+
+#[test]
+fn settings_say_their_default_and_since_when() {
+    let room = Room::new("list-settings");
+    let done = room.run(&["list", "settings"]).ends(0);
+    done.says("Default: 1GB. Needs a reload.")
+        .says("64 segments by default")
+        .says("Default: 0.9. Needs a reload.")
+        .says("-1: any amount")
+        .says("Since PostgreSQL 18.")
+        .says("further settings are accepted and change nothing");
+}
+
+#[test]
+fn what_is_left_out_comes_from_the_code_itself() {
+    let room = Room::new("list-not-modelled");
+    let done = room.run(&["list", "--not-modelled"]).ends(0);
+    done.says("fault clock_skew")
+        .says("setting recovery_target_lsn")
+        .says("models/src/postgres/slot.rs\n    Logical and temporary slots");
+    room.run(&["list", "faults", "--not-modelled"]).ends(2);
+}
