@@ -7,6 +7,8 @@
 //! waits for its answer, thinks, and starts again. *WAL only* makes WAL in steps without anybody
 //! waiting, and *bulk* is one long transaction.
 //!
+//! A loop may be told to make so many transactions and no more.
+//!
 //! The n-th transaction of a workload draws the same numbers in every variant of a scenario.
 //!
 //! Full-page images follow PostgreSQL's rule as urns: of the pages of a set, some have not been
@@ -34,6 +36,8 @@ pub struct ClientsConfig {
     pub pages: Vec<PageSet>,
     /// Backend time of a transaction before it inserts its commit record (nanoseconds).
     pub service: Quantiles,
+    /// So many transactions and no more, of an open or a closed loop.
+    pub transactions: Option<u64>,
     /// End of the run: nothing starts at or after it.
     pub end: SimTime,
 }
@@ -166,6 +170,8 @@ pub struct Clients {
     line: VecDeque<(SimTime, SimTime, u32)>,
     /// Transactions started so far.
     started: u64,
+    /// Transactions of a closed loop that may still be begun.
+    left: u64,
     /// WAL of the profile handed out so far, and the step it belongs to.
     step: u64,
     /// Bursts that are over.
@@ -203,11 +209,13 @@ impl Clients {
             queue: BinaryHeap::new(),
             line: VecDeque::new(),
             started: 0,
+            left: config.transactions.unwrap_or(u64::MAX),
             step: 0,
             burst: 0,
             next: SimTime::NEVER,
             config,
         };
+        clients.end_after_the_last();
         clients.begin();
         clients
     }
@@ -320,6 +328,25 @@ impl Clients {
         }
     }
 
+    /// An open loop with so many transactions ends with the start of the last of them: its starts
+    /// depend on nothing, so they are known beforehand.
+    fn end_after_the_last(&mut self) {
+        let (Load::Open { gap, poisson }, Some(most)) =
+            (&self.config.load, self.config.transactions)
+        else {
+            return;
+        };
+        let mut arrivals = self.arrivals;
+        let mut last = SimTime::ZERO;
+        for _ in 0..most {
+            last += gap_after(&mut arrivals, *gap, *poisson);
+            if last >= self.config.end {
+                return;
+            }
+        }
+        self.config.end = last + Duration(1);
+    }
+
     fn begin(&mut self) {
         match self.config.load {
             Load::Open { gap, poisson } => self.start = SimTime::ZERO + self.gap(gap, poisson),
@@ -399,9 +426,10 @@ impl Clients {
     }
 
     fn start_client(&mut self, start: SimTime, client: u32) {
-        if start >= self.config.end {
+        if start >= self.config.end || self.left == 0 {
             return;
         }
+        self.left -= 1;
         if self.in_order {
             let insert = start + self.fixed_service;
             self.line.push_back((insert, start, client));
@@ -545,7 +573,8 @@ mod tests {
 
     fn config(load: Load, service: Quantiles) -> ClientsConfig {
         let records = Quantiles::constant(100);
-        ClientsConfig { load, records, pages: Vec::new(), service, end: SimTime(10_000_000_000) }
+        let end = SimTime(10_000_000_000);
+        ClientsConfig { load, records, pages: Vec::new(), service, transactions: None, end }
     }
 
     #[test]
@@ -561,6 +590,32 @@ mod tests {
             }
             assert!((99_000..101_000).contains(&clients.started()), "{}", clients.started());
         }
+    }
+
+    #[test]
+    fn so_many_transactions_and_no_more() {
+        for (poisson, service) in [
+            (true, Quantiles::constant(40_000)),
+            (false, Quantiles::constant(0)),
+            (true, Quantiles::uniform(0, 5_000_000)),
+        ] {
+            let load = Load::Open { gap: Duration::us(100), poisson };
+            let config = ClientsConfig { transactions: Some(100), ..config(load, service) };
+            let mut clients = Clients::new(config, true, 7, "w");
+            while clients.next_insert() != SimTime::NEVER {
+                clients.take();
+            }
+            assert_eq!(clients.started(), 100);
+        }
+        let load = Load::Closed { clients: 2, think: Quantiles::constant(1_000) };
+        let config = config(load, Quantiles::constant(500));
+        let config = ClientsConfig { transactions: Some(3), ..config };
+        let mut clients = Clients::new(config, true, 7, "w");
+        while clients.next_insert() != SimTime::NEVER {
+            let arrival = clients.take();
+            clients.answered(arrival.at, arrival.client);
+        }
+        assert_eq!(clients.started(), 3);
     }
 
     #[test]

@@ -257,11 +257,6 @@ impl Link {
         updates: &[Update],
         mut loud: impl FnMut(&Update) -> bool,
     ) {
-        if updates.iter().any(|update| update.reply_requested) {
-            // Somebody has to answer when it arrives.
-            self.wake_for_quiet(flow);
-            return self.send_all(flow, updates, loud);
-        }
         if self.flows[flow].blocked() {
             return self.send_all(flow, updates, loud);
         }
@@ -281,13 +276,14 @@ impl Link {
         self.next = self.next.min(flow.updates.next_loud());
     }
 
-    /// The same when all of them wake it, as any message does.
+    /// The same when all of them wake it, as any message does. What is quiet goes before them.
     pub fn send_all(
         &mut self,
         flow: usize,
         updates: &[Update],
         mut see: impl FnMut(&Update) -> bool,
     ) {
+        self.wake_for_quiet(flow);
         for update in updates {
             see(update);
             self.send(update.at, flow, &update.message());
@@ -371,8 +367,10 @@ impl Link {
     /// What is quiet and under way shall wake its receiver after all.
     fn wake_for_quiet(&mut self, flow: usize) {
         let updates = self.flows[flow].updates.take_all();
-        self.flows[flow].is_under_way(updates.into_iter().map(Parcel::from));
-        self.schedule();
+        if !updates.is_empty() {
+            self.flows[flow].is_under_way(updates.into_iter().map(Parcel::from));
+            self.schedule();
+        }
     }
 
     /// The receiver has taken `bytes` of XLogData from its socket buffer. True if the sender waits

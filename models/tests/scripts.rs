@@ -649,6 +649,7 @@ fn clients_config(
         records: Quantiles::constant(records.0),
         pages: pages.into_iter().collect(),
         service: Quantiles::constant(service.0),
+        transactions: None,
         end: SimTime::ZERO + Duration::s(3600),
     })
 }

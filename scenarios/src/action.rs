@@ -4,6 +4,7 @@
 //! moment; the deeds of a `[[step]]` follow each other, each when the one before has ended.
 
 use models::postgres::command::{Interrupt, StopMode};
+use models::postgres::statement::Statement;
 use models::units::{Bytes, Duration, Lsn};
 
 use crate::scenario::{Scenario, ServerIndex};
@@ -67,8 +68,19 @@ pub enum Deed {
     Restart(ServerIndex, StopMode),
     /// Writes down what views show.
     Observe(ServerIndex, Vec<View>),
+    /// Sends a statement in a session of its own.
+    Statement(ServerIndex, Statement),
     /// Goes on when this holds.
     Wait(ServerIndex, Condition),
+    /// Goes on when a session there sees so many rows, and notes how many.
+    WaitRows {
+        /// Where.
+        server: ServerIndex,
+        /// Index into [`crate::scenario::Scenario::workloads`].
+        workload: u16,
+        /// How many.
+        at_least: u64,
+    },
     /// Lets time pass.
     Sleep(Duration),
 }
@@ -202,7 +214,8 @@ impl Deed {
             Deed::Start(_) => "start",
             Deed::Restart(..) => "restart",
             Deed::Observe(..) => "observe",
-            Deed::Wait(..) => "wait",
+            Deed::Statement(..) => "statement",
+            Deed::Wait(..) | Deed::WaitRows { .. } => "wait",
             Deed::Sleep(_) => "sleep",
         }
     }
@@ -222,6 +235,8 @@ impl Deed {
             | Deed::Start(server)
             | Deed::Restart(server, _)
             | Deed::Observe(server, _)
+            | Deed::Statement(server, _)
+            | Deed::WaitRows { server, .. }
             | Deed::Wait(server, _) => Some(*server),
             Deed::Sleep(_) => None,
         }
@@ -229,6 +244,11 @@ impl Deed {
 }
 
 impl Scenario {
+    /// The table of a workload, by its index.
+    fn table(&self, workload: u16) -> &str {
+        self.workloads.get(usize::from(workload)).map_or("", |workload| &workload.name)
+    }
+
     /// A deed in few words, such as `write 48MB`; the server it is done to goes without saying.
     pub fn describe(&self, deed: &Deed) -> String {
         let name = deed.name();
@@ -248,7 +268,7 @@ impl Scenario {
                 format!("{name} {}", slot(index))
             }
             Deed::Interrupt { workload, nth, .. } => {
-                let whose = self.workloads.get(*workload).map_or("", |w| w.name.as_str());
+                let whose = self.workloads.get(*workload).map_or("", |w| &w.name);
                 match nth {
                     None => format!("{name} of {whose}"),
                     Some(nth) => format!("{name} of {whose}, number {nth}"),
@@ -261,6 +281,13 @@ impl Scenario {
             Deed::Observe(_, views) => {
                 let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
                 format!("{name} {}", names.join(", "))
+            }
+            Deed::Statement(_, statement) => {
+                let table = statement.workload().map_or("", |w| self.table(w));
+                format!("{name} {}", statement.sql(table))
+            }
+            Deed::WaitRows { workload, at_least, .. } => {
+                format!("{name} until {at_least} rows of {}", self.table(*workload))
             }
             Deed::Wait(_, condition) => format!("{name} until {}", condition.name()),
             Deed::Sleep(time) => format!("{name} {time}"),

@@ -35,6 +35,10 @@ macro_rules! beside {
 static SCENARIOS: &[CatalogEntry] = &[
     entry!("basics/one_standby"),
     entry!("basics/from_production"),
+    entry!("basics/rows_arrive"),
+    entry!("basics/ten_thousand_inserts"),
+    entry!("basics/standby_is_read_only"),
+    entry!("basics/two_roles"),
     entry!("sync/five_levels"),
     entry!("sync/first_and_any"),
     entry!("sync/cancelled_wait"),

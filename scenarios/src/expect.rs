@@ -49,7 +49,7 @@ const ROLES: &[&str] = &["primary", "standby", "down"];
 const SYNC_STATES: &[&str] = &["async", "potential", "sync", "quorum"];
 const WAL_STATUS: &[&str] = &["reserved", "extended", "unreserved", "lost"];
 
-/// Every metric; `X` stands for a name. The keys of `summary.json`.
+/// Every metric; `X` stands for a name, `Y` for a workload's. The keys of `summary.json`.
 pub static METRICS: &[(&str, Unit)] = &[
     ("simulated_seconds", Unit::Seconds),
     ("events", Unit::Number),
@@ -74,6 +74,7 @@ pub static METRICS: &[(&str, Unit)] = &[
     ("servers.X.pg_wal_bytes.end", Unit::Bytes),
     ("servers.X.checkpoints", Unit::Number),
     ("servers.X.downtime_seconds", Unit::Seconds),
+    ("servers.X.rows.Y", Unit::Number),
     ("standbys.X.upstream", Unit::Word(&[])),
     ("standbys.X.connected", Unit::Bool),
     ("standbys.X.lost", Unit::Bool),
@@ -99,15 +100,19 @@ pub static METRICS: &[(&str, Unit)] = &[
     ("failovers.X.timeline", Unit::Number),
     ("failovers.X.lost_commits", Unit::Number),
     ("failovers.X.downtime_seconds", Unit::Seconds),
+    ("statements.X.at_seconds", Unit::Seconds),
+    ("statements.X.value", Unit::Word(&["t", "f"])),
+    ("statements.X.count", Unit::Number),
+    ("statements.X.sqlstate", Unit::Word(&[])),
     ("laws.X.held", Unit::Bool),
     ("laws.X.violations", Unit::Number),
 ];
 
 /// Lists whose entries are addressed by name.
-const LISTS: [&str; 5] = ["servers", "standbys", "slots", "failovers", "laws"];
+const LISTS: [&str; 6] = ["servers", "standbys", "slots", "failovers", "laws", "statements"];
 
 /// What a path may begin with.
-const TOPS: [&str; 11] = [
+const TOPS: [&str; 12] = [
     "commits",
     "latency_ms",
     "tps",
@@ -119,6 +124,7 @@ const TOPS: [&str; 11] = [
     "simulated_seconds",
     "events",
     "digest",
+    "statements",
 ];
 
 /// How two values are compared.
@@ -171,9 +177,10 @@ impl Expectation {
 /// The unit of a path; `None` if no summary has it.
 pub fn unit(metric: &str) -> Option<Unit> {
     let general = match metric.split_once('.') {
-        Some((list, rest)) if LISTS.contains(&list) => {
-            format!("{list}.X.{}", rest.split_once('.')?.1)
-        }
+        Some((list, rest)) if LISTS.contains(&list) => match rest.split_once('.')?.1 {
+            rows if list == "servers" && rows.starts_with("rows.") => "servers.X.rows.Y".to_owned(),
+            field => format!("{list}.X.{field}"),
+        },
         _ => metric.to_owned(),
     };
     METRICS.iter().find(|(name, _)| *name == general).map(|(_, unit)| *unit)
@@ -453,6 +460,11 @@ fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, Str
                 Err((format!("`{shown}` is no slot"), help.to_owned()))
             }
         },
+        "statements" if name.is_empty() || name == "0" => {
+            let help = "a statement is addressed by its number, from 1, or by the name of its \
+                        [action.X]: 'statements.1.sqlstate'";
+            Err((format!("`{shown}` is no statement"), help.to_owned()))
+        }
         "failovers" if !name.parse::<u32>().is_ok_and(|n| n > 0) => {
             let help = "failovers are addressed by number, from 1: 'failovers.1.lost_commits'";
             Err((format!("`{shown}` is no failover"), help.to_owned()))
@@ -465,6 +477,7 @@ fn check_name(list: &str, name: &str, all: Names<'_>) -> Result<(), (String, Str
 mod tests {
     use models::trace::summary::{
         Commits, FailoverSummary, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary,
+        StatementSummary,
     };
     use models::units::TimelineId;
 
@@ -503,6 +516,17 @@ mod tests {
             pg_wal_bytes: MaxEnd { max: 80 << 20, end: 80 << 20 },
             checkpoints: 2,
             downtime_seconds: 0.0,
+            rows: [("orders".to_owned(), 100)].into(),
+        };
+        let statement = StatementSummary {
+            name: "count".to_owned(),
+            server: "pg1".to_owned(),
+            at_seconds: 1.5,
+            sql: "select count(*) from orders".to_owned(),
+            value: Some("t"),
+            count: Some(100),
+            sqlstate: Some("00000"),
+            message: None,
         };
         let failover = FailoverSummary {
             at_seconds: 3.0,
@@ -519,6 +543,7 @@ mod tests {
             standbys: vec![standby],
             slots: vec![slot],
             failovers: vec![failover],
+            statements: vec![statement],
             ..Summary::default()
         }
     }
@@ -548,6 +573,10 @@ mod tests {
             ("slots.pg1/standby_slot.safe_wal_size", "< 0", true, "-16MB"),
             ("failovers.1.lost_commits", "== 7", true, "7"),
             ("failovers.1.to", "== pg2", true, "pg2"),
+            ("servers.pg1.rows.orders", ">= 100", true, "100"),
+            ("statements.1.count", "< 100", false, "100"),
+            ("statements.count.at_seconds", "< 2s", true, "1.5s"),
+            ("statements.1.sqlstate", "== 00000", true, "00000"),
         ] {
             assert!(unit(metric).is_some(), "{metric}");
             assert_eq!(judge(metric, wanted), (met, measured.to_owned()), "{metric} {wanted}");
@@ -584,6 +613,7 @@ mod tests {
                 "servers" => "pg1",
                 "slots" => "pg1/standby_slot",
                 "failovers" => "1",
+                "statements" => "count",
                 // The laws are named by the simulator, and a slot's position may be absent.
                 _ if list == "laws" => continue,
                 _ => "",
@@ -591,7 +621,7 @@ mod tests {
             if *metric == "slots.X.restart_lsn" {
                 continue;
             }
-            let path = metric.replace(".X.", &format!(".{name}."));
+            let path = metric.replace(".X.", &format!(".{name}.")).replace(".Y", ".orders");
             assert!(look_up(&value, &path).is_some(), "{path}");
         }
     }

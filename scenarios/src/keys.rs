@@ -278,6 +278,18 @@ pub static WORKLOAD: Section = Section {
             "What its commits wait for.",
         ),
         key("service", Shape::TimeQuantiles, "40us", "Backend time of a transaction."),
+        key(
+            "transactions",
+            Shape::Count(1, 10_000_000),
+            "",
+            "Open and closed loops: so many transactions and no more.",
+        ),
+        key(
+            "rows",
+            Shape::Count(1, 1_000_000_000),
+            "1",
+            "Rows that a transaction adds to the table of the workload's name.",
+        ),
     ],
     not_built: &[("server", "workloads run against the primary")],
 };

@@ -97,7 +97,8 @@ fn shape(shape: Shape) -> Schema {
         Shape::Views => json_schema!({ "type": "array", "items": { "enum": VIEWS } }),
         Shape::Condition => {
             let words: Vec<&str> = CONDITIONS.iter().map(|(word, _)| *word).collect();
-            pattern(&format!("^ *[A-Za-z0-9_-]+ +({}) *$", words.join("|")))
+            let rows = "rows +[A-Za-z0-9_-]+ +>= +[0-9]+";
+            pattern(&format!("^ *[A-Za-z0-9_-]+ +({}|{rows}) *$", words.join("|")))
         }
     }
 }

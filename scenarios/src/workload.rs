@@ -19,6 +19,10 @@ pub struct Workload {
     pub synchronous_commit: Option<SynchronousCommit>,
     /// Backend time of a transaction before its commit (nanoseconds).
     pub service: Quantiles,
+    /// So many transactions of an open or closed loop, and no more.
+    pub transactions: Option<u64>,
+    /// Rows that a transaction adds to the table of the workload's name.
+    pub rows: u64,
 }
 
 /// When transactions come.

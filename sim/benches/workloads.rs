@@ -123,6 +123,8 @@ fn commits(gap: Duration) -> Workload {
         wal: TransactionWal { records, pages: Vec::new() },
         synchronous_commit: None,
         service: Quantiles::constant(0),
+        transactions: None,
+        rows: 1,
     }
 }
 
@@ -139,6 +141,8 @@ fn month(duration: Duration) -> Scenario {
         wal: TransactionWal { records: Quantiles::constant(0), pages: Vec::new() },
         synchronous_commit: None,
         service: Quantiles::constant(0),
+        transactions: None,
+        rows: 1,
     };
     let mut scenario = cluster("R4", workload);
     scenario.servers[0].settings = settings(&[

@@ -65,8 +65,8 @@ pub struct Commits {
     remote: [Queue; 3],
     /// Those that wait for standbys although their clients are gone, in no order.
     abandoned: Vec<(WaitMode, Waiting)>,
-    /// Ends of commits that were answered before they were durable.
-    unflushed: VecDeque<UsableBytes>,
+    /// Ends of commits that were answered before they were durable, and their workloads.
+    unflushed: VecDeque<(UsableBytes, u16)>,
 }
 
 /// Commits that wait for one kind of position, in WAL order.
@@ -118,8 +118,8 @@ impl Commits {
     }
 
     /// A commit was answered although its record is not durable.
-    pub fn answered_early(&mut self, end: UsableBytes) {
-        self.unflushed.push_back(end);
+    pub fn answered_early(&mut self, end: UsableBytes, workload: u16) {
+        self.unflushed.push_back((end, workload));
     }
 
     /// Everything up to `flushed` is durable here.
@@ -127,7 +127,7 @@ impl Commits {
         if !self.local.waiting.is_empty() {
             self.local.release(now, flushed, out);
         }
-        while self.unflushed.front().is_some_and(|&end| end <= flushed) {
+        while self.unflushed.front().is_some_and(|&(end, _)| end <= flushed) {
             self.unflushed.pop_front();
         }
     }
@@ -151,6 +151,29 @@ impl Commits {
         self.local.released = 0;
         self.local.waiting.sort_by_key(|waiting| waiting.end);
         self.abandoned.clear();
+    }
+
+    /// Commits that end behind `end` and are not over, with their workloads, in WAL order; those
+    /// that were answered before they were durable are among them.
+    pub fn after(&self, end: UsableBytes) -> Vec<(u16, UsableBytes)> {
+        let mut all: Vec<(u16, UsableBytes)> = Vec::new();
+        for queue in [&self.local].into_iter().chain(&self.remote) {
+            let newest = queue.live().iter().rev().take_while(|waiting| waiting.end > end);
+            all.extend(newest.map(|waiting| (waiting.session.workload, waiting.end)));
+        }
+        let newest = self.unflushed.iter().rev().take_while(|(at, _)| *at > end);
+        all.extend(newest.map(|&(at, workload)| (workload, at)));
+        all.sort_by_key(|(_, at)| *at);
+        all
+    }
+
+    /// Commits of a workload that nobody sees: their clients wait, or did.
+    pub fn unseen(&self, workload: u16) -> u64 {
+        let queues = [&self.local].into_iter().chain(&self.remote);
+        let waiting = queues.flat_map(|queue| queue.live());
+        let abandoned = self.abandoned.iter().map(|(_, waiting)| waiting);
+        let all = waiting.chain(abandoned);
+        all.filter(|waiting| waiting.session.workload == workload).count() as u64
     }
 
     /// Sessions whose commits are durable here and wait for standbys, in WAL order.
@@ -241,7 +264,7 @@ impl Commits {
             *queue = Queue::default();
         }
         self.abandoned.clear();
-        toll.lost = self.unflushed.iter().filter(|&&end| end > survived).count() as u64;
+        toll.lost = self.unflushed.iter().filter(|&&(end, _)| end > survived).count() as u64;
         self.unflushed.clear();
         toll
     }

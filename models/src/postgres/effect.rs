@@ -65,6 +65,8 @@ pub struct Out {
     pub wal: Vec<(ServerId, Message)>,
     /// Status updates to the upstream, in order. They leave before the effects.
     pub updates: Vec<Update>,
+    /// One of them asks for an answer.
+    pub asks: bool,
     /// What was read from the upstream, in order.
     pub reads: Vec<Read>,
     /// Effects in order.

@@ -13,6 +13,7 @@ pub mod server;
 pub mod slot;
 pub mod standby;
 pub mod startup;
+pub mod statement;
 pub mod syncrep;
 pub mod views;
 pub mod wal;

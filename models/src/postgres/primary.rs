@@ -292,7 +292,7 @@ impl Primary {
         let end = self.wal.insert(record::COMMIT);
         if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
-            self.commits.answered_early(end);
+            self.commits.answered_early(end, session.workload);
             self.stages.answered_early(session.workload, at.since(start));
             self.walwriter.asynchronous_commit(at, self.wal.unflushed());
             out.answers.give(at, &[Waiting { end, start, session }]);

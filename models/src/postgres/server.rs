@@ -237,6 +237,11 @@ impl Server {
             }
     }
 
+    /// Whether a primary's sessions are let in: not before the checkpoint at the end of recovery.
+    pub fn is_open(&self) -> bool {
+        self.gate == Gate::Open
+    }
+
     /// The primary it runs as, if it does and is not frozen.
     pub fn primary(&self) -> Option<&Primary> {
         match &self.state {

@@ -51,6 +51,8 @@ pub struct Standby {
     last_complaint: Lsn,
     /// Nobody waits for the end of a write or of a piece of replay.
     quiet: bool,
+    /// `hot_standby`.
+    hot_standby: bool,
     /// `idle_replication_slot_timeout`.
     idle_slot_timeout: Option<Duration>,
 }
@@ -89,6 +91,7 @@ impl Standby {
             lost: false,
             last_complaint: Lsn::INVALID,
             quiet: false,
+            hot_standby: settings.hot_standby,
             idle_slot_timeout: settings.idle_replication_slot_timeout,
         }
     }
@@ -145,7 +148,7 @@ impl Standby {
         self.receiver.disk_changed(moved, &host.files, &host.disk);
     }
 
-    /// Whether it accepts read-only connections.
+    /// Whether it is consistent, and accepts read-only connections unless `hot_standby` is off.
     pub fn is_ready(&self) -> bool {
         self.ready
     }
@@ -305,7 +308,10 @@ impl Standby {
         let replayed = self.startup.replayed();
         if !self.ready && replayed >= self.consistent_at {
             self.ready = true;
-            out.fact(What::ReadyReadOnly { at: replayed });
+            out.fact(match self.hot_standby {
+                true => What::ReadyReadOnly { at: replayed },
+                false => What::Consistent { at: replayed },
+            });
         }
         self.note_checkpoint();
         if !self.receiver.is_streaming() {

@@ -555,6 +555,7 @@ impl WalReceiver {
         let (write, flush) = (self.write, self.flush);
         self.replied = (write, flush);
         self.replied_at = now;
+        out.asks |= ping;
         out.updates.push(Update {
             at: now,
             connection: self.connection,

@@ -8,6 +8,7 @@ use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal
 use super::messages::{Level, Words};
 use crate::postgres::backend::Session;
 use crate::postgres::command::{Interrupt, Refused, StopMode};
+use crate::postgres::statement::{Answer, Statement};
 use crate::units::Bytes;
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
@@ -84,7 +85,8 @@ impl Words<'_> {
             | What::RecoveryDone { .. }
             | What::Ready
             | What::StandbyMode { .. }
-            | What::ReadyReadOnly { .. } => lived(fact.what),
+            | What::ReadyReadOnly { .. }
+            | What::Consistent { .. } => lived(fact.what),
             What::StreamingStarted { .. }
             | What::StreamTerminated { .. }
             | What::ConnectFailed { .. }
@@ -120,6 +122,7 @@ impl Words<'_> {
             | What::ActionEnded { .. }
             | What::CommandRefused { .. } => self.operated(fact.what),
             What::WaitInterrupted { how, session } => self.interrupted(how, session),
+            What::Statement { statement, answer } => self.asked(statement, answer),
             What::QueueFull { limit } => {
                 format!("a queue is full at {limit}; what comes now is turned away")
             }
@@ -140,6 +143,18 @@ impl Words<'_> {
             Interrupt::Disconnect => {
                 format!("a client of {whose} is gone; its session waits for standbys as before")
             }
+        }
+    }
+
+    /// A statement and its answer.
+    fn asked(&self, statement: Statement, answer: Answer) -> String {
+        let table = statement.workload().map_or("", |workload| self.workload(workload));
+        let sql = statement.sql(table);
+        match answer {
+            Answer::Bool(yes) => format!("{sql}: {}", if yes { "t" } else { "f" }),
+            Answer::Count(rows) => format!("{sql}: {rows}"),
+            Answer::Done => format!("{sql}: done"),
+            Answer::Failed(why) => format!("{sql}: {}", why.message(self.run().pg_version).0),
         }
     }
 
@@ -286,6 +301,9 @@ fn lived(what: What) -> String {
         What::StandbyMode { redo } => format!("enters standby mode, replaying from {redo}"),
         What::ReadyReadOnly { at } => {
             format!("consistent at {at}; accepts read-only connections")
+        }
+        What::Consistent { at } => {
+            format!("consistent at {at}; accepts no connections, since hot_standby is off")
         }
         other => unreachable!("{other:?} is not about a server's life"),
     }

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::postgres::backend::Session;
 use crate::postgres::command::{Interrupt, Refused, SlotName, StopMode};
 use crate::postgres::slot::Invalidation;
+use crate::postgres::statement::{Answer, Statement};
 use crate::units::{Bytes, Duration, Lsn, SimTime, TimelineId, WalSegment};
 
 /// A server of the run: an index into [`super::Run::servers`].
@@ -291,6 +292,11 @@ pub enum What {
         /// Where it became consistent.
         at: Lsn,
     },
+    /// A standby reached a consistent state and takes no connections: `hot_standby = off`.
+    Consistent {
+        /// Where it became consistent.
+        at: Lsn,
+    },
     /// A walreceiver started streaming.
     StreamingStarted {
         /// The server it streams from.
@@ -445,6 +451,13 @@ pub enum What {
         how: Interrupt,
         /// Whose.
         session: Session,
+    },
+    /// Somebody sent a statement.
+    Statement {
+        /// What was sent.
+        statement: Statement,
+        /// What came back.
+        answer: Answer,
     },
     /// An operator began to do something; an index into [`super::Run::actions`].
     ActionBegan {

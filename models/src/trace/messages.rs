@@ -18,6 +18,7 @@
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
 mod checkpoints;
+mod connections;
 mod disk;
 mod sessions;
 mod slots;
@@ -25,7 +26,7 @@ mod slots;
 use std::fmt::Write;
 
 use super::Run;
-use super::fact::{ConnectionEnd, Fact, Refusal, ServerId, What};
+use super::fact::{ConnectionEnd, Fact, ServerId, What};
 use crate::postgres::backend::Session;
 use crate::postgres::command::{SlotName, StopMode};
 use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
@@ -323,6 +324,7 @@ impl Lines<'_, '_> {
             What::WaitInterrupted { how, session } => {
                 self.wait_interrupted(server, how, session);
             }
+            What::Statement { answer, .. } => self.answered(server, answer),
             What::EndOfWal { at } => self.invalid_record(server, at),
             What::CommandRefused { why } => self.command_refused(server, why),
             What::Starting
@@ -330,7 +332,8 @@ impl Lines<'_, '_> {
             | What::RecoveryDone { .. }
             | What::Ready
             | What::StandbyMode { .. }
-            | What::ReadyReadOnly { .. } => self.started(server, fact),
+            | What::ReadyReadOnly { .. }
+            | What::Consistent { .. } => self.started(server, fact),
             What::WasShutDown { .. }
             | What::InterruptedInRecovery
             | What::StopRequested { .. }
@@ -372,6 +375,9 @@ impl Lines<'_, '_> {
             What::StandbyMode { redo } => {
                 self.log(server, Startup, "entering standby mode");
                 self.log(server, Startup, format!("redo starts at {redo}"));
+            }
+            What::Consistent { at } => {
+                self.log(server, Startup, format!("consistent recovery state reached at {at}"));
             }
             What::ReadyReadOnly { at } => {
                 self.log(server, Startup, format!("consistent recovery state reached at {at}"));
@@ -516,91 +522,6 @@ impl Lines<'_, '_> {
         let wanted = if self.major >= 16 { "expected at least" } else { "wanted" };
         let text = format!("invalid record length at {at}: {wanted} 24, got 0");
         self.log(server, Process::Startup, text);
-    }
-
-    fn receiver_ended(&mut self, server: ServerId, why: ConnectionEnd) {
-        let text = match why {
-            ConnectionEnd::NoSpace => {
-                return self.no_space(server, Process::WalReceiver, Level::Fatal);
-            }
-            ConnectionEnd::PeerClosed | ConnectionEnd::PeerTerminated => {
-                "could not receive data from WAL stream: server closed the connection \
-                 unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
-                 while processing the request."
-            }
-            ConnectionEnd::Timeout => "terminating walreceiver due to timeout",
-            ConnectionEnd::Terminated => {
-                "could not send end-of-streaming message to primary: server closed the connection \
-                 unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
-                 while processing the request.\nno COPY in progress"
-            }
-            ConnectionEnd::Shutdown => {
-                "terminating walreceiver process due to administrator command"
-            }
-        };
-        self.add(server, Process::WalReceiver, Level::Fatal, text.to_owned());
-    }
-
-    fn connect_failed(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
-        let host = self.words.name(upstream).to_owned();
-        // libpq says where it tried first from 14 on, and last before.
-        let tried = if self.major >= 14 {
-            format!("connection to server at \"{host}\", port 5432 failed: ")
-        } else {
-            String::new()
-        };
-        let unheard = |error: &str| {
-            if self.major >= 14 {
-                format!(
-                    "{tried}{error}\n\tIs the server running on that host and accepting TCP/IP \
-                     connections?"
-                )
-            } else {
-                format!(
-                    "could not connect to server: {error}\n\tIs the server running on host \
-                     \"{host}\" and accepting\n\tTCP/IP connections on port 5432?"
-                )
-            }
-        };
-        let why = match why {
-            Refusal::ConnectionRefused => unheard("Connection refused"),
-            Refusal::ConnectTimeout => unheard("Connection timed out"),
-            Refusal::StartingUp | Refusal::ShuttingDown => {
-                let does = if why == Refusal::StartingUp { "starting up" } else { "shutting down" };
-                let text = format!("the database system is {does}");
-                self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
-                format!("{tried}FATAL:  {text}")
-            }
-            Refusal::TooManySenders { max } => {
-                let name = if self.major >= 17 { "\"max_wal_senders\"" } else { "max_wal_senders" };
-                let text = format!(
-                    "number of requested standby connections exceeds {name} (currently {max})"
-                );
-                self.add(upstream, Process::WalSender(server), Level::Fatal, text.clone());
-                format!("{tried}FATAL:  {text}")
-            }
-            Refusal::SegmentRemoved { segment } => {
-                let text = format!("requested WAL segment {segment} has already been removed");
-                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
-                let text = format!("could not receive data from WAL stream: ERROR:  {text}");
-                return self.add(server, Process::WalReceiver, Level::Fatal, text);
-            }
-            Refusal::Terminated => {
-                let text = "terminating connection due to administrator command";
-                let text = format!("could not receive data from WAL stream: FATAL:  {text}");
-                return self.add(server, Process::WalReceiver, Level::Fatal, text);
-            }
-            Refusal::SlotActive { .. }
-            | Refusal::NoSuchSlot { .. }
-            | Refusal::SlotInvalid { .. } => return self.slot_refused(server, upstream, why),
-        };
-        let receiver = if self.major >= 18 {
-            format!("streaming replication receiver \"{}\" ", self.words.name(server))
-        } else {
-            String::new()
-        };
-        let text = format!("{receiver}could not connect to the primary server: {why}");
-        self.add(server, Process::WalReceiver, Level::Fatal, text);
     }
 }
 

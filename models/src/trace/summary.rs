@@ -37,6 +37,8 @@ pub struct Summary {
     pub slots: Vec<SlotSummary>,
     /// Every failover, in order.
     pub failovers: Vec<FailoverSummary>,
+    /// What statements were answered, in order; at most 1,000.
+    pub statements: Vec<StatementSummary>,
     /// What the scenario expects, and what was measured.
     pub expectations: Vec<ExpectationSummary>,
     /// The laws that every run is held against.
@@ -104,6 +106,31 @@ pub struct ServerSummary {
     pub checkpoints: u64,
     /// Time during which it accepted no connections.
     pub downtime_seconds: f64,
+    /// Rows of each workload that a session sees at the end; only in runs whose file asks for
+    /// rows, and only where a session can be had.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, u64>,
+}
+
+/// A statement and its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatementSummary {
+    /// The `[action.X]` that sent it; of a `[[step]]` its number among all statements.
+    pub name: String,
+    /// The server.
+    pub server: String,
+    /// When.
+    pub at_seconds: f64,
+    /// As SQL.
+    pub sql: String,
+    /// `t` or `f`; `None` otherwise.
+    pub value: Option<&'static str>,
+    /// Rows; `None` where none were counted.
+    pub count: Option<u64>,
+    /// `00000` if it worked; `None` if no server answered.
+    pub sqlstate: Option<&'static str>,
+    /// Why it failed.
+    pub message: Option<String>,
 }
 
 /// One standby.

@@ -123,6 +123,8 @@ fn matters(what: &What) -> bool {
         | What::ParameterNeedsRestart { .. }
         | What::ReplayPaused { .. }
         | What::ReplayResumed
+        | What::Statement { .. }
+        | What::Consistent { .. }
         | What::WaitInterrupted { .. }
         | What::ActionBegan { .. }
         | What::CommandRefused { .. }

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use std::collections::BTreeMap;
+
 use models::postgres::PgVersion;
 use models::postgres::command::SlotName;
 use models::trace::commit::Stage;
@@ -308,6 +310,7 @@ fn summary(run: &Run, slow: u64) -> Summary {
             .insert("server.pg1.postgresql.synchronous_commit".to_owned(), format!("'{level}'"));
     }
     Summary {
+        statements: Vec::new(),
         name: run.variant.clone(),
         settings,
         digest: format!("{:016x}", run.digest),
@@ -374,6 +377,7 @@ fn servers(run: &Run) -> Vec<ServerSummary> {
             pg_wal_bytes: MaxEnd { max: s.pg_wal_bytes.peak().unwrap_or(0), end: 80 << 20 },
             checkpoints: 2,
             downtime_seconds: if i == 0 { 13.95 } else { 0.0 },
+            rows: BTreeMap::new(),
         })
         .collect()
 }

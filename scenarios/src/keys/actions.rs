@@ -57,7 +57,7 @@ const fn step(name: &'static str, shape: Shape, doc: &'static str) -> ActionEntr
 /// Every kind of action.
 pub static ACTIONS: &[ActionEntry] = &LIST;
 
-const LIST: [ActionEntry; 16] = [
+const LIST: [ActionEntry; 17] = [
     everywhere(
         "checkpoint",
         "server",
@@ -153,7 +153,20 @@ const LIST: [ActionEntry; 16] = [
         &["server"],
         "Writes down what views show, into `observations.jsonl`.",
     ),
-    step("wait", Shape::Condition, "Goes on when that holds."),
+    everywhere(
+        "statement",
+        "sql",
+        Shape::Text,
+        &["server"],
+        "Sends a statement: `select pg_is_in_recovery()`, `select count(*) from W` of the rows \
+         that workload W has added, or on a standby one that writes (`delete from W`).",
+    ),
+    step(
+        "wait",
+        Shape::Condition,
+        "Goes on when that holds; with `'pg2 rows orders >= 100'` when a session there sees so \
+         many rows of a workload.",
+    ),
     step("sleep", Shape::Time, "Lets simulated time pass."),
 ];
 
@@ -224,6 +237,7 @@ pub static ACTION: Section = Section {
             "cancel_backend, terminate_backend, client_disconnect: whose sessions.",
         ),
         NTH,
+        key("sql", Shape::Text, "", "statement: what is sent."),
         key("views", Shape::Views, "", "observe: the views."),
     ],
     not_built: &[],

@@ -4,6 +4,7 @@
 //! its own, in a step's `do` the kind itself is the key.
 
 use models::postgres::command::{Interrupt, StopMode};
+use models::postgres::statement::{Statement, WriteCommand};
 use models::units::{Bytes, Duration};
 
 use super::faults::moment;
@@ -253,6 +254,10 @@ impl<'a> Reader<'a, '_> {
                 let views = self.views(fields, value);
                 Deed::Observe(server?, views?)
             }
+            "statement" => {
+                let statement = self.statement(fields, value, server);
+                Deed::Statement(server?, statement?)
+            }
             "wait" => self.wait(fields, value)?,
             "sleep" => Deed::Sleep(fields.positive_duration(value)?),
             _ => return None,
@@ -327,14 +332,17 @@ impl<'a> Reader<'a, '_> {
 
     /// A workload whose clients wait for answers, as its place among all.
     fn workload(&self, fields: &Fields<'_>, key: &str) -> Option<usize> {
-        let name = fields.text(key)?;
+        self.workload_named(fields.text(key)?, fields.get(key)?.span)
+    }
+
+    fn workload_named(&self, name: &str, span: Span) -> Option<usize> {
         let tables = self.cx.root.get("workload").and_then(Node::table);
         let entries = tables.map_or(&[][..], |tables| &tables.entries);
         let Some(index) = entries.iter().position(|entry| entry.key == name) else {
             let message = format!("there is no workload `{}`", name.escape_debug());
             let names = entries.iter().map(|entry| entry.key.as_str());
             let help = choices(name, "the file has", names);
-            self.cx.report(Finding::new(fields.get(key)?.span, message).help(help));
+            self.cx.report(Finding::new(span, message).help(help));
             return None;
         };
         let commits = |entry: &Entry| {
@@ -344,10 +352,52 @@ impl<'a> Reader<'a, '_> {
         if !commits(&entries[index]) {
             let message = format!("`{name}` has no sessions that commit");
             let help = "it is WAL alone: give it `rate`, `clients` or `bulk`";
-            self.cx.report(Finding::new(fields.get(key)?.span, message).help(help));
+            self.cx.report(Finding::new(span, message).help(help));
             return None;
         }
         Some(index)
+    }
+
+    /// One of the few statements that there are.
+    fn statement(
+        &self,
+        fields: &Fields<'_>,
+        key: &str,
+        server: Option<ServerIndex>,
+    ) -> Option<Statement> {
+        let text = fields.text(key)?;
+        let span = fields.get(key)?.span;
+        let plain = text.trim().trim_end_matches(';').to_lowercase();
+        let words: Vec<&str> = plain.split_whitespace().collect();
+        let plain = words.join(" ");
+        if plain == Statement::IsInRecovery.sql("") {
+            return Some(Statement::IsInRecovery);
+        }
+        // Names keep their case.
+        let name = |after: usize| text.split_whitespace().nth(after).map(|w| w.trim_matches(';'));
+        let table = |after| Some(self.workload_named(name(after)?, span)? as u16);
+        if let ["select", "count(*)", "from", _] = words.as_slice() {
+            return Some(Statement::Count { workload: table(3)? });
+        }
+        let command = WriteCommand::ALL.into_iter().find(|command| {
+            plain.strip_prefix(command.words()).is_some_and(|rest| rest.starts_with(' '))
+        });
+        let Some(command) = command else {
+            let message = format!("`{}` is no statement that is modelled", text.escape_debug());
+            let help = "there are `select pg_is_in_recovery()`, `select count(*) from W`, and on a \
+                        standby `insert into W`, `update W`, `delete from W` and \
+                        `truncate table W`, where W is a workload";
+            self.cx.report(Finding::new(span, message).help(help));
+            return None;
+        };
+        let workload = table(command.words().split(' ').count())?;
+        if server.is_some() && server == self.servers.primary_index() {
+            let message = "on the primary this would change rows, which is not modelled";
+            let help = "what writes there is a [workload.X]; send it to a standby";
+            self.cx.report(Finding::new(span, message).help(help));
+            return None;
+        }
+        Some(Statement::Write { command, workload })
     }
 
     /// A slot's name, as its place in the list of names.
@@ -392,9 +442,13 @@ impl<'a> Reader<'a, '_> {
         let text = fields.text(key)?;
         let span = fields.get(key)?.span;
         let words: Vec<&str> = text.split_whitespace().collect();
+        if let [server, "rows", workload, ">=", number] = words.as_slice() {
+            return self.wait_rows(server, workload, number, span);
+        }
         let [server, condition] = words.as_slice() else {
             let message = format!("`{key}` cannot be `{}`", text.escape_debug());
-            let help = "a server and what is waited for: wait = 'pg2 streaming'";
+            let help = "a server and what is waited for: wait = 'pg2 streaming', or \
+                        wait = 'pg2 rows orders >= 100'";
             self.cx.report(Finding::new(span, message).help(help));
             return None;
         };
@@ -414,6 +468,20 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         Some(Deed::Wait(index?, condition))
+    }
+
+    /// `'pg2 rows orders >= 100'`.
+    fn wait_rows(&self, server: &str, workload: &str, number: &str, span: Span) -> Option<Deed> {
+        let server = self.servers.find(self.cx, server, span);
+        let workload = self.workload_named(workload, span);
+        let at_least = number.parse().ok();
+        if at_least.is_none() {
+            let message = format!("`{}` is no number of rows", number.escape_debug());
+            let help = "a whole number: wait = 'pg2 rows orders >= 100'";
+            self.cx.report(Finding::new(span, message).help(help));
+        }
+        let workload = u16::try_from(workload?).ok()?;
+        Some(Deed::WaitRows { server: server?, workload, at_least: at_least? })
     }
 
     /// A slot can only be dropped where somebody names or makes it.

@@ -317,7 +317,6 @@ const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("primary_slot_name", &[""], "name the slot with `slot` of the standby's [server.X]"),
     ("recovery_min_apply_delay", &["0"], "a standby replays at once: take it out"),
     ("fsync", &["on"], "every flush reaches the disk: make the disk's `fsync` short instead"),
-    ("hot_standby", &["on"], "every standby accepts queries once it is consistent"),
     ("recovery_target", &[""], RECOVERY_TARGET),
     ("recovery_target_lsn", &[""], RECOVERY_TARGET),
     ("recovery_target_name", &[""], RECOVERY_TARGET),

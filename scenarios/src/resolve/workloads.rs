@@ -21,12 +21,12 @@ const SHORT_RUN: Duration = Duration::s(600);
 
 /// The keys that say what kind of load it is, and the keys that go with each.
 const KINDS: [(&str, &[&str]); 6] = [
-    ("rate", &["arrivals", "wal", "synchronous_commit", "service"]),
-    ("clients", &["think", "wal", "synchronous_commit", "service"]),
+    ("rate", &["arrivals", "transactions", "rows", "wal", "synchronous_commit", "service"]),
+    ("clients", &["think", "transactions", "rows", "wal", "synchronous_commit", "service"]),
     ("wal_rate", &["step"]),
     ("daily", &["step"]),
     ("history", &["stretch", "step"]),
-    ("bulk", &["at", "over", "every", "synchronous_commit", "service"]),
+    ("bulk", &["at", "over", "every", "rows", "synchronous_commit", "service"]),
 ];
 
 /// What the workloads of a variant add up to.
@@ -63,7 +63,16 @@ pub(super) fn read(
         let checked = totals.within_limits();
         add_up(&mut totals, &load, &wal, run);
         let name = entry.key.clone();
-        workloads.push(Workload { name, load, wal, synchronous_commit, service });
+        let (transactions, rows) = (fields.count("transactions"), fields.count("rows"));
+        workloads.push(Workload {
+            name,
+            load,
+            wal,
+            synchronous_commit,
+            service,
+            transactions,
+            rows: rows.unwrap_or(1),
+        });
         if checked {
             totals.check(cx, entry.key_span, duration);
         }

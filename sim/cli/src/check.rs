@@ -119,6 +119,10 @@ fn report(args: &CheckArgs, file: &str) -> Result<(Report, Origin), Failure> {
         return input::check(file, &args.set);
     }
     let unreadable = |why: String| Failure::Unreadable { path: file.to_owned(), why };
+    let other = ["pg_hba.conf", "pg_ident.conf"].iter().find(|name| path.ends_with(name));
+    if let Some(name) = other {
+        return Err(unreadable(format!("{name} has no settings; postgresql.conf has")));
+    }
     // Read once to tell that it cannot be read from what it includes.
     input::read_text(path).map_err(|error| unreadable(error.to_string()))?;
     let version = PgVersion::new(args.pg_version).unwrap_or(PgVersion::DEFAULT);
@@ -131,7 +135,7 @@ fn report(args: &CheckArgs, file: &str) -> Result<(Report, Origin), Failure> {
 /// Whether a file is a server's configuration: by its name, or else by what no scenario lacks.
 fn is_configuration(path: &Path) -> bool {
     match path.extension().and_then(|end| end.to_str()) {
-        Some("conf") => true,
+        _ if input::is_conf(path) => true,
         Some("toml") => false,
         _ if !path.is_file() => false,
         _ => input::read_text(path).is_ok_and(|text| {

@@ -81,6 +81,12 @@ pub enum Failure {
         /// Which.
         path: String,
     },
+    /// A server's configuration where a scenario is wanted.
+    #[error("{path} is a server's configuration, not a scenario")]
+    Configuration {
+        /// Which.
+        path: String,
+    },
     /// Something else where a stored run is wanted.
     #[error("{path} is not a stored run")]
     NotARun {
@@ -162,6 +168,7 @@ impl Failure {
             | Failure::NotInCatalogue { .. }
             | Failure::Unreadable { .. }
             | Failure::NotAScenario { .. }
+            | Failure::Configuration { .. }
             | Failure::NotARun { .. }
             | Failure::NoRun { .. }
             | Failure::Damaged { .. }
@@ -198,6 +205,10 @@ impl Failure {
             Failure::NotAScenario { path } => {
                 Some(format!("`walden replay {}` repeats it", quoted(path)))
             }
+            Failure::Configuration { path } => Some(format!(
+                "`walden check {}` looks at it; in a scenario `conf_file` of a [server.X] names it",
+                quoted(path)
+            )),
             Failure::NotARun { path } => Some(format!(
                 "name a run's folder or the run.toml in it; `walden run {}` plays a scenario",
                 quoted(path)

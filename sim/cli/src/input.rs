@@ -50,6 +50,9 @@ fn read(
         let why = "is a folder; a scenario is a file".to_owned();
         return Err(Failure::Unreadable { path: argument.to_owned(), why });
     }
+    if is_conf(path) && path.is_file() {
+        return Err(Failure::Configuration { path: argument.to_owned() });
+    }
     if path.exists() {
         let text = read_text(path)
             .map_err(|e| Failure::Unreadable { path: argument.to_owned(), why: e.to_string() })?;
@@ -116,11 +119,20 @@ fn stem(argument: &str) -> String {
     stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// The text of a file, unless it is too long or no text.
+/// Whether a file is named as servers' configurations are.
+pub fn is_conf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "conf")
+}
+
+/// The text of a file, unless it is too long or no text. PostgreSQL reads bytes, so a comment of a
+/// configuration may be in any encoding.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let length = fs::metadata(path)?.len();
     if length > LARGEST {
         return Err(io::Error::other(format!("{length} bytes are too many")));
+    }
+    if is_conf(path) {
+        return Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned());
     }
     fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => io::Error::other("it is not a text in UTF-8"),

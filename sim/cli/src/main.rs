@@ -28,11 +28,15 @@ mod stop;
 mod stored;
 mod terminal;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
+use scenarios::catalog;
 
 use check::CheckArgs;
+use errors::Failure;
 use exit::Exit;
 use list::ListArgs;
 use new::NewArgs;
@@ -86,6 +90,17 @@ enum Command {
     List(ListArgs),
 }
 
+/// What is wrong if a scenario stands where a command should.
+fn meant_to_run(error: &clap::Error) -> Option<Failure> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let is_scenario = catalog::find(word).is_some() || Path::new(word).is_file();
+    is_scenario.then(|| Failure::Usage {
+        message: format!("{word} is no command: `walden run {}` plays it", screen::quoted(word)),
+    })
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -93,6 +108,9 @@ fn main() -> ExitCode {
             // Help, the version, or what is wrong with the command line. A reader who has gone
             // away changes nothing.
             let _ = shown.print();
+            if let Some(meant) = meant_to_run(&shown) {
+                meant.print(ColorChoice::Auto);
+            }
             return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Met.into() };
         }
     };

@@ -86,6 +86,19 @@ fn a_configuration_is_known_by_its_name_or_its_text() {
 }
 
 #[test]
+fn files_that_were_not_meant_are_told_apart() {
+    let room = Room::new("check-others");
+    room.write("pg_hba.conf", "host all all 0.0.0.0/0 md5\n");
+    room.run(&["check", "pg_hba.conf"]).ends(3).complains("postgresql.conf has");
+    room.write("old.conf", b"# gr\xf6\xdfer\nmax_slot_wal_keep_size = 8GB\n");
+    room.run(&["check", "old.conf"]).ends(0).says("old.conf: nothing to say");
+    room.run(&["run", "old.conf"]).ends(3).complains("`walden check old.conf`");
+    room.run(&["small.toml"]).ends(2).complains("`walden run small.toml` plays it");
+    room.run(&["basics/one_standby"]).ends(2).complains("`walden run basics/one_standby`");
+    assert!(!room.run(&["chek"]).ends(2).err.contains("plays it"));
+}
+
+#[test]
 fn json_is_one_object_and_nothing_else() {
     let room = Room::new("check-json");
     room.write("doubtful.toml", DOUBTFUL);

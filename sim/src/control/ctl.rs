@@ -18,6 +18,7 @@ use std::task::Waker;
 
 use madsim::runtime::Handle;
 use madsim::time::TimeHandle;
+use models::postgres::statement::Statement;
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
 use scenarios::action::View;
@@ -168,6 +169,11 @@ pub fn apply(action: Action) {
 /// Writes down what a view of a server shows.
 pub fn observe(server: ServerId, view: View) {
     ctl().touch(Touch::Look(server, view));
+}
+
+/// Sends a statement to a server, for the action of that number.
+pub fn ask(server: ServerId, statement: Statement, action: u16) {
+    ctl().touch(Touch::Ask(server, statement, action));
 }
 
 /// Leaves a fact that only the control plane knows.

@@ -21,12 +21,13 @@ use std::rc::Rc;
 
 use models::postgres::command::{Command, Refused, SlotName, StopMode, Waiters};
 use models::postgres::guc::Settings;
+use models::postgres::statement::Statement;
 use models::trace::fact::{Scope, ServerId, What};
 use models::units::SimTime;
 use scenarios::action::{Condition, Deed, Step, View};
 use scenarios::scenario::Scenario;
 
-use super::ctl::{apply, fact, observe, with};
+use super::ctl::{apply, ask, fact, observe, with};
 use super::host::{Condition as HostCondition, Hosts, server_id};
 use super::task::spawn;
 use super::{sleep, sleep_until, wait_for};
@@ -80,12 +81,14 @@ impl Operator {
         let action = u16::try_from(index).expect("a scenario has at most 11000 deeds");
         let server = deed.server().map(server_id);
         fact(server, What::ActionBegan { action });
-        self.perform(deed).await;
+        self.perform(action, deed).await;
         fact(server, What::ActionEnded { action });
     }
 
-    async fn perform(&self, deed: &Deed) {
-        if let (Some(server), false) = (deed.server(), matches!(deed, Deed::Wait(..))) {
+    async fn perform(&self, action: u16, deed: &Deed) {
+        if let (Some(server), false) =
+            (deed.server(), matches!(deed, Deed::Wait(..) | Deed::WaitRows { .. }))
+        {
             wait_for(Watch::Thawed(server_id(server))).await;
         }
         match deed {
@@ -113,6 +116,12 @@ impl Operator {
                 self.start(server_id(*server)).await;
             }
             Deed::Observe(server, views) => look(server_id(*server), views),
+            Deed::Statement(server, statement) => ask(server_id(*server), *statement, action),
+            Deed::WaitRows { server, workload, at_least } => {
+                let server = server_id(*server);
+                wait_for(Watch::Rows(server, *workload, *at_least)).await;
+                ask(server, Statement::Count { workload: *workload }, action);
+            }
             Deed::Wait(server, condition) => {
                 wait_for(watch(server_id(*server), *condition)).await;
             }

@@ -7,6 +7,7 @@
 //!
 //! **Not modelled.** Why something was done: that is the tasks' knowledge.
 
+use models::postgres::statement::Statement;
 use models::trace::fact::{ServerId, What};
 use models::units::SimTime;
 use scenarios::action::View;
@@ -22,6 +23,8 @@ pub enum Touch {
     Fact(Option<ServerId>, What),
     /// Somebody looked at a view.
     Look(ServerId, View),
+    /// Somebody sent a statement; the number of the action that did.
+    Ask(ServerId, Statement, u16),
 }
 
 impl Touch {
@@ -30,6 +33,7 @@ impl Touch {
             Touch::Action(action) => world.apply(action),
             Touch::Fact(server, what) => world.fact(server, what),
             Touch::Look(server, view) => world.observe(server, view),
+            Touch::Ask(server, statement, action) => world.ask(server, statement, action),
         }
     }
 }

@@ -15,9 +15,11 @@ use models::postgres::guc::SynchronousCommit;
 use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
+use models::postgres::statement::Statement;
 use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
+use scenarios::action::Deed;
 use scenarios::fault::FaultKind;
 use scenarios::scenario::{self, Scenario, ServerState};
 use scenarios::workload::{self, Load};
@@ -25,6 +27,7 @@ use scenarios::workload::{self, Load};
 use super::agenda::Agenda;
 use super::digest::Digest;
 use super::recorder::Recorder;
+use super::rows::Rows;
 use super::streams::Stream;
 use super::{Checkpoints, Workload, World};
 use models::postgres::effect::Out;
@@ -86,6 +89,8 @@ impl World {
             held: None,
             sessions_since: SimTime::ZERO,
             touched: true,
+            rows: asks_for_rows(scenario)
+                .then(|| Rows::new(scenario.workloads.iter().map(|w| w.rows).collect())),
             out: Out::default(),
         };
         world.begin(scenario);
@@ -121,13 +126,23 @@ impl World {
         }
         for index in 0..self.servers.len() {
             self.settle(index);
-            let ready = self.servers[index].is_ready();
+            let ready = self.takes_sessions(index);
             if let Some(recorder) = &mut self.recorder {
                 recorder.available(index, now, ready);
             }
         }
         self.book_looks();
     }
+}
+
+/// Whether anything in the file counts rows.
+fn asks_for_rows(scenario: &Scenario) -> bool {
+    let counts = |deed: &Deed| {
+        matches!(deed, Deed::WaitRows { .. } | Deed::Statement(_, Statement::Count { .. }))
+    };
+    let steps = scenario.steps.iter().flat_map(|step| &step.deeds);
+    steps.chain(scenario.actions.iter().map(|action| &action.deed)).any(counts)
+        || scenario.expect.iter().any(|expectation| expectation.metric.contains(".rows."))
 }
 
 fn id_of(index: usize) -> ServerId {
@@ -235,6 +250,7 @@ fn clients_config(workload: &workload::Workload, scenario: &Scenario) -> Clients
         records: workload.wal.records.clone(),
         pages: workload.wal.pages.clone(),
         service: workload.service.clone(),
+        transactions: workload.transactions,
         end: SimTime::ZERO + scenario.duration,
     }
 }
@@ -254,6 +270,7 @@ fn bursts(scenario: &Scenario) -> Vec<Workload> {
             records: Quantiles::constant(0),
             pages: Vec::new(),
             service: Quantiles::constant(0),
+            transactions: None,
             end: SimTime::ZERO + scenario.duration,
         };
         let clients = Clients::new(config, false, scenario.seed, name);

@@ -16,6 +16,7 @@ pub mod digest;
 mod links;
 pub mod recorder;
 mod routes;
+mod rows;
 mod sessions;
 mod streams;
 pub mod summary;
@@ -209,6 +210,8 @@ pub struct World {
     loses: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
+    /// Rows that workloads have added, if the file asks for them.
+    rows: Option<rows::Rows>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -495,6 +498,9 @@ impl World {
             // Nobody told the world to make it crash: what else hangs on that is done here.
             self.be_loud();
         }
+        if server == self.primary && matches!(what, What::Starting | What::RecoveryStarted { .. }) {
+            self.cut_rows();
+        }
         if server == self.primary && matches!(what, What::Crashed { .. }) {
             self.disconnect_held();
         }
@@ -502,12 +508,18 @@ impl World {
             self.sessions_since = self.now;
             self.refuse_clients();
         }
-        let ready = self.servers[server].is_ready();
+        let ready = self.takes_sessions(server);
         if let Some(recorder) = &mut self.recorder {
             let id = Some(self.servers[server].id());
             recorder.fact(Fact { at: self.now, server: id, what });
             recorder.available(server, self.now, ready);
         }
+    }
+
+    /// Whether a client can have a session there.
+    fn takes_sessions(&self, server: usize) -> bool {
+        let server = &self.servers[server];
+        server.is_ready() && server.refuses_sessions().is_none()
     }
 
     fn note_lag(&mut self, flushed: Lsn) {

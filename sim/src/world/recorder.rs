@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use models::postgres::command::SlotName;
+use models::postgres::statement::Asked;
 use models::trace::commit::{StageSample, StageTimes};
-use models::trace::fact::{Fact, Facts};
+use models::trace::fact::{Fact, Facts, ServerId};
 use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
 use models::trace::sample::Samples;
@@ -21,6 +22,8 @@ pub struct Recorder {
     pub facts: Facts,
     /// What an operator looked at.
     pub observations: Observations,
+    /// Statements: where, by which action, and what came of them; at most [`MOST_ASKED`].
+    pub asked: Vec<(ServerId, u16, Asked)>,
     /// Latencies of all commits.
     pub latency: Histogram,
     /// Series over time.
@@ -40,6 +43,9 @@ pub struct Recorder {
     /// The bucket of the series that acknowledgements fall into now.
     bucket: Bucket,
 }
+
+/// Statements that a summary has; all of them are facts.
+pub const MOST_ASKED: usize = 1_000;
 
 /// A server's extremes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,6 +95,7 @@ impl Recorder {
         Recorder {
             facts: Facts::default(),
             observations: Observations::default(),
+            asked: Vec::new(),
             latency: Histogram::default(),
             samples,
             servers: vec![ServerRecord::default(); servers.len()],
@@ -114,6 +121,13 @@ impl Recorder {
     /// Something happened.
     pub fn fact(&mut self, fact: Fact) {
         self.facts.push(fact);
+    }
+
+    /// A statement was answered.
+    pub fn asked(&mut self, server: ServerId, action: u16, asked: Asked) {
+        if self.asked.len() < MOST_ASKED {
+            self.asked.push((server, action, asked));
+        }
     }
 
     /// Clients have had their answers at `at`, after these latencies.

@@ -44,6 +44,9 @@ impl World {
         if let (None, [workload]) = (&self.held, self.workloads.as_mut_slice()) {
             let (clients, upto) = (&mut workload.clients, now.min(self.end));
             if self.servers[self.primary].queue_up(clients, workload.level, upto) {
+                if self.rows.is_some() {
+                    self.note_rows();
+                }
                 return;
             }
         }
@@ -95,6 +98,9 @@ impl World {
             if !self.out.answers.is_empty() {
                 self.answer_clients();
             }
+        }
+        if self.rows.is_some() {
+            self.note_rows();
         }
     }
 

@@ -64,6 +64,10 @@ impl World {
     /// Carries out what a standby has done, and books its next moment.
     #[inline]
     pub(super) fn settle_standby(&mut self, standby: usize) {
+        if self.out.asks {
+            // What has arrived is noted as of then; the rest comes as messages.
+            self.note_updates(self.now, standby);
+        }
         let (out, synced) = (&mut self.out, self.servers[self.primary].synced());
         let mut many = false;
         if let Some(stream) = &mut self.streams[standby] {
@@ -76,7 +80,8 @@ impl World {
                     digest.take(update.at.0);
                     stream.is_loud(update, synced)
                 };
-                match served {
+                // Somebody has to answer whoever asks.
+                match served && !out.asks {
                     true => up.send_updates(flow, &out.updates, loud),
                     false => up.send_all(flow, &out.updates, loud),
                 }
@@ -95,6 +100,7 @@ impl World {
         }
         out.updates.clear();
         out.reads.clear();
+        out.asks = false;
         if !out.effects.is_empty() {
             self.carry_out(standby);
             self.forget_stream(standby);

@@ -9,17 +9,21 @@ use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State, Toll};
 use models::postgres::slot::Slot;
+use models::postgres::statement::{Answer, Asked};
 use models::postgres::views::{self, WalStatus};
 use models::postgres::walsender::WalSender;
 use models::trace::commit::StageSample;
+use models::trace::fact::ServerId;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
-    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, Summary,
+    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, StatementSummary,
+    Summary,
 };
 use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
+use scenarios::workload::Workload;
 
 use super::World;
 use super::recorder::Recorder;
@@ -232,6 +236,7 @@ impl World {
             standbys: self.standby_summaries(scenario, recorder),
             slots: self.slot_summaries(scenario, recorder),
             failovers: Vec::new(),
+            statements: statement_summaries(scenario, recorder),
             expectations: Vec::new(),
             laws: Vec::new(),
         }
@@ -280,9 +285,21 @@ impl World {
                 pg_wal_bytes: MaxEnd { max: record.pg_wal.0.max(pg_wal), end: pg_wal },
                 checkpoints: server.checkpoints(),
                 downtime_seconds: (record.downtime + down).as_seconds(),
+                rows: self.rows_at_end(server.id().index(), scenario),
             }
         };
         self.servers.iter().zip(&scenario.servers).zip(records).map(summary).collect()
+    }
+
+    fn rows_at_end(&self, server: usize, scenario: &Scenario) -> BTreeMap<String, u64> {
+        let seen = |(index, workload): (usize, &Workload)| {
+            let rows = self.rows(server, u16::try_from(index).ok()?)?;
+            Some((workload.name.clone(), rows))
+        };
+        if !self.takes_sessions(server) {
+            return BTreeMap::new();
+        }
+        scenario.workloads.iter().enumerate().filter_map(seen).collect()
     }
 
     fn standby_summaries(
@@ -390,12 +407,47 @@ fn settings(server: &scenarios::scenario::Server) -> Vec<Setting> {
     own.map(setting).collect()
 }
 
+fn statement_summaries(scenario: &Scenario, recorder: &Recorder) -> Vec<StatementSummary> {
+    let summary = |(number, &(server, action, asked)): (usize, &(ServerId, u16, Asked))| {
+        let named = scenario.actions.get(usize::from(action)).map(|action| action.name.clone());
+        let table = asked.statement.workload().map(|w| &scenario.workloads[usize::from(w)].name);
+        let mut summary = StatementSummary {
+            name: named.unwrap_or_else(|| (number + 1).to_string()),
+            server: scenario.servers[server.index()].name.clone(),
+            at_seconds: Duration(asked.at.0).as_seconds(),
+            sql: asked.statement.sql(table.map_or("", String::as_str)),
+            value: None,
+            count: None,
+            sqlstate: Some("00000"),
+            message: None,
+        };
+        match asked.answer {
+            Answer::Bool(yes) => summary.value = Some(if yes { "t" } else { "f" }),
+            Answer::Count(rows) => summary.count = Some(rows),
+            Answer::Done => {}
+            Answer::Failed(failure) => {
+                summary.sqlstate = failure.sqlstate();
+                summary.message = Some(failure.message(scenario.pg_version).0);
+            }
+        }
+        summary
+    };
+    recorder.asked.iter().enumerate().map(summary).collect()
+}
+
 /// What the operator was to do, in the order in which facts number it.
 fn actions(scenario: &Scenario) -> Vec<OperatorAction> {
     let label = |place: String, deed: &Deed| OperatorAction {
         place,
         what: scenario.describe(deed),
-        idle: matches!(deed, Deed::Observe(..) | Deed::Wait(..) | Deed::Sleep(_)),
+        idle: matches!(
+            deed,
+            Deed::Observe(..)
+                | Deed::Statement(..)
+                | Deed::Wait(..)
+                | Deed::WaitRows { .. }
+                | Deed::Sleep(_)
+        ),
     };
     let single = scenario.actions.iter();
     let single = single.map(|action| label(format!("action {}", action.name), &action.deed));

@@ -8,6 +8,7 @@
 //! **Not modelled.** Nothing: this is machinery.
 
 use models::postgres::server::{Server, State};
+use models::postgres::statement::{Answer, Statement};
 use models::postgres::walsender::{Phase, WalSender};
 use models::trace::fact::{ServerId, What};
 use models::units::Lsn;
@@ -33,6 +34,8 @@ pub enum Watch {
     Streaming(ServerId),
     /// The standby has replayed all that the primary has flushed.
     CaughtUp(ServerId),
+    /// A session there sees so many rows of a workload, by its index.
+    Rows(ServerId, u16, u64),
     /// No walsender serves the standby.
     Disconnected(ServerId),
     /// The WAL that the standby needs next is gone.
@@ -43,7 +46,7 @@ impl Watch {
     /// Whether it may come true without a fact.
     pub(super) fn is_of_positions(self) -> bool {
         match self {
-            Watch::Flushed(..) | Watch::Written(_) | Watch::CaughtUp(_) => true,
+            Watch::Flushed(..) | Watch::Written(_) | Watch::CaughtUp(_) | Watch::Rows(..) => true,
             Watch::Ready(_)
             | Watch::Down(_)
             | Watch::Thawed(_)
@@ -95,6 +98,10 @@ impl World {
             }
             Watch::Streaming(standby) => {
                 self.sender_of(standby).is_some_and(|s| s.phase() == Phase::Streaming)
+            }
+            Watch::Rows(server, workload, at_least) => {
+                let answer = self.answer(server, Statement::Count { workload });
+                matches!(answer, Answer::Count(rows) if rows >= at_least)
             }
             Watch::CaughtUp(standby) => self.has_caught_up(of(standby)),
             Watch::Disconnected(standby) => self.sender_of(standby).is_none(),

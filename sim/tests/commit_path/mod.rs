@@ -134,6 +134,8 @@ impl Cluster {
             wal: TransactionWal { records, pages: Vec::new() },
             synchronous_commit: Some(self.level),
             service: self.service.clone(),
+            transactions: None,
+            rows: 1,
         }
     }
 }

@@ -83,6 +83,8 @@ pub fn commits(rate: u64) -> Workload {
         wal: TransactionWal { records: Quantiles::constant(500), pages: Vec::new() },
         synchronous_commit: None,
         service: Quantiles::constant(40_000),
+        transactions: None,
+        rows: 1,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Follows some commits through their stages, whole flushes at a time, and costs the others
 //! nothing.
 //!
-//! Of the flushes between two looks the first four are followed, then every second, then every
-//! fourth, and so on: many enough for shares, few enough not to be felt. When a followed flush
+//! A flush is followed unless another one that began less than 10 ms before it was: all of them on
+//! a quiet server, and on a busy one enough for shares and too few to be felt. When a followed flush
 //! ends, those that it answers are looked at one by one, and those that wait for standbys when a
 //! reply answers them. Who looks scales the shares to all commits that were answered meanwhile.
 //!
@@ -15,8 +15,8 @@ use crate::postgres::syncrep::WaitMode;
 use crate::trace::commit::{Stage, StageSample, StageTimes};
 use crate::units::{Duration, SimTime, UsableBytes};
 
-/// So many flushes are followed before the next ones are taken half as often.
-const IN_A_ROW: u32 = 4;
+/// The flushes that begin so soon after a followed one are not followed.
+const APART: Duration = Duration::ms(10);
 
 /// What is known of stages since somebody looked.
 #[derive(Clone, Debug)]
@@ -30,11 +30,8 @@ pub struct Stages {
     following: Option<Cycle>,
     /// Flushes that were followed, and whose commits wait for standbys, in WAL order.
     durable: VecDeque<Cycle>,
-    /// How many flushes are followed since somebody looked.
-    followed: u32,
-    /// Flushes until the next that is followed, and from one to the next.
-    left: u32,
-    stride: u32,
+    /// The next flush is followed if it begins then or later.
+    next: SimTime,
 }
 
 /// A flush that is followed.
@@ -57,9 +54,7 @@ impl Default for Stages {
             last_begin: SimTime::ZERO,
             following: None,
             durable: VecDeque::new(),
-            followed: 0,
-            left: 1,
-            stride: 1,
+            next: SimTime::ZERO,
         }
     }
 }
@@ -67,7 +62,6 @@ impl Default for Stages {
 impl Stages {
     /// What was seen since this was asked last.
     pub fn take(&mut self) -> StageSample {
-        (self.followed, self.left, self.stride) = (0, 1, 1);
         std::mem::take(&mut self.sample)
     }
 
@@ -92,8 +86,7 @@ impl Stages {
     /// A flush begins, or its owner's sleep of commit_delay.
     #[inline]
     pub fn flush_began(&mut self, now: SimTime) {
-        self.left -= 1;
-        if self.left == 0 {
+        if now >= self.next {
             self.follow(now);
         }
         self.last_begin = now;
@@ -102,11 +95,7 @@ impl Stages {
     fn follow(&mut self, now: SimTime) {
         let (none, waited) = (UsableBytes::default(), now.since(self.last_begin));
         self.following = Some(Cycle { from: none, to: none, waited, begin: now, done: now });
-        self.followed += 1;
-        if self.followed.is_multiple_of(IN_A_ROW) {
-            self.stride = self.stride.saturating_mul(2);
-        }
-        self.left = self.stride;
+        self.next = now + APART;
     }
 
     /// The owner of the flush has slept commit_delay and begins to write.

@@ -20,6 +20,7 @@ use crate::postgres::backend::Interruptible;
 use crate::postgres::command::{Interrupt, Refused, Waiters};
 use crate::postgres::effect::{Effect, Out};
 use crate::trace::fact::What;
+use crate::units::UsableBytes;
 
 /// What became of the clients of interrupted sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,18 @@ impl Primary {
             let session = interrupted.waiting.session;
             out.fact(What::WaitInterrupted { how: Interrupt::Terminate, session });
         }
+    }
+
+    /// Commits that end behind `end`, with their workloads, in WAL order: those that are not over,
+    /// or not durable.
+    pub fn commits_after(&self, end: UsableBytes) -> Vec<(u16, UsableBytes)> {
+        self.commits.after(end)
+    }
+
+    /// Commits of a workload that nobody sees yet: their records are in the WAL, and their
+    /// sessions still wait.
+    pub fn unseen(&self, workload: u16) -> u64 {
+        self.commits.unseen(workload)
     }
 
     /// Sessions whose commits are durable here and wait for standbys, in WAL order: those that

@@ -57,7 +57,7 @@ impl Server {
     fn session(&self, out: &mut Out) -> bool {
         let ready = match &self.state {
             State::Primary(_) => true,
-            State::Standby(standby) => standby.is_ready(),
+            State::Standby(standby) => standby.is_ready() && self.settings.hot_standby,
             State::Down | State::Recovering { .. } => false,
         };
         if !ready {
@@ -154,7 +154,7 @@ impl Server {
     /// `pg_wal_replay_pause()`, `pg_wal_replay_resume()`.
     pub(super) fn pause_replay(&mut self, now: SimTime, pause: bool, out: &mut Out) {
         match &mut self.state {
-            State::Standby(standby) if standby.is_ready() => {
+            State::Standby(standby) if standby.is_ready() && self.settings.hot_standby => {
                 standby.pause_replay(now, pause, &mut self.host, out);
             }
             State::Primary(_) => {

@@ -10,6 +10,7 @@ use super::super::fact::ServerId;
 use super::{Level, Lines, Process};
 use crate::postgres::backend::Session;
 use crate::postgres::command::Interrupt;
+use crate::postgres::statement::{Answer, Failure};
 
 impl Lines<'_, '_> {
     /// A wait for standbys has ended, or its client is gone.
@@ -30,6 +31,27 @@ impl Lines<'_, '_> {
             let text = "terminating connection due to administrator command".to_owned();
             self.add(server, Process::Client(session), Level::Fatal, text);
         }
+    }
+
+    /// A statement that fails, or a session that cannot be had.
+    pub(super) fn answered(&mut self, server: ServerId, answer: Answer) {
+        let failure = match answer {
+            Answer::Bool(_) | Answer::Count(_) | Answer::Done => return,
+            // Nobody is there to write it down.
+            Answer::Failed(Failure::NoServer) => return,
+            Answer::Failed(failure) => failure,
+        };
+        let level = match failure {
+            Failure::ReadOnly { .. } => Level::Error,
+            Failure::NoServer
+            | Failure::StartingUp
+            | Failure::ShuttingDown
+            | Failure::NotConsistent
+            | Failure::HotStandbyOff => Level::Fatal,
+        };
+        let (text, detail) = failure.message(self.words.run().pg_version);
+        self.add(server, Process::Backend, level, text);
+        self.explain(detail.map(str::to_owned), None);
     }
 
     /// A standby is one that commits wait for.
