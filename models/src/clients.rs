@@ -77,6 +77,19 @@ pub enum Load {
         /// Time over which its WAL is made.
         over: Duration,
     },
+    /// WAL alone for some time, and again later: in order, none before the end of the last.
+    Bursts(Vec<Burst>),
+}
+
+/// WAL that is made over a time, and that nobody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// When it starts.
+    pub at: SimTime,
+    /// How much.
+    pub bytes: Bytes,
+    /// Over how long.
+    pub over: Duration,
 }
 
 /// How much WAL, over time.
@@ -161,6 +174,8 @@ pub struct Clients {
     left: u64,
     /// WAL of the profile handed out so far, and the step it belongs to.
     step: u64,
+    /// Bursts that are over.
+    burst: usize,
     next: SimTime,
 }
 
@@ -174,7 +189,7 @@ impl Clients {
         let die = |purpose| Die::new(seed, purpose, name);
         let constant_think = match &config.load {
             Load::Closed { think, .. } => think.is_constant(),
-            Load::Open { .. } | Load::Wal { .. } | Load::Bulk { .. } => true,
+            Load::Open { .. } | Load::Wal { .. } | Load::Bulk { .. } | Load::Bursts(_) => true,
         };
         let mut clients = Clients {
             arrivals: die("arrival"),
@@ -196,6 +211,7 @@ impl Clients {
             started: 0,
             left: config.transactions.unwrap_or(u64::MAX),
             step: 0,
+            burst: 0,
             next: SimTime::NEVER,
             config,
         };
@@ -289,6 +305,10 @@ impl Clients {
             Load::Closed { .. } => self.take_closed(),
             Load::Wal { step, .. } => self.take_step(step),
             Load::Bulk { every, bytes, over, .. } => self.take_bulk(every, bytes, over),
+            Load::Bursts(ref bursts) => {
+                let Burst { bytes, over, .. } = bursts[self.burst];
+                self.take_burst(bytes, over)
+            }
         }
     }
 
@@ -335,6 +355,9 @@ impl Clients {
             }
             Load::Wal { step, .. } => self.start = SimTime::ZERO + step,
             Load::Bulk { at, .. } => self.start = at,
+            Load::Bursts(ref bursts) => {
+                self.start = bursts.first().map_or(SimTime::NEVER, |burst| burst.at);
+            }
         }
         self.find_next();
     }
@@ -356,12 +379,19 @@ impl Clients {
                 true => self.start,
                 false => SimTime::NEVER,
             },
-            Load::Bulk { over, .. } => {
-                let steps = over.0.div_ceil(BULK_STEP.0).max(1);
-                let along = over.0 * (self.step + 1) / steps;
-                self.in_time(self.start) + Duration(along)
-            }
+            Load::Bulk { over, .. } => self.in_time(self.start) + self.along(*over),
+            Load::Bursts(bursts) => match bursts.get(self.burst) {
+                Some(burst) => self.in_time(self.start) + self.along(burst.over),
+                None => SimTime::NEVER,
+            },
         };
+    }
+
+    /// When the next piece of a bulk is inserted, from its start.
+    fn along(&self, over: Duration) -> Duration {
+        let steps = over.0.div_ceil(BULK_STEP.0).max(1);
+        let along = u128::from(over.0) * u128::from(self.step + 1) / u128::from(steps);
+        Duration(u64::try_from(along).unwrap_or(u64::MAX))
     }
 
     /// Nothing starts at or after the end of the run.
@@ -422,7 +452,9 @@ impl Clients {
         let from = SimTime(at.0 - step.0);
         let wal = match &self.config.load {
             Load::Wal { profile, .. } => profile.between(from, at),
-            Load::Open { .. } | Load::Closed { .. } | Load::Bulk { .. } => Bytes(0),
+            Load::Open { .. } | Load::Closed { .. } | Load::Bulk { .. } | Load::Bursts(_) => {
+                Bytes(0)
+            }
         };
         self.start = at + step;
         Arrival { at, start: at, client: 0, wal, kind: ArrivalKind::Step }
@@ -441,6 +473,19 @@ impl Clients {
         }
         let kind = if last { ArrivalKind::Commit } else { ArrivalKind::Records };
         Arrival { at, start, client: 0, wal, kind }
+    }
+
+    /// A piece of a burst. What it makes is flushed as it comes.
+    fn take_burst(&mut self, bytes: Bytes, over: Duration) -> Arrival {
+        let Arrival { at, start, wal, kind, .. } = self.take_bulk(None, bytes, over);
+        if kind == ArrivalKind::Commit {
+            self.burst += 1;
+            if let Load::Bursts(bursts) = &self.config.load {
+                let next = bursts.get(self.burst);
+                self.start = next.map_or(SimTime::NEVER, |burst| burst.at);
+            }
+        }
+        Arrival { at, start, client: 0, wal, kind: ArrivalKind::Step }
     }
 
     /// WAL of one transaction: its records, and images of pages touched for the first time.

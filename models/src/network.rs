@@ -16,16 +16,20 @@
 //! when somebody looks ([`Link::arrived_updates`]), with the moment at which it arrived. That is
 //! not a rule of its own: nobody can tell the difference.
 //!
-//! Delay is one draw for each window of 100 ms, linear in between.
+//! Delay is one draw for each window of 100 ms, linear in between. Packets may be lost (`loss.rs`),
+//! and all of it may get worse for a while (`impair.rs`).
 //!
 //! **Source.** product.md, "Delay on a link"; RFC 6298 for retransmission; Linux's
 //! `TCP_RTO_MIN` and `TCP_RTO_MAX`.
 //!
-//! **Not modelled.** Packet loss short of a cut; congestion control and slow start: after an
+//! **Not modelled.** Congestion control and slow start: after an
 //! idle time the whole window may leave at once, where a real connection over a long link needs a
 //! few round trips to open it again. TCP giving up after about 15 minutes without an answer.
 
 mod delay;
+mod impair;
+mod loss;
+mod order;
 mod updates;
 
 use std::collections::VecDeque;
@@ -39,8 +43,11 @@ use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
 
 use delay::Delay;
+use loss::{Luck, Tail};
 use updates::Updates;
 
+pub use impair::{AddedDelay, Impairment};
+pub use loss::Loss;
 pub use updates::Coming;
 
 /// What a directed link is made of.
@@ -52,6 +59,8 @@ pub struct LinkConfig {
     pub bandwidth: Rate,
     /// Unread bytes a flow may have under way.
     pub window: Bytes,
+    /// Segments that are lost.
+    pub loss: Loss,
 }
 
 /// One direction of a link.
@@ -59,6 +68,10 @@ pub struct LinkConfig {
 pub struct Link {
     config: LinkConfig,
     delay: Delay,
+    /// What is left of the bandwidth.
+    bandwidth: Rate,
+    /// Of the luck of its flows.
+    die: Die,
     /// What a status update takes of the bandwidth.
     update_time: Duration,
     /// When the last byte handed in so far has left.
@@ -89,6 +102,13 @@ struct Flow {
     wants: Option<u64>,
     held: u32,
     cut: u32,
+    /// Delays on top of the link's own, and on top of its receiver's answers.
+    added: Vec<Delay>,
+    answers: Vec<Delay>,
+    loss: Loss,
+    luck: Luck,
+    /// The end of the newest message was lost, and nobody has told yet.
+    tail: Option<Tail>,
 }
 
 /// A message under way, or in its receiver's socket.
@@ -131,10 +151,13 @@ const FIRST_RETRANSMISSION: Duration = Duration::ms(200);
 const LAST_RETRANSMISSION: Duration = Duration::s(120);
 
 impl Link {
-    /// A link with nothing under way. `die` is thrown once a window of delay.
+    /// A link with nothing under way. `die` is thrown once a window of delay; each flow has a
+    /// branch of it for the packets that it loses.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
             delay: Delay::new(&config.rtt, die),
+            bandwidth: config.bandwidth,
+            die,
             update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
             free_at: SimTime::ZERO,
@@ -145,6 +168,8 @@ impl Link {
 
     /// Adds the flow of a pair of servers; returns its index.
     pub fn add_flow(&mut self, from: ServerId, to: ServerId) -> usize {
+        let mut die = self.die;
+        die.branch(256 * (1 + u64::from(from.0)) + u64::from(to.0));
         self.flows.push(Flow {
             from,
             to,
@@ -157,6 +182,11 @@ impl Link {
             wants: None,
             held: 0,
             cut: 0,
+            added: Vec::new(),
+            answers: Vec::new(),
+            loss: self.config.loss,
+            luck: Luck::new(die),
+            tail: None,
         });
         self.flows.len() - 1
     }
@@ -203,10 +233,14 @@ impl Link {
     #[inline(always)]
     fn leave(&mut self, now: SimTime, flow: usize, message: &Message) -> SimTime {
         let size = message.size();
-        let time = self.config.bandwidth.time_for(size);
+        let time = self.bandwidth.time_for(size);
         self.free_at = SimTime(now.0.max(self.free_at.0) + time.0);
-        let arrives = SimTime(self.free_at.0 + self.delay.at(now).0);
+        let delay = self.delay.at(now);
+        let mut arrives = SimTime(self.free_at.0 + delay.0);
         let flow = &mut self.flows[flow];
+        if flow.is_impaired() {
+            arrives = flow.arrives_impaired(now, self.free_at, delay, message);
+        }
         if let Body::XLogData { .. } = message.body
             && flow.stream.is_none_or(|s| s == message.connection)
         {
@@ -232,7 +266,8 @@ impl Link {
         let SimTime(mut earliest) = flow.earliest(first.connection);
         for update in updates {
             free_at = update.at.0.max(free_at) + self.update_time.0;
-            let arrives = (free_at + self.delay.at(update.at).0).max(earliest);
+            let delay = self.delay.at(update.at) + more(&mut flow.added, update.at);
+            let arrives = (free_at + delay.0).max(earliest);
             earliest = arrives + 1;
             flow.updates.push(SimTime(arrives), update, loud(update));
         }
@@ -342,8 +377,9 @@ impl Link {
     /// for that.
     #[inline]
     pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
-        let known = now + self.delay.at(now);
+        let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
+        let known = now + delay + more(&mut flow.answers, now);
         flow.taken.push_back((known, bytes.0));
         let waits = flow.wants.is_some();
         if waits {
@@ -414,6 +450,7 @@ impl Link {
         self.wake_for_quiet(flow);
         let flow = &mut self.flows[flow];
         flow.cut += 1;
+        flow.tail = None;
         flow.under_way.retain(|p| p.message.body != Body::Connect);
         self.schedule();
     }
@@ -423,6 +460,7 @@ impl Link {
     pub fn heal(&mut self, now: SimTime, flow: usize) {
         let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
+        let delay = delay + more(&mut flow.added, now);
         flow.cut = flow.cut.saturating_sub(1);
         if flow.cut == 0 {
             flow.resume(now, delay);
@@ -449,6 +487,12 @@ impl Flow {
     #[inline]
     fn blocked(&self) -> bool {
         self.held + self.cut > 0
+    }
+
+    /// Whether messages are delayed beyond the link's own delay, or may be lost.
+    #[inline]
+    fn is_impaired(&self) -> bool {
+        self.loss > Loss::NONE || !self.added.is_empty()
     }
 
     #[inline]
@@ -538,53 +582,12 @@ impl Flow {
         self.under_way.extend(parcels);
         self.under_way.make_contiguous().sort_by_key(|parcel| (parcel.arrives, parcel.sent));
     }
-
-    /// Nothing under way arrives before `at`.
-    fn arrive_from(&mut self, at: SimTime) {
-        self.delay_until(|_| at);
-        for (known, _) in &mut self.taken {
-            *known = (*known).max(at);
-        }
-    }
-
-    /// What a cut has lost arrives with each connection's next retransmission. They do not wait
-    /// for each other: one that was given up does not hold back the one that followed it.
-    fn resume(&mut self, now: SimTime, delay: Duration) {
-        self.delay_until(|first| next_retransmission(first.sent, now) + delay);
-        if let Some(first) = self.under_way.front().map(|first| first.arrives) {
-            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(first));
-        }
-    }
-
-    /// What each connection has under way arrives from a moment on, which its first parcel
-    /// decides, in its order.
-    fn delay_until(&mut self, from: impl Fn(&Parcel) -> SimTime) {
-        let mut earliest: Vec<(ConnectionId, SimTime)> = Vec::new();
-        for parcel in &mut self.under_way {
-            let connection = parcel.message.connection;
-            let known = earliest.iter().position(|(of, _)| *of == connection);
-            let index = known.unwrap_or_else(|| {
-                earliest.push((connection, from(parcel)));
-                earliest.len() - 1
-            });
-            parcel.arrives = parcel.arrives.max(earliest[index].1);
-            earliest[index].1 = parcel.arrives + Duration(1);
-        }
-        self.under_way.make_contiguous().sort_by_key(|parcel| parcel.arrives);
-        if let Some(&(_, end)) = earliest.iter().find(|(of, _)| *of == self.last.0) {
-            self.last.1 = self.last.1.max(end);
-        }
-    }
 }
 
-/// When TCP sends again, from `now` on, what it first sent at `sent`.
-fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
-    let (mut at, mut distance) = (sent + FIRST_RETRANSMISSION, FIRST_RETRANSMISSION);
-    while at < now {
-        distance = Duration((distance.0 * 2).min(LAST_RETRANSMISSION.0));
-        at += distance;
-    }
-    at
+/// The sum of some delays.
+#[inline]
+fn more(delays: &mut [Delay], now: SimTime) -> Duration {
+    delays.iter_mut().fold(Duration::ZERO, |sum, delay| sum + delay.at(now))
 }
 
 #[cfg(test)]
@@ -597,6 +600,7 @@ mod tests {
             rtt: Quantiles::constant(2_000_000),
             bandwidth: Rate::new(1_000_000_000).expect("a rate"),
             window: Bytes(window),
+            loss: Loss::NONE,
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         link.add_flow(ServerId(0), ServerId(1));
@@ -677,6 +681,7 @@ mod tests {
             rtt: Quantiles::uniform(1_000_000, 3_000_000),
             bandwidth: Rate::new(u64::MAX).expect("a rate"),
             window: Bytes(1),
+            loss: Loss::NONE,
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         for n in 0..10_000 {

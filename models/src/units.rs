@@ -335,6 +335,15 @@ impl SimTime {
     /// Later than any moment of any run: "no deadline".
     pub const NEVER: SimTime = SimTime(u64::MAX);
 
+    /// So many nanoseconds later, or earlier if below zero: within what a run can have, and
+    /// [`SimTime::NEVER`] stays what it is.
+    pub fn shifted(self, by: i64) -> SimTime {
+        match self == SimTime::NEVER {
+            true => self,
+            false => SimTime(self.0.saturating_add_signed(by)),
+        }
+    }
+
     /// Time from `earlier` to here; zero if `earlier` is later.
     pub fn since(self, earlier: SimTime) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))

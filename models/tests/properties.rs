@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use common::{Plan, Seen, ServerPlan, World};
 use models::clients::ArrivalKind;
 use models::latency::Quantiles;
-use models::network::LinkConfig;
+use models::network::{LinkConfig, Loss};
 use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
 use models::postgres::protocol::{Body, Message};
@@ -92,6 +92,7 @@ fn plan(seed: u64, die: &mut Die) -> Plan {
             },
             bandwidth: Rate::new(1_000_000 + pick(100_000_000)).expect("a rate"),
             window: Bytes(10_000 + pick(4_000_000)),
+            loss: Loss::millionths([0, 0, 1_000, 30_000][pick(4) as usize]),
         };
         servers.push(server);
     }

@@ -57,8 +57,23 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("slots/connected_without_slot"),
     entry!("slots/one_standby_too_many"),
     entry!("lag/reconnect_resends_segment"),
+    entry!("lag/growing_link"),
+    entry!("lag/growing_disk"),
+    entry!("lag/growing_wal"),
     entry!("faults/disk_slow"),
     entry!("faults/disk_stall"),
+    entry!("faults/disk_full"),
+    entry!("faults/link_delay"),
+    entry!("faults/link_loss"),
+    entry!("faults/link_flaps"),
+    entry!("faults/cut_or_reset"),
+    entry!("faults/hold_or_cut"),
+    entry!("faults/frozen_or_dead"),
+    entry!("faults/replay_pause"),
+    entry!("faults/crash_at_random"),
+    entry!("faults/site_down"),
+    entry!("faults/bulk_write"),
+    entry!("faults/clock_jump"),
 ];
 
 /// Every other file that they name.

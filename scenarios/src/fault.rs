@@ -1,9 +1,11 @@
 //! Every fault, its fields, its words; data only.
 
 use models::disk::Slowdown;
+use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
-use models::units::Duration;
+use models::units::{Bytes, Duration, Rate};
 
 use crate::scenario::ServerIndex;
 
@@ -36,6 +38,23 @@ pub enum FaultKind {
         what: Scope,
         /// Whose.
         server: ServerIndex,
+    },
+    /// All hosts of a site die, and nothing is heard of them; healing starts them.
+    SiteDown {
+        /// The servers of the site.
+        servers: Vec<ServerIndex>,
+    },
+    /// Something on the primary writes much WAL while the fault lasts.
+    BulkWrite {
+        /// How much in all.
+        bytes: Bytes,
+    },
+    /// A server's wall clock is wrong; healing puts it right.
+    ClockJump {
+        /// Whose.
+        server: ServerIndex,
+        /// How far it is ahead, or behind if below zero (nanoseconds).
+        by: i64,
     },
     /// The server is shut down; healing starts it.
     Stop {
@@ -76,11 +95,30 @@ pub enum FaultKind {
         /// The pairs of servers.
         between: Vec<(ServerIndex, ServerIndex)>,
     },
+    /// What is sent on a link fares worse.
+    LinkWorse {
+        /// Who sends to whom.
+        ways: Vec<(ServerIndex, ServerIndex)>,
+        /// How.
+        how: Worse,
+    },
     /// Connections are reset; both ends notice.
     LinkReset {
         /// The pairs of servers.
         between: Vec<(ServerIndex, ServerIndex)>,
     },
+}
+
+/// How a link gets worse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worse {
+    /// Messages travel so much longer, one way (nanoseconds).
+    Delay(Quantiles),
+    /// Packets are lost, beside those that the link loses anyway.
+    Loss(Loss),
+    /// So much bandwidth is left, unless the link has less anyway. The fault names all that use
+    /// the link in this direction.
+    Bandwidth(Rate),
 }
 
 impl FaultKind {
@@ -89,6 +127,9 @@ impl FaultKind {
         match self {
             FaultKind::Crash { .. } => "crash",
             FaultKind::Freeze { .. } => "freeze",
+            FaultKind::SiteDown { .. } => "site_down",
+            FaultKind::BulkWrite { .. } => "bulk_write",
+            FaultKind::ClockJump { .. } => "clock_jump",
             FaultKind::Stop { .. } => "stop",
             FaultKind::DiskFull { .. } => "disk_full",
             FaultKind::DiskSlow { .. } => "disk_slow",
@@ -96,6 +137,9 @@ impl FaultKind {
             FaultKind::ReplayPause { .. } => "replay_pause",
             FaultKind::LinkCut { .. } => "link_cut",
             FaultKind::LinkHold { .. } => "link_hold",
+            FaultKind::LinkWorse { how: Worse::Delay(_), .. } => "link_delay",
+            FaultKind::LinkWorse { how: Worse::Loss(_), .. } => "link_loss",
+            FaultKind::LinkWorse { how: Worse::Bandwidth(_), .. } => "link_bandwidth",
             FaultKind::LinkReset { .. } => "link_reset",
         }
     }

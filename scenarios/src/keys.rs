@@ -10,7 +10,7 @@ mod faults;
 pub use actions::{
     ACTION, ACTION_KINDS, ACTIONS, ActionEntry, CONDITIONS, DEED, Place, STEP, VIEWS, action,
 };
-pub use faults::{FAULT, FAULT_KINDS, FAULT_KINDS_NOT_BUILT, FAULTS, FaultEntry, fault};
+pub use faults::{FAULT, FAULT_KINDS, FAULT_KINDS_NOT_BUILT, FAULTS, FaultEntry, MOMENT, fault};
 
 /// A table of the file.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ pub enum Shape {
     Bool,
     /// A time such as `'10s'`.
     Time,
+    /// A time forward or back, such as `'-5min'`.
+    SignedTime,
+    /// A time since the start, or a table of two between which it lies.
+    Moment,
     /// A size such as `'1GB'`.
     Size,
     /// Bytes a second, such as `'40MB/s'`.
@@ -69,6 +73,8 @@ pub enum Shape {
     Stretch,
     /// A number from 1, such as `2.5`.
     Factor,
+    /// A share of packets, such as `0.001`.
+    Loss,
     /// A WAL position such as `'0/3000028'`.
     Lsn,
     /// Two names.
@@ -123,8 +129,8 @@ impl Section {
 
 /// Every table of a file, in reading order.
 pub static SECTIONS: &[&Section] = &[
-    &ROOT, &START, &SERVER, &DISK, &NETWORK, &LINK, &WORKLOAD, &FAULT, &ACTION, &STEP, &DEED,
-    &VARIANT, &QUANTILES,
+    &ROOT, &START, &SERVER, &DISK, &NETWORK, &LINK, &WORKLOAD, &FAULT, &MOMENT, &ACTION, &STEP,
+    &DEED, &VARIANT, &QUANTILES,
 ];
 
 /// The file itself.
@@ -216,8 +222,9 @@ pub static NETWORK: Section = Section {
         key("rtt", Shape::TimeQuantiles, "500us", "Round trip time."),
         key("bandwidth", Shape::LinkRate, "10Gbit/s", "Each direction."),
         key("window", Shape::Size, "6MB", "Unread bytes that a connection may have under way."),
+        key("loss", Shape::Loss, "0", "Share of packets that are lost, each direction."),
     ],
-    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+    not_built: &[],
 };
 
 /// `[link.X]`.
@@ -229,8 +236,9 @@ pub static LINK: Section = Section {
         key("rtt", Shape::TimeQuantiles, "[network]'s", "Round trip time."),
         key("bandwidth", Shape::LinkRate, "[network]'s", "Each direction."),
         key("window", Shape::Size, "[network]'s", "Unread bytes under way."),
+        key("loss", Shape::Loss, "[network]'s", "Share of packets that are lost."),
     ],
-    not_built: &[("loss", "a lossy link shows as a longer `rtt` and a smaller `bandwidth`")],
+    not_built: &[],
 };
 
 /// `[workload.X]`.

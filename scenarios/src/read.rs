@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use models::latency::{ONE, Quantiles};
+use models::network::Loss;
 use models::units::{Bytes, Duration, Lsn, LsnError, Rate};
 
 use crate::error::{Finding, Findings, choices, enumerate};
@@ -144,6 +145,12 @@ impl<'a> Fields<'a> {
         self.millionths(key, 1_000_000..=1_000_000_000_000, "a number from 1 to 1,000,000")
     }
 
+    /// A share of packets.
+    pub fn loss(&self, key: &str) -> Option<Loss> {
+        let wants = "a share from 0 to 0.9: 0.001 is one packet in a thousand";
+        self.millionths(key, 0..=900_000, wants).map(Loss::millionths)
+    }
+
     /// A number between `bounds`, in millionths.
     fn millionths(&self, key: &str, bounds: RangeInclusive<u64>, wants: &str) -> Option<u64> {
         let node = self.get(key)?;
@@ -218,6 +225,24 @@ impl<'a> Fields<'a> {
         let span = self.get(key)?.span;
         self.findings.push(Finding::new(span, format!("`{key}` has to be above zero")));
         None
+    }
+
+    /// A time forward or back, in nanoseconds; not zero.
+    pub fn signed_time(&self, key: &str) -> Option<i64> {
+        let by = self.quantity(key, |text| {
+            let (back, rest) = match text.trim_start().strip_prefix('-') {
+                Some(rest) => (true, rest),
+                None => (false, text.trim_start().trim_start_matches('+')),
+            };
+            let by = i64::try_from(quantity::duration(rest)?.0).unwrap_or(i64::MAX);
+            Ok(if back { -by } else { by })
+        })?;
+        if by == 0 {
+            let finding = Finding::new(self.get(key)?.span, format!("`{key}` is zero"));
+            self.findings.push(finding.help("say how far: by = '90s', or by = '-5min'"));
+            return None;
+        }
+        Some(by)
     }
 
     /// A size.

@@ -7,6 +7,7 @@
 mod actions;
 mod faults;
 mod links;
+mod schedule;
 mod servers;
 pub(crate) mod settings;
 mod workloads;
@@ -81,7 +82,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec
     let start = start(cx, servers.segment_size());
     let (links, routes) = links::read(cx, &servers);
     let workloads = workloads::read(cx, duration, version);
-    let faults = faults::read(cx, &servers, &routes, duration);
+    let faults = faults::read(cx, &servers, (&links, &routes), duration, seed);
     let operations = actions::read(cx, &servers, duration);
     if let Some(start) = &start {
         servers.check_capacity(cx, start);

@@ -5,6 +5,7 @@
 //! can be wrong in itself, so the simulator needs no errors.
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
@@ -178,4 +179,6 @@ pub struct Link {
     pub bandwidth: Rate,
     /// Unread bytes that a connection may have under way.
     pub window: Bytes,
+    /// Packets that are lost, each direction.
+    pub loss: Loss,
 }

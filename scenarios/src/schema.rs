@@ -12,7 +12,7 @@ use models::postgres::guc;
 use schemars::{Schema, json_schema};
 
 use crate::expect::METRICS;
-use crate::keys::{CONDITIONS, DEED, Key, QUANTILES, ROOT, Section, Shape, VIEWS};
+use crate::keys::{CONDITIONS, DEED, Key, MOMENT, QUANTILES, ROOT, Section, Shape, VIEWS};
 use crate::presets;
 
 /// The schema of a scenario file.
@@ -54,6 +54,8 @@ fn shape(shape: Shape) -> Schema {
         }
         Shape::Bool => json_schema!({ "type": "boolean" }),
         Shape::Time => time(),
+        Shape::Moment => json_schema!({ "anyOf": [time(), table(&MOMENT)] }),
+        Shape::SignedTime => pattern(r"^ *[+-]? *[0-9.]+ *(us|ms|s|min|h|d) *$"),
         Shape::Size => pattern(r"^ *[0-9.]+ *(B|kB|MB|GB|TB) *$"),
         Shape::ByteRate => byte_rate(),
         Shape::LinkRate => pattern(r"^ *[0-9.]+ *(B|kB|MB|GB|TB|bit|kbit|Mbit|Gbit)/(s|min|h|d)$"),
@@ -66,6 +68,7 @@ fn shape(shape: Shape) -> Schema {
         }
         Shape::Stretch => json_schema!({ "type": ["number", "string"] }),
         Shape::Factor => json_schema!({ "type": "number", "minimum": 1 }),
+        Shape::Loss => json_schema!({ "type": "number", "minimum": 0, "maximum": 0.9 }),
         Shape::Lsn => pattern("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$"),
         Shape::TwoNames => json_schema!({
             "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2,

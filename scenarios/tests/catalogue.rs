@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scenarios::{ScenarioFile, catalog};
+use scenarios::{ScenarioFile, catalog, keys};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -47,6 +47,19 @@ fn every_scenario_parses_and_asks_a_question() {
             assert_eq!(scenario.question, entry.question());
         }
     }
+}
+
+#[test]
+fn every_fault_has_a_scenario() {
+    let mut played = BTreeSet::new();
+    for entry in catalog::all() {
+        let file = entry.parse().unwrap_or_else(|e| panic!("{}:\n{e}", entry.name));
+        for scenario in file.variants().unwrap_or_else(|e| panic!("{}:\n{e}", entry.name)) {
+            played.extend(scenario.faults.iter().map(|fault| fault.kind.name()));
+        }
+    }
+    let all: BTreeSet<&str> = keys::FAULTS.iter().map(|fault| fault.name).collect();
+    assert_eq!(played, all);
 }
 
 #[test]

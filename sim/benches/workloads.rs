@@ -8,6 +8,7 @@
 //! day.
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
@@ -109,6 +110,7 @@ fn link(a: &str, b: &str) -> Link {
         rtt: Quantiles::constant(2 * DELAY.0),
         bandwidth: BANDWIDTH,
         window: Bytes::mb(6),
+        loss: Loss::NONE,
     }
 }
 

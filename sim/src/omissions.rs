@@ -3,6 +3,7 @@
 //! The module headers of `models` say the same beside the code that it is about, in more detail
 //! and with small things that no number shows. A line that a model learns to do goes from here.
 
+use models::network::Loss;
 use models::postgres::guc::SynchronousCommit;
 use models::units::Duration;
 use scenarios::fault::FaultKind;
@@ -19,7 +20,7 @@ pub struct Omission {
 }
 
 /// All of them, those that touch most scenarios first.
-pub const OMISSIONS: [Omission; 19] = [
+pub const OMISSIONS: [Omission; 20] = [
     Omission {
         what: "The network between clients and the primary, and a pooler on the way: latencies \
                are those that a client on the primary's host would see.",
@@ -59,8 +60,8 @@ pub const OMISSIONS: [Omission; 19] = [
         touches: may_lose_wal,
     },
     Omission {
-        what: "Packet loss short of a cut, congestion control and slow start: after an idle time \
-               a long link takes its whole window at once, where TCP needs a few round trips.",
+        what: "Congestion control and slow start: after an idle time a long link takes its whole \
+               window at once, where TCP needs a few round trips; lost packets do not narrow it.",
         touches: has_long_links,
     },
     Omission {
@@ -103,6 +104,14 @@ pub const OMISSIONS: [Omission; 19] = [
         },
     },
     Omission {
+        what: "What a clock that jumps changes besides timeouts and checkpoints by time: log lines \
+               have simulated time, and so has what a standby would tell from time stamps in WAL.",
+        touches: |scenario| {
+            let jumps = |kind: &FaultKind| matches!(kind, FaultKind::ClockJump { .. });
+            scenario.faults.iter().any(|fault| jumps(&fault.kind))
+        },
+    },
+    Omission {
         what: "A record torn by a full volume: recovery would end before it.",
         touches: |scenario| {
             let full = |kind: &FaultKind| matches!(kind, FaultKind::DiskFull { .. });
@@ -137,17 +146,21 @@ fn has_long_transactions(scenario: &Scenario) -> bool {
 
 /// The servers that a fault takes away.
 fn failing(scenario: &Scenario) -> impl Iterator<Item = usize> {
-    scenario.faults.iter().filter_map(|fault| match fault.kind {
+    scenario.faults.iter().flat_map(|fault| match &fault.kind {
+        FaultKind::SiteDown { servers } => servers.clone(),
         FaultKind::Crash { server, .. }
         | FaultKind::Freeze { server, .. }
         | FaultKind::Stop { server, .. }
-        | FaultKind::DiskFull { server } => Some(server),
-        FaultKind::DiskSlow { .. }
+        | FaultKind::DiskFull { server } => vec![*server],
+        FaultKind::BulkWrite { .. }
+        | FaultKind::ClockJump { .. }
+        | FaultKind::DiskSlow { .. }
         | FaultKind::DiskStall { .. }
         | FaultKind::ReplayPause { .. }
         | FaultKind::LinkCut { .. }
         | FaultKind::LinkHold { .. }
-        | FaultKind::LinkReset { .. } => None,
+        | FaultKind::LinkWorse { .. }
+        | FaultKind::LinkReset { .. } => Vec::new(),
     })
 }
 
@@ -167,7 +180,9 @@ fn may_lose_wal(scenario: &Scenario) -> bool {
 }
 
 fn has_long_links(scenario: &Scenario) -> bool {
-    scenario.links.iter().any(|link| link.rtt.max() >= Duration::ms(10).0)
+    let worse = |kind: &FaultKind| matches!(kind, FaultKind::LinkWorse { .. });
+    scenario.links.iter().any(|link| link.rtt.max() >= Duration::ms(10).0 || link.loss > Loss::NONE)
+        || scenario.faults.iter().any(|fault| worse(&fault.kind))
 }
 
 fn is_cut_for_long(scenario: &Scenario) -> bool {

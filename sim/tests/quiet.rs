@@ -157,6 +157,48 @@ server = 'pg3'
 at     = '22s'
 for    = '5s'
 
+[fault.detour]
+kind    = 'link_delay'
+between = ['pg1', 'pg3']
+delay   = { min = '1ms', p50 = '5ms', max = '20ms' }
+at      = '3s'
+for     = '2s'
+
+[fault.noise]
+kind    = 'link_loss'
+between = ['pg1', 'pg2']
+loss    = 0.02
+at      = '16500ms'
+for     = '2s'
+
+[fault.narrow]
+kind      = 'link_bandwidth'
+between   = ['pg1', 'pg2']
+from      = 'pg1'
+bandwidth = '2MB/s'
+at        = '30s'
+for       = '3s'
+
+[fault.clock]
+kind   = 'clock_jump'
+server = 'pg1'
+by     = '5s'
+at     = '13s'
+for    = '100ms'
+
+[fault.clock2]
+kind   = 'clock_jump'
+server = 'pg2'
+by     = '4s'
+at     = '34s'
+
+[fault.burst]
+kind  = 'bulk_write'
+bytes = '20MB'
+at    = '1s'
+for   = '500ms'
+every = '6500ms'
+
 [fault.pause]
 kind    = 'link_hold'
 between = ['pg1', 'pg2']

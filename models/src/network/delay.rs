@@ -10,7 +10,9 @@ use crate::units::{Die, Duration, SimTime};
 pub(super) struct Delay {
     /// If it is constant.
     fixed: Option<Duration>,
-    rtt: Quantiles,
+    draws: Quantiles,
+    /// A draw is that of a round trip, and half of it one way.
+    round_trip: bool,
     die: Die,
     /// A window and the draws at its two ends.
     window: Option<(u64, Duration, Duration)>,
@@ -23,7 +25,13 @@ impl Delay {
     /// Half of a draw of `rtt`; `die` is thrown once a window.
     pub fn new(rtt: &Quantiles, die: Die) -> Delay {
         let fixed = rtt.is_constant().then(|| Duration(rtt.max() / 2));
-        Delay { fixed, rtt: rtt.clone(), die, window: None }
+        Delay { fixed, draws: rtt.clone(), round_trip: true, die, window: None }
+    }
+
+    /// A draw of `delay`; `die` is thrown once a window.
+    pub fn one_way(delay: &Quantiles, die: Die) -> Delay {
+        let fixed = delay.is_constant().then(|| Duration(delay.max()));
+        Delay { fixed, draws: delay.clone(), round_trip: false, die, window: None }
     }
 
     /// The delay of what leaves at `now`.
@@ -41,7 +49,10 @@ impl Delay {
         let (from, to) = match self.window {
             Some((current, from, to)) if current == window => (from, to),
             _ => {
-                let draw = |n: u64| Duration(self.rtt.quantile(self.die.at(n)) / 2);
+                let draw = |n: u64| {
+                    let drawn = self.draws.quantile(self.die.at(n));
+                    Duration(if self.round_trip { drawn / 2 } else { drawn })
+                };
                 let ends = (draw(window), draw(window + 1));
                 self.window = Some((window, ends.0, ends.1));
                 ends

@@ -315,6 +315,14 @@ impl Checkpointer {
         self.config = config;
     }
 
+    /// The wall clock jumps. It sleeps until `checkpoint_timeout` was over by another clock: ahead
+    /// changes nothing, but if the clock went back it finds that the time is not over.
+    pub fn jump_clock(&mut self, by: i64) {
+        if by < 0 {
+            self.timeout_at = self.timeout_at.shifted(by.saturating_neg());
+        }
+    }
+
     /// When it has something to do by itself.
     #[inline]
     pub fn next_deadline(&self) -> SimTime {

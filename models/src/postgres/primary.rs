@@ -74,6 +74,8 @@ pub struct Primary {
     plain_wal: Bytes,
     /// Somebody besides commits and walsenders waits for a flush to end.
     busy: bool,
+    /// The wall clock has jumped, and no walsender was woken since.
+    clock_jumped: bool,
     /// WAL that operators want written, in order.
     jobs: VecDeque<Job>,
     /// A process has died of a PANIC: all of them must.
@@ -129,6 +131,7 @@ impl Primary {
             checkpoint_record: Lsn::INVALID,
             plain_wal: Bytes(0),
             busy: false,
+            clock_jumped: false,
             jobs: VecDeque::new(),
             panicked: false,
             shutdown: None,
@@ -393,6 +396,7 @@ impl Primary {
     /// WAL has become durable that the checkpointer may wait for.
     fn flushed_for_others(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         self.busy = false;
+        self.wake_senders_after_jump(now);
         self.checkpoint_flushed(now, host, out);
         self.go_on_writing(now, host);
         self.busy |= self.checkpointer.recording().is_some();

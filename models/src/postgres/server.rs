@@ -479,6 +479,16 @@ impl Server {
         self.disk_changed(moved);
     }
 
+    /// The wall clock jumps ahead, or back if `by` is below zero.
+    pub fn jump_clock(&mut self, now: SimTime, by: i64) {
+        match &mut self.state {
+            State::Primary(primary) => primary.jump_clock(by),
+            State::Standby(standby) => standby.jump_clock(now, by, self.settings.version()),
+            State::Down | State::Recovering { .. } => {}
+        }
+        self.schedule();
+    }
+
     fn disk_changed(&mut self, moved: Option<Moved>) {
         match (&mut self.state, moved) {
             (State::Primary(primary), Some(moved)) => primary.wal.disk_moved(moved),

@@ -14,7 +14,6 @@
 
 mod restartpoint;
 
-use super::ConnectionId;
 use super::checkpointer::Checkpointer;
 use super::effect::Out;
 use super::guc::Settings;
@@ -22,6 +21,7 @@ use super::host::Host;
 use super::protocol::{Body, Message};
 use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
+use super::{ConnectionId, PgVersion};
 use crate::disk::Moved;
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
@@ -135,6 +135,12 @@ impl Standby {
                 self.want_stream(now, host, out);
             }
         }
+    }
+
+    /// The wall clock jumps.
+    pub fn jump_clock(&mut self, now: SimTime, by: i64, version: PgVersion) {
+        self.receiver.jump_clock(now, by, version);
+        self.checkpointer.jump_clock(by);
     }
 
     /// The volume of pg_wal has changed its pace; how that moves an fsync in hand.

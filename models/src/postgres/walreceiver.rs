@@ -61,6 +61,8 @@ pub struct WalReceiver {
     replied: (Lsn, Lsn),
     replied_at: SimTime,
     heard: SimTime,
+    /// How far the wall clock has jumped since (nanoseconds).
+    jumped: i64,
     pinged: bool,
     timer: SimTime,
     /// Everything was replayed while it was busy: a reply is due when it waits again
@@ -166,6 +168,7 @@ impl WalReceiver {
             replied: (Lsn::INVALID, Lsn::INVALID),
             replied_at: SimTime::ZERO,
             heard: SimTime::ZERO,
+            jumped: 0,
             pinged: false,
             timer: SimTime::NEVER,
             force_reply: false,

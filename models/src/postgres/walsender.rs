@@ -36,6 +36,8 @@ pub struct WalSender {
     blocked: bool,
     timeout: Option<Duration>,
     heard: SimTime,
+    /// How far the wall clock has jumped since (nanoseconds).
+    jumped: i64,
     pinged: bool,
     /// When to look at the timeout again; never later than it is due.
     timer: SimTime,
@@ -83,6 +85,7 @@ impl WalSender {
             blocked: false,
             timeout,
             heard: now,
+            jumped: 0,
             pinged: false,
             timer: SimTime::NEVER,
             sampled: Lsn::INVALID,
@@ -255,7 +258,8 @@ impl WalSender {
     /// Looks at the timeout; true if it has struck and the walsender is to end.
     pub fn check_timeout(&mut self, now: SimTime, out: &mut Out) -> bool {
         if now >= self.due() {
-            if self.pinged || self.timeout.is_some_and(|t| now >= self.heard + t) {
+            let timed_out = |t| now >= (self.heard + t).shifted(self.jumped.saturating_neg());
+            if self.pinged || self.timeout.is_some_and(timed_out) {
                 return true;
             }
             self.pinged = true;
@@ -265,17 +269,32 @@ impl WalSender {
         false
     }
 
+    /// The wall clock jumps: what was heard is so much longer ago. It finds out when it wakes up
+    /// next: its sleep goes by another clock.
+    pub fn jump_clock(&mut self, by: i64) {
+        self.jumped = self.jumped.saturating_add(by);
+    }
+
+    /// Wakes up now, if the clock has jumped since it heard of its standby.
+    pub fn wake_after_jump(&mut self, now: SimTime) {
+        if self.jumped != 0 && !self.terminating {
+            self.timer = self.timer.min(now);
+        }
+    }
+
     fn heard(&mut self, now: SimTime) {
         self.heard = now;
+        self.jumped = 0;
         self.pinged = false;
     }
 
     fn due(&self) -> SimTime {
-        match self.timeout {
+        let due = match self.timeout {
             None => SimTime::NEVER,
             Some(timeout) if self.pinged => self.heard + timeout,
             Some(timeout) => self.heard + timeout.half(),
-        }
+        };
+        due.shifted(self.jumped.saturating_neg())
     }
 
     fn post(&self, body: Body, out: &mut Out) {

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use models::clients::{Arrival, ArrivalKind};
 use models::disk::Disk;
 use models::latency::Quantiles;
-use models::network::{Delivery, Link, LinkConfig};
+use models::network::{Delivery, Link, LinkConfig, Loss};
 use models::postgres::PgVersion;
 use models::postgres::command::SlotName;
 use models::postgres::effect::{Effect, Out};
@@ -111,6 +111,7 @@ impl ServerPlan {
                 rtt: Quantiles::constant(Duration::ms(2).0),
                 bandwidth: FAST,
                 window: Bytes::mb(4),
+                loss: Loss::NONE,
             },
         }
     }

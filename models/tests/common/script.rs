@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use goldenscript::{ArgumentConsumer, Runner};
 use models::latency::Quantiles;
-use models::network::LinkConfig;
+use models::network::{LinkConfig, Loss};
 use models::units::{Bytes, Duration, Rate, SimTime};
 
 /// What a command gives: its output, or why it could not be run.
@@ -93,5 +93,6 @@ pub fn set_link(
     }
     link.bandwidth = key(args, "bandwidth", rate)?.unwrap_or(link.bandwidth);
     link.window = key(args, "window", bytes)?.unwrap_or(link.window);
+    link.loss = key(args, "loss", number)?.map_or(link.loss, Loss::millionths);
     Ok(())
 }

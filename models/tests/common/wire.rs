@@ -3,22 +3,24 @@
 use std::fmt::Write;
 
 use goldenscript::{Command, Context, Runner};
-use models::network::{Delivery, Link, LinkConfig};
+use models::latency::Quantiles;
+use models::network::{AddedDelay, Delivery, Impairment, Link, LinkConfig, Loss};
 use models::postgres::protocol::{Body, Message};
 use models::postgres::{ConnectionId, PgVersion};
 use models::trace::fact::ServerId;
 use models::units::{Die, Lsn, SimTime};
 
 use super::ServerPlan;
-use super::script::{Output, bytes, duration, key, moment, number, set_link, word};
+use super::script::{Output, bytes, duration, key, moment, number, rate, set_link, word};
 
 /// Scripts of one direction of a link.
 ///
-/// * `link [rtt=2ms] [bandwidth=1MB] [window=64kB]`: a new one; at first 2 ms and fast.
+/// * `link [rtt=2ms] [bandwidth=1MB] [window=64kB] [loss=1000]`: a new one; at first 2 ms and fast.
 /// * `send BYTES [connection=1]`: a message that carries so much WAL; they are numbered.
 /// * `take BYTES`: the receiver reads so much from its socket.
 /// * `room BYTES`: the sender asks for room, and is told now or later.
 /// * `hold`, `release`, `cut`, `heal`.
+/// * `impair [delay=10ms] [bandwidth=1MB] [loss=1000]`: on top of what it is; loss in millionths.
 /// * `run DURATION`: what arrives until then.
 pub struct Wire {
     now: SimTime,
@@ -96,6 +98,18 @@ impl Runner for Wire {
                 Some(bytes) => writeln!(output, "{} there is room for {bytes}", moment(self.now))?,
                 None => writeln!(output, "{} no room", moment(self.now))?,
             },
+            "impair" => {
+                let mut impairment = Impairment::default();
+                if let Some(delay) = key(&mut args, "delay", duration)? {
+                    let (delay, die) = (Quantiles::constant(delay.0), Die::new(1, "added", ""));
+                    impairment.added.push(AddedDelay { delay, die });
+                }
+                impairment.bandwidth = key(&mut args, "bandwidth", rate)?;
+                if let Some(loss) = key(&mut args, "loss", number)? {
+                    impairment.loss = Loss::millionths(loss);
+                }
+                self.link.impair(self.now, 0, &impairment);
+            }
             "hold" => self.link.hold(0),
             "release" => self.link.release(self.now, 0),
             "cut" => self.link.cut(0),

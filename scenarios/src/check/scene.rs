@@ -164,6 +164,8 @@ impl<'a> Scene<'a> {
                 {
                     (true, false)
                 }
+                // Of hosts that die nobody is told.
+                FaultKind::SiteDown { servers } if servers.contains(&index) => (true, false),
                 FaultKind::LinkCut { between } | FaultKind::LinkHold { between } if is(between) => {
                     (true, true)
                 }
@@ -173,6 +175,10 @@ impl<'a> Scene<'a> {
                 | FaultKind::LinkCut { .. }
                 | FaultKind::LinkHold { .. }
                 | FaultKind::LinkReset { .. }
+                | FaultKind::LinkWorse { .. }
+                | FaultKind::SiteDown { .. }
+                | FaultKind::BulkWrite { .. }
+                | FaultKind::ClockJump { .. }
                 | FaultKind::DiskFull { .. }
                 | FaultKind::DiskSlow { .. }
                 | FaultKind::DiskStall { .. }

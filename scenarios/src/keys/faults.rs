@@ -20,7 +20,7 @@ const fn entry(name: &'static str, with: &'static [&'static str], doc: &'static 
 /// Every fault that can be simulated.
 pub static FAULTS: &[FaultEntry] = &LIST;
 
-const LIST: [FaultEntry; 10] = [
+const LIST: [FaultEntry; 16] = [
     entry(
         "crash",
         &["server", "what"],
@@ -30,6 +30,21 @@ const LIST: [FaultEntry; 10] = [
         "freeze",
         &["server", "what"],
         "Processes or the host stop running without dying. They go on where they stopped.",
+    ),
+    entry(
+        "site_down",
+        &["site"],
+        "All hosts of a site die as with `crash`, `what = 'host'`. They start again.",
+    ),
+    entry(
+        "bulk_write",
+        &["bytes"],
+        "Something writes so much WAL on the primary while it lasts: an import, an index.",
+    ),
+    entry(
+        "clock_jump",
+        &["server", "by"],
+        "The server's wall clock jumps by so much, and back when it heals.",
     ),
     entry(
         "stop",
@@ -58,6 +73,21 @@ const LIST: [FaultEntry; 10] = [
     ),
     entry("link_cut", &["between"], "Nothing passes, and nobody is told; then TCP sends again."),
     entry("link_hold", &["between"], "Everything waits, and passes at once when it heals."),
+    entry(
+        "link_delay",
+        &["between", "from", "delay"],
+        "Every message travels so much longer, one way.",
+    ),
+    entry(
+        "link_loss",
+        &["between", "from", "loss"],
+        "Packets are lost: TCP sends them again, and what comes behind them waits.",
+    ),
+    entry(
+        "link_bandwidth",
+        &["between", "from", "bandwidth"],
+        "The link has less bandwidth, for all that use it.",
+    ),
     entry("link_reset", &["between"], "Connections are reset; both ends notice. Takes no `for`."),
 ];
 
@@ -67,8 +97,10 @@ pub static FAULT: Section = Section {
     doc: "Something that breaks, and heals after `for`.",
     keys: &[
         key("kind", Shape::Word(&FAULT_KINDS), "", "What happens. Required."),
-        key("at", Shape::Time, "", "When it begins. Required."),
-        key("for", Shape::Time, "to the end", "How long it holds."),
+        key("at", Shape::Moment, "", "When it begins. Required."),
+        key("for", Shape::TimeQuantiles, "to the end", "How long it holds."),
+        key("every", Shape::Time, "", "It comes again, from begin to begin."),
+        key("times", Shape::Count(1, 1_000), "to the end of the run", "How often it comes."),
         key("server", Shape::Name, "", "Whose processes, host or volume (all but link faults)."),
         key("what", Shape::Word(&["processes", "host"]), "processes", "crash, freeze: which."),
         key(
@@ -79,8 +111,28 @@ pub static FAULT: Section = Section {
         ),
         key("factor", Shape::Factor, "", "disk_slow: how many times as long everything takes."),
         key("fsync", Shape::TimeQuantiles, "", "disk_slow: time of an fsync meanwhile."),
+        key("site", Shape::Name, "", "site_down: which."),
+        key("bytes", Shape::Size, "", "bulk_write: how much in all."),
+        key("by", Shape::SignedTime, "", "clock_jump: `'90s'` ahead, or `'-5min'` behind."),
         key("between", Shape::TwoNames, "", "Two servers or sites (link faults)."),
+        key(
+            "from",
+            Shape::Name,
+            "both directions",
+            "Which of the two sends what is delayed, lost or squeezed.",
+        ),
+        key("delay", Shape::TimeQuantiles, "", "link_delay: how much longer, one way."),
+        key("loss", Shape::Loss, "", "link_loss: share of packets."),
+        key("bandwidth", Shape::LinkRate, "", "link_bandwidth: what is left."),
     ],
+    not_built: &[],
+};
+
+/// A moment that the seed decides.
+pub static MOMENT: Section = Section {
+    title: "a moment",
+    doc: "A moment that is drawn from the seed: the same in every variant.",
+    keys: &[key("between", Shape::TwoNames, "", "From when to when, such as `['10s', '60s']`.")],
     not_built: &[],
 };
 
@@ -96,16 +148,8 @@ pub const FAULT_KINDS: [&str; LIST.len()] = {
 };
 
 /// Kinds of faults that are planned.
-pub static FAULT_KINDS_NOT_BUILT: &[&str] = &[
-    "link_slow",
-    "link_limit",
-    "link_loss",
-    "disk_error",
-    "fsync_error",
-    "query_conflict",
-    "clock_skew",
-    "partition",
-];
+pub static FAULT_KINDS_NOT_BUILT: &[&str] =
+    &["disk_error", "fsync_error", "query_conflict", "partition"];
 
 /// The fault of that name.
 pub fn fault(name: &str) -> Option<&'static FaultEntry> {

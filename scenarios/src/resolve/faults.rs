@@ -3,50 +3,66 @@
 use models::disk::Slowdown;
 use models::postgres::command::StopMode;
 use models::trace::fact::Scope;
-use models::units::Duration;
+use models::units::{Duration, Rate};
 
+use super::schedule::Schedule;
 use super::servers::Servers;
 use super::{Context, Fields, Finding, Span, keys, limits, links};
 use crate::error::{choices, enumerate};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, Worse};
 use crate::keys::FaultEntry;
-use crate::read::named;
-use crate::scenario::{Route, ServerIndex};
+use crate::read::{named, no_such};
+use crate::scenario::{Link, Route, ServerIndex};
+
+/// The links, and which of them each pair of servers uses.
+type Network<'a> = (&'a [Link], &'a [Route]);
 
 /// Reads all faults.
 pub(super) fn read(
     cx: Context<'_>,
     servers: &Servers<'_>,
-    routes: &[Route],
+    network: Network<'_>,
     duration: Option<(Duration, Span)>,
+    seed: u64,
 ) -> Vec<Fault> {
     named(cx.root, "fault", limits::MOST_FAULTS, cx.findings)
         .into_iter()
         .filter_map(|(entry, table)| {
             let title = format!("[fault.{}]", entry.key);
             let fields = Fields::new(table, &keys::FAULT, &title, entry.key_span, cx.findings);
-            fault(cx, &entry.key, &fields, servers, routes, duration)
+            fault(cx, &fields, servers, network, duration).map(|kind| {
+                let name = entry.key.clone();
+                (name, kind)
+            })
+        })
+        .flat_map(|(name, (kind, schedule))| {
+            let times = schedule.times(seed, &name);
+            let fault = move |(at, lasts)| {
+                let (name, kind) = (name.clone(), kind.clone());
+                Fault { name, at, lasts, kind }
+            };
+            times.into_iter().map(fault)
         })
         .collect()
 }
 
+/// What a fault does, and when.
 fn fault(
     cx: Context<'_>,
-    name: &str,
     fields: &Fields<'_>,
     servers: &Servers<'_>,
-    routes: &[Route],
+    network: Network<'_>,
     duration: Option<(Duration, Span)>,
-) -> Option<Fault> {
-    let at = moment(fields, duration);
-    let lasts = fields.positive_duration("for");
-    let kind = kind(cx, fields, servers, routes)?;
+) -> Option<(FaultKind, Schedule)> {
+    let heals = fields.get("kind").and_then(|_| fields.text("kind")) != Some("link_reset");
+    let schedule = Schedule::read(fields, heals, duration);
+    let kind = kind(cx, fields, servers, network)?;
     if let (true, Some(entry)) = (kind.momentary(), fields.table.entry("for")) {
         let message = format!("`{}` is over as soon as it began and takes no `for`", kind.name());
-        let help = "repeat it as another [fault.X], or use link_cut";
+        let help = "repeat it with `every`, or use link_cut";
         cx.report(Finding::new(entry.key_span, message).help(help));
     }
-    Some(Fault { name: name.to_owned(), at: at?, lasts, kind })
+    Some((kind, schedule?))
 }
 
 /// `at`, within the run.
@@ -68,7 +84,7 @@ fn kind(
     cx: Context<'_>,
     fields: &Fields<'_>,
     servers: &Servers<'_>,
-    routes: &[Route],
+    network: Network<'_>,
 ) -> Option<FaultKind> {
     if fields.get("kind").is_none() {
         fields.missing("kind", &choices("", "it is one of", keys::FAULT_KINDS.iter().copied()));
@@ -100,6 +116,15 @@ fn kind(
             };
             Some(FaultKind::Stop { mode, server: server(cx, fields, servers)? })
         }
+        "site_down" => site_down(cx, fields, servers),
+        "bulk_write" => bulk_write(fields),
+        "clock_jump" => {
+            if fields.get("by").is_none() {
+                fields.missing("by", "say how far: by = '90s', or by = '-5min'");
+            }
+            let (server, by) = (server(cx, fields, servers), fields.signed_time("by"));
+            Some(FaultKind::ClockJump { server: server?, by: by? })
+        }
         "disk_full" => Some(FaultKind::DiskFull { server: server(cx, fields, servers)? }),
         "disk_stall" => Some(FaultKind::DiskStall { server: server(cx, fields, servers)? }),
         "disk_slow" => {
@@ -118,15 +143,157 @@ fn kind(
             Some(FaultKind::ReplayPause { server })
         }
         "link_cut" | "link_hold" | "link_reset" => {
-            let between = pairs(cx, fields, servers, routes)?;
+            let between = pairs(cx, fields, servers, network.1)?;
             Some(match kind {
                 "link_cut" => FaultKind::LinkCut { between },
                 "link_hold" => FaultKind::LinkHold { between },
                 _ => FaultKind::LinkReset { between },
             })
         }
+        "link_delay" | "link_loss" | "link_bandwidth" => worse(cx, kind, fields, servers, network),
         _ => None,
     }
+}
+
+/// All servers of a site.
+fn site_down(cx: Context<'_>, fields: &Fields<'_>, servers: &Servers<'_>) -> Option<FaultKind> {
+    if fields.get("site").is_none() {
+        fields.missing("site", &choices("", "the file has", servers.sites()));
+        return None;
+    }
+    let site = fields.text("site")?;
+    if servers.is_server(site) || servers.meant(site).is_none() {
+        let span = fields.get("site")?.span;
+        cx.report(no_such(span, "site", site, servers.sites()));
+        return None;
+    }
+    Some(FaultKind::SiteDown { servers: servers.meant(site)? })
+}
+
+/// So much over the time that the fault lasts.
+fn bulk_write(fields: &Fields<'_>) -> Option<FaultKind> {
+    for (key, help) in [("bytes", "say how much: bytes = '1GB'"), ("for", "say over how long")] {
+        if fields.get(key).is_none() {
+            fields.missing(key, help);
+        }
+    }
+    fields.get("for")?;
+    Some(FaultKind::BulkWrite { bytes: fields.size("bytes")? })
+}
+
+/// A link that gets worse, in both directions or in one.
+fn worse(
+    cx: Context<'_>,
+    kind: &str,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    network: Network<'_>,
+) -> Option<FaultKind> {
+    let ways = ways(cx, fields, servers, network.1);
+    let missing = |key: &str, help: &str| {
+        if fields.get(key).is_none() {
+            fields.missing(key, help);
+        }
+    };
+    let how = match kind {
+        "link_delay" => {
+            missing("delay", "say how much longer: delay = '50ms'");
+            Worse::Delay(fields.time_quantiles("delay")?)
+        }
+        "link_loss" => {
+            missing("loss", "say which share of packets: loss = 0.01");
+            Worse::Loss(fields.loss("loss")?)
+        }
+        _ => {
+            missing("bandwidth", "say what is left: bandwidth = '10Mbit/s'");
+            let (bandwidth, ways) = (fields.link_rate("bandwidth")?, ways.as_ref()?);
+            is_less(fields, bandwidth, ways, network)?;
+            are_all(cx, fields, servers, ways, network)?;
+            Worse::Bandwidth(bandwidth)
+        }
+    };
+    Some(FaultKind::LinkWorse { ways: ways?, how })
+}
+
+/// A bandwidth that no link is above takes nothing away.
+fn is_less(
+    fields: &Fields<'_>,
+    bandwidth: Rate,
+    ways: &[(ServerIndex, ServerIndex)],
+    (links, routes): Network<'_>,
+) -> Option<()> {
+    let used = |route: &&Route| ways.iter().any(|way| joins(route, *way));
+    let most = routes.iter().filter(used).map(|route| links[route.link].bandwidth).max()?;
+    if bandwidth < most {
+        return Some(());
+    }
+    let node = fields.get("bandwidth")?;
+    let message = "the link has no more than that anyway".to_owned();
+    let help = format!("it has {} Mbit/s: name less", most.bytes_per_second() / 125_000);
+    fields.findings.push(Finding::new(node.span, message).help(help));
+    None
+}
+
+/// Bandwidth belongs to a link: all that use it must be meant.
+fn are_all(
+    cx: Context<'_>,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    ways: &[(ServerIndex, ServerIndex)],
+    (links, routes): Network<'_>,
+) -> Option<()> {
+    let used = |link| routes.iter().any(|r| r.link == link && ways.iter().any(|w| joins(r, *w)));
+    let left_out = |route: &&Route| used(route.link) && !ways.iter().any(|way| joins(route, *way));
+    let Some(other) = routes.iter().find(left_out) else { return Some(()) };
+    let node = fields.get("between")?;
+    let message = format!(
+        "`{}` and `{}` share [link.{}] and would have less bandwidth too",
+        servers.name(other.a),
+        servers.name(other.b),
+        links[other.link].name
+    );
+    let help = "name the sites that the link joins, or give those two a link of their own";
+    cx.report(Finding::new(node.span, message).help(help));
+    None
+}
+
+fn joins(route: &Route, (from, to): (ServerIndex, ServerIndex)) -> bool {
+    (route.a, route.b) == (from, to) || (route.b, route.a) == (from, to)
+}
+
+/// Who sends to whom: both ways between the two ends, or one.
+fn ways(
+    cx: Context<'_>,
+    fields: &Fields<'_>,
+    servers: &Servers<'_>,
+    routes: &[Route],
+) -> Option<Vec<(ServerIndex, ServerIndex)>> {
+    pairs(cx, fields, servers, routes)?;
+    let between = fields.two_names("between")?;
+    let [left, right] = links::ends(cx, servers, between)?;
+    let (there, back) = match fields.text("from") {
+        None => (true, true),
+        Some(from) if between[0].0 == between[1].0 && from == between[0].0 => (true, true),
+        Some(from) if from == between[0].0 => (true, false),
+        Some(from) if from == between[1].0 => (false, true),
+        Some(from) => {
+            let names = between.map(|(name, _)| name);
+            let message = format!("`from` cannot be `{}`", from.escape_debug());
+            let help = choices(from, "it is one of the two of `between`:", names);
+            cx.report(Finding::new(fields.get("from")?.span, message).help(help));
+            return None;
+        }
+    };
+    let mut ways: Vec<(ServerIndex, ServerIndex)> = Vec::new();
+    let joined = |way| routes.iter().any(|route| joins(route, way));
+    for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
+        for (way, meant) in [((a, b), there), ((b, a), back)] {
+            if meant && joined(way) && !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+    }
+    Some(ways)
 }
 
 /// How slow a disk becomes: exactly one of two keys says it.
@@ -165,7 +332,7 @@ fn report_kind(cx: Context<'_>, fields: &Fields<'_>, kind: &str) {
 /// Keys that belong to other kinds of faults.
 fn refuse(fields: &Fields<'_>, kind: &FaultEntry) {
     for entry in &fields.table.entries {
-        let own = ["kind", "at", "for"].contains(&entry.key.as_str());
+        let own = ["kind", "at", "for", "every", "times"].contains(&entry.key.as_str());
         if own
             || kind.with.contains(&entry.key.as_str())
             || fields.section.key(&entry.key).is_none()

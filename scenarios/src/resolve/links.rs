@@ -1,6 +1,7 @@
 //! `[network]` and `[link.X]`: which way two servers talk.
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::units::{Bytes, Duration, Rate};
 
 use super::servers::Servers;
@@ -14,6 +15,7 @@ struct Way {
     rtt: Quantiles,
     bandwidth: Rate,
     window: Bytes,
+    loss: Loss,
 }
 
 /// 10 Gbit/s.
@@ -93,6 +95,7 @@ fn network(cx: Context<'_>) -> Way {
         rtt: Quantiles::constant(DEFAULT_RTT.0),
         bandwidth: DEFAULT_BANDWIDTH,
         window: DEFAULT_WINDOW,
+        loss: Loss::NONE,
     };
     match cx.table("network") {
         None => default,
@@ -112,12 +115,13 @@ fn way(fields: &Fields<'_>, default: &Way) -> Way {
         rtt: fields.time_quantiles("rtt").unwrap_or_else(|| default.rtt.clone()),
         bandwidth: fields.link_rate("bandwidth").unwrap_or(default.bandwidth),
         window: window.unwrap_or(default.window),
+        loss: fields.loss("loss").unwrap_or(default.loss),
     }
 }
 
 fn link(name: &str, way: &Way) -> Link {
-    let Way { rtt, bandwidth, window } = way.clone();
-    Link { name: name.to_owned(), rtt, bandwidth, window }
+    let Way { rtt, bandwidth, window, loss } = way.clone();
+    Link { name: name.to_owned(), rtt, bandwidth, window, loss }
 }
 
 fn candidate<'a>(

@@ -228,6 +228,11 @@ impl<'a> Servers<'a> {
         self.list.iter().any(|s| s.name == name)
     }
 
+    /// The names of sites, each once.
+    pub fn sites(&self) -> Vec<&'a str> {
+        self.ends().into_iter().filter(|name| !self.is_server(name)).collect()
+    }
+
     /// Every name that `between` takes.
     pub fn ends(&self) -> Vec<&'a str> {
         let mut names = self.names();

@@ -42,7 +42,7 @@ fn settings_say_their_default_and_since_when() {
 fn what_is_left_out_comes_from_the_code_itself() {
     let room = Room::new("list-not-modelled");
     let done = room.run(&["list", "--not-modelled"]).ends(0);
-    done.says("fault clock_skew")
+    done.says("fault partition")
         .says("setting recovery_target_lsn")
         .says("models/src/postgres/slot.rs\n    Logical and temporary slots");
     room.run(&["list", "faults", "--not-modelled"]).ends(2);

@@ -17,6 +17,8 @@
 //!   can neither crash nor freeze.
 //! * A server that gave up because its disk was full starts when that is over.
 //! * A server that somebody else has started meanwhile is left alone.
+//! * Delays that are added to a link add up; packets are lost to any of those that lose them; of
+//!   bandwidths the lowest is left.
 //! * Faults that make a disk slow multiply their factors; of their tables of fsync the one that
 //!   began last holds.
 //!
@@ -31,11 +33,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use models::disk::Slowdown;
+use models::network::{AddedDelay, Impairment};
 use models::postgres::command::Command;
-use models::trace::fact::{ServerId, What};
-use models::units::SimTime;
-use scenarios::fault::{Fault, FaultKind};
-use scenarios::scenario::ServerIndex;
+use models::trace::fact::{Scope, ServerId, What};
+use models::units::{Die, SimTime};
+use scenarios::fault::{Fault, FaultKind, Worse};
+use scenarios::scenario::{Scenario, ServerIndex};
 
 use super::ctl::{apply, fact};
 use super::host::{Hosts, server_id};
@@ -46,6 +49,7 @@ use crate::world::Action;
 /// keeps it from running.
 struct Injector {
     hosts: Rc<Hosts>,
+    scenario: Rc<Scenario>,
     servers: BTreeMap<ServerId, u32>,
     /// Servers that a fault shut down: to be started when nothing holds them any more.
     stopped: BTreeSet<ServerId>,
@@ -54,6 +58,8 @@ struct Injector {
     /// What slows disks down, by the fault's place in the file, in the order of their begins.
     slow: Vec<(usize, ServerId, Slowdown)>,
     paused: BTreeMap<ServerId, u32>,
+    /// What makes links worse, by the fault's place in the file, in the order of their begins.
+    worse: Vec<usize>,
     cuts: BTreeMap<Pair, u32>,
     holds: BTreeMap<Pair, u32>,
 }
@@ -81,15 +87,19 @@ fn free<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) -> bool {
 }
 
 /// Begins and ends all faults, each at its moment.
-pub(super) async fn inject(hosts: Rc<Hosts>, faults: Vec<Fault>) {
+pub(super) async fn inject(hosts: Rc<Hosts>, scenario: Scenario) {
+    let scenario = Rc::new(scenario);
+    let faults = &scenario.faults;
     let mut injector = Injector {
         hosts,
+        scenario: Rc::clone(&scenario),
         servers: BTreeMap::new(),
         stopped: BTreeSet::new(),
         full: BTreeMap::new(),
         stalled: BTreeMap::new(),
         slow: Vec::new(),
         paused: BTreeMap::new(),
+        worse: Vec::new(),
         cuts: BTreeMap::new(),
         holds: BTreeMap::new(),
     };
@@ -147,6 +157,17 @@ impl Injector {
                     self.stopped.insert(server);
                 }
             }
+            FaultKind::SiteDown { servers } => {
+                for server in servers.iter().map(|server| server_id(*server)) {
+                    take(&mut self.servers, server);
+                    self.hosts.crash(server, Scope::Host);
+                }
+            }
+            // Its WAL comes from the world's clients.
+            FaultKind::BulkWrite { .. } => {}
+            FaultKind::ClockJump { server, by } => {
+                apply(Action::JumpClock { server: server_id(*server), by: *by });
+            }
             FaultKind::DiskFull { server } => {
                 let server = server_id(*server);
                 if take(&mut self.full, server) {
@@ -183,6 +204,10 @@ impl Injector {
                     }
                 }
             }
+            FaultKind::LinkWorse { ways, .. } => {
+                self.worse.push(fault);
+                self.impair(ways);
+            }
             FaultKind::LinkReset { between } => {
                 for (a, b) in between.iter().map(pair) {
                     apply(Action::Reset { a, b });
@@ -196,6 +221,15 @@ impl Injector {
             FaultKind::Crash { server, .. }
             | FaultKind::Freeze { server, .. }
             | FaultKind::Stop { server, .. } => self.free_server(server_id(*server)),
+            FaultKind::SiteDown { servers } => {
+                for server in servers {
+                    self.free_server(server_id(*server));
+                }
+            }
+            FaultKind::BulkWrite { .. } => {}
+            FaultKind::ClockJump { server, by } => {
+                apply(Action::JumpClock { server: server_id(*server), by: -by });
+            }
             FaultKind::DiskFull { server } => {
                 let server = server_id(*server);
                 if free(&mut self.full, server) {
@@ -233,6 +267,10 @@ impl Injector {
                     }
                 }
             }
+            FaultKind::LinkWorse { ways, .. } => {
+                self.worse.retain(|of| *of != fault);
+                self.impair(ways);
+            }
             FaultKind::LinkReset { .. } => {}
         }
     }
@@ -244,6 +282,33 @@ impl Injector {
             slowdown = slowdown.and(one);
         }
         apply(Action::SlowDisk { server, slowdown });
+    }
+
+    /// Each of these ways is as bad as all its faults make it.
+    fn impair(&self, ways: &[(ServerIndex, ServerIndex)]) {
+        let Scenario { seed, servers, faults, .. } = &*self.scenario;
+        for &(from, to) in ways {
+            let mut impairment = Impairment::default();
+            for Fault { name, kind, .. } in self.worse.iter().map(|fault| &faults[*fault]) {
+                let FaultKind::LinkWorse { ways, how } = kind else { continue };
+                if !ways.contains(&(from, to)) {
+                    continue;
+                }
+                match how {
+                    Worse::Delay(delay) => {
+                        let owner = format!("{name}/{}/{}", servers[from].name, servers[to].name);
+                        let die = Die::new(*seed, "added delay", &owner);
+                        impairment.added.push(AddedDelay { delay: delay.clone(), die });
+                    }
+                    Worse::Loss(loss) => impairment.loss = impairment.loss.and(*loss),
+                    Worse::Bandwidth(left) => {
+                        let least = impairment.bandwidth.map_or(*left, |rate| rate.min(*left));
+                        impairment.bandwidth = Some(least);
+                    }
+                }
+            }
+            apply(Action::Impair { from: server_id(from), to: server_id(to), impairment });
+        }
     }
 
     /// There is room again: a server that gave up for lack of it starts, once it can.

@@ -145,7 +145,7 @@ fn play_here(
         let set = caught(|| {
             node("the stage", std::future::pending::<()>);
             let hosts = Hosts::new(scenario);
-            spawn(faults::inject(Rc::clone(&hosts), scenario.faults.clone()));
+            spawn(faults::inject(Rc::clone(&hosts), scenario.clone()));
             operator::operate(&hosts, scenario);
             cast(&hosts);
         });

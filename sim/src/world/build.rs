@@ -4,11 +4,14 @@
 //! reserved, a checkpoint has just ended, and pg_wal holds the recycled segments that `[start]`
 //! asks for.
 
-use models::clients::{self, Clients, ClientsConfig};
+use std::collections::BTreeMap;
+
+use models::clients::{self, Burst, Clients, ClientsConfig};
 use models::disk::Disk;
 use models::latency::Quantiles;
 use models::network::{Link, LinkConfig};
 use models::postgres::command::SlotName;
+use models::postgres::guc::SynchronousCommit;
 use models::postgres::host::Names;
 use models::postgres::protocol::XLOG_DATA_HEADER;
 use models::postgres::server::{Server, ServerConfig};
@@ -17,6 +20,7 @@ use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Lsn, SimTime, UsableBytes};
 use scenarios::action::Deed;
+use scenarios::fault::FaultKind;
 use scenarios::scenario::{self, Scenario, ServerState};
 use scenarios::workload::{self, Load};
 
@@ -52,6 +56,7 @@ impl World {
                 closed: matches!(workload.load, Load::Closed { .. }),
             })
             .collect();
+        let workloads = workloads.into_iter().chain(bursts(scenario)).collect::<Vec<_>>();
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
@@ -65,6 +70,7 @@ impl World {
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
             shares_links,
+            loses: links.iter().any(Link::loses),
             quiet: false,
             checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
@@ -229,6 +235,7 @@ fn network(scenario: &Scenario) -> (Vec<Link>, Vec<Option<(usize, usize)>>) {
                 bandwidth: link.bandwidth,
                 // A window always takes a message of its own.
                 window: Bytes(link.window.0.max(XLOG_DATA_HEADER + 1)),
+                loss: link.loss,
             };
             links.push(Link::new(config, Die::new(scenario.seed, "delay", &owner)));
         }
@@ -255,6 +262,30 @@ fn clients_config(workload: &workload::Workload, scenario: &Scenario) -> Clients
         transactions: workload.transactions,
         end: SimTime::ZERO + scenario.duration,
     }
+}
+
+/// What `bulk_write` faults write: one machine for each of their names.
+fn bursts(scenario: &Scenario) -> Vec<Workload> {
+    let mut named: BTreeMap<&str, Vec<Burst>> = BTreeMap::new();
+    for fault in &scenario.faults {
+        if let (FaultKind::BulkWrite { bytes }, Some(over)) = (&fault.kind, fault.lasts) {
+            let burst = Burst { at: SimTime::ZERO + fault.at, bytes: *bytes, over };
+            named.entry(&fault.name).or_default().push(burst);
+        }
+    }
+    let clients = |(name, bursts): (&str, Vec<Burst>)| {
+        let config = ClientsConfig {
+            load: clients::Load::Bursts(bursts),
+            records: Quantiles::constant(0),
+            pages: Vec::new(),
+            service: Quantiles::constant(0),
+            transactions: None,
+            end: SimTime::ZERO + scenario.duration,
+        };
+        let clients = Clients::new(config, false, scenario.seed, name);
+        Workload { clients, level: Some(SynchronousCommit::Local), closed: false }
+    };
+    named.into_iter().map(clients).collect()
 }
 
 fn load(load: &Load) -> clients::Load {

@@ -1,4 +1,5 @@
-//! What befalls the links between servers: cuts, resets, and hosts that fall silent.
+//! What befalls the links between servers: cuts, resets, hosts that fall silent, and ways that
+//! get worse.
 //!
 //! A host that dies or freezes is to its peers a cut of every link to it: they send again and
 //! again, and hear nothing. Cuts are counted, so that each of several heals by itself.
@@ -7,7 +8,7 @@
 //!
 //! **Not modelled.** Cuts of one direction.
 
-use models::network::Link;
+use models::network::{Impairment, Link};
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::State;
 use models::trace::fact::{Scope, ServerId};
@@ -22,6 +23,14 @@ impl World {
     pub(super) fn heal(&mut self, a: ServerId, b: ServerId) {
         let now = self.now;
         self.both_ways(a, b, |link, flow| link.heal(now, flow));
+    }
+
+    /// What a server sends is delayed more, and so are the acknowledgements that it sends.
+    pub(super) fn impair(&mut self, from: ServerId, to: ServerId, impairment: &Impairment) {
+        let now = self.now;
+        self.on_route(from, to, |link, flow| link.impair(now, flow, impairment));
+        self.on_route(to, from, |link, flow| link.impair_answers(flow, impairment));
+        self.loses = self.links.iter().any(Link::loses);
     }
 
     pub(super) fn both_ways(&mut self, a: ServerId, b: ServerId, act: impl Fn(&mut Link, usize)) {

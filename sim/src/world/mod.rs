@@ -25,7 +25,7 @@ mod watch;
 
 use models::clients::{Arrival, Clients};
 use models::disk::Slowdown;
-use models::network::{Delivery, Link};
+use models::network::{Delivery, Impairment, Link};
 use models::postgres::command::Command;
 use models::postgres::effect::Out;
 use models::postgres::guc::SynchronousCommit;
@@ -111,6 +111,13 @@ pub enum Action {
         /// Whether it stalls.
         stalled: bool,
     },
+    /// A wall clock jumps.
+    JumpClock {
+        /// Whose.
+        server: ServerId,
+        /// How far ahead, or back if below zero (nanoseconds).
+        by: i64,
+    },
     /// Nothing passes between two servers, and nobody is told.
     Cut {
         /// One end.
@@ -138,6 +145,15 @@ pub enum Action {
         a: ServerId,
         /// The other end.
         b: ServerId,
+    },
+    /// What one server sends to another is delayed, lost or squeezed like this from now on.
+    Impair {
+        /// Who sends.
+        from: ServerId,
+        /// To whom.
+        to: ServerId,
+        /// How.
+        impairment: Impairment,
     },
     /// Their connections are reset; both ends notice.
     Reset {
@@ -200,6 +216,8 @@ pub struct World {
     touched: bool,
     /// Several pairs of servers share a link.
     shares_links: bool,
+    /// Some link loses packets: what comes next decides when a lost one is sent again.
+    loses: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
     /// Rows that workloads have added, if the file asks for them.
@@ -322,10 +340,14 @@ impl World {
             Action::StallDisk { server, stalled } => {
                 self.with_server(server, |s, _| s.stall_disk(now, stalled));
             }
+            Action::JumpClock { server, by } => {
+                self.with_server(server, |s, _| s.jump_clock(now, by));
+            }
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),
             Action::Hold { a, b } => self.both_ways(a, b, |link, flow| link.hold(flow)),
             Action::Release { a, b } => self.both_ways(a, b, |link, flow| link.release(now, flow)),
+            Action::Impair { from, to, impairment } => self.impair(from, to, &impairment),
             Action::Reset { a, b } => self.reset(a, b),
         }
         self.digest.fold(now.0);
@@ -483,6 +505,7 @@ impl World {
         let levels = self.workloads.iter().map(|workload| primary.level(workload.level));
         // On a shared link a message sent late could find another one before it.
         !self.shares_links
+            && !self.loses
             && primary.is_settled()
             && !primary.has_waiting(heeds)
             && !levels.filter_map(SynchronousCommit::wait_mode).any(heeds)

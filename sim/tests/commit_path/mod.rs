@@ -5,6 +5,7 @@
 //! standbys' own.
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::PgVersion;
 use models::postgres::guc::{Settings, SynchronousCommit};
 use models::trace::Run;
@@ -89,6 +90,7 @@ impl Cluster {
             rtt: standby.rtt.clone(),
             bandwidth: standby.bandwidth,
             window: Bytes::mb(6),
+            loss: Loss::NONE,
         };
         Scenario {
             name: "commit_path".to_owned(),

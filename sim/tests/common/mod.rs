@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use models::latency::Quantiles;
+use models::network::Loss;
 use models::postgres::PgVersion;
 use models::postgres::guc::Settings;
 use models::trace::fact::Scope;
@@ -42,6 +43,7 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         rtt: Quantiles::constant(500_000),
         bandwidth: Rate::new(1_250_000_000).expect("not zero"),
         window: Bytes::mb(6),
+        loss: Loss::NONE,
     };
     let pairs: Vec<(usize, usize)> =
         (0..servers).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
@@ -114,10 +116,12 @@ pub fn short(action: &Action) -> String {
         Action::FillDisk { server, full } => format!("full {full} {}", server.0),
         Action::SlowDisk { server, slowdown } => format!("slow {slowdown:?} {}", server.0),
         Action::StallDisk { server, stalled } => format!("stall {stalled} {}", server.0),
+        Action::JumpClock { server, by } => format!("jump {by} {}", server.0),
         Action::Cut { a, b } => format!("cut {}{}", a.0, b.0),
         Action::HealCut { a, b } => format!("heal {}{}", a.0, b.0),
         Action::Hold { a, b } => format!("hold {}{}", a.0, b.0),
         Action::Release { a, b } => format!("release {}{}", a.0, b.0),
+        Action::Impair { from, to, .. } => format!("impair {}{}", from.0, to.0),
         Action::Reset { a, b } => format!("reset {}{}", a.0, b.0),
     }
 }

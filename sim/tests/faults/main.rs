@@ -5,9 +5,11 @@ mod crashes;
 mod disks;
 mod freezes;
 mod links;
+mod others;
 mod questions;
 #[path = "../scenes/mod.rs"]
 mod scenes;
+mod worse;
 
 use models::trace::Run;
 

@@ -49,6 +49,22 @@ impl Primary {
         self.find_senders_due();
     }
 
+    /// The wall clock jumps. Whoever sleeps finds out when it wakes up; WAL that becomes durable
+    /// wakes walsenders.
+    pub fn jump_clock(&mut self, by: i64) {
+        self.senders.iter_mut().flatten().for_each(|sender| sender.jump_clock(by));
+        self.checkpointer.jump_clock(by);
+        (self.clock_jumped, self.busy) = (true, true);
+    }
+
+    /// WAL has become durable after the clock has jumped.
+    pub(super) fn wake_senders_after_jump(&mut self, now: SimTime) {
+        if std::mem::take(&mut self.clock_jumped) {
+            self.senders.iter_mut().flatten().for_each(|sender| sender.wake_after_jump(now));
+            self.find_senders_due();
+        }
+    }
+
     pub(super) fn find_senders_due(&mut self) {
         let due = self.senders.iter().flatten().map(WalSender::next_deadline);
         self.senders_due = due.min().unwrap_or(SimTime::NEVER);

@@ -3,6 +3,7 @@
 //! **Source.** `walreceiver.c:WalReceiverMain`, `WalRcvComputeNextWakeup`.
 
 use super::{Phase, WalReceiver, Work};
+use crate::postgres::PgVersion;
 use crate::postgres::effect::Out;
 use crate::postgres::protocol::Body;
 use crate::postgres::walreceiver::Event;
@@ -12,6 +13,9 @@ use crate::units::{Duration, Lsn, SimTime};
 /// Linux gives up a connection attempt after this many requests, sent 1 s, 2 s, 4 s, ... apart
 /// (`tcp_syn_retries` = 6: 127 s in all).
 const CONNECTION_REQUESTS: u32 = 7;
+
+/// `NAPTIME_PER_CYCLE`, up to 15.
+const NAP: Duration = Duration::ms(100);
 
 impl WalReceiver {
     /// Timers count only while the process waits for its socket; they are looked at again when
@@ -36,11 +40,11 @@ impl WalReceiver {
             return None;
         }
         if let Some(timeout) = self.config.timeout {
-            if now >= self.heard + timeout {
+            if self.timed_out(now, timeout) {
                 self.stop(now);
                 return Some(Event::TimedOut);
             }
-            if now >= self.heard + timeout.half() && !self.pinged {
+            if self.timed_out(now, timeout.half()) && !self.pinged {
                 self.pinged = true;
                 self.reply(now, replayed, true, true, out);
             }
@@ -60,7 +64,24 @@ impl WalReceiver {
             (Phase::Streaming, Some(interval)) => self.replied_at + interval,
             (_, _) => SimTime::NEVER,
         };
-        silence.min(status)
+        silence.shifted(self.jumped.saturating_neg()).min(status)
+    }
+
+    /// The wall clock jumps: what was heard is so much longer ago. It finds out when its sleep is
+    /// over, which goes by another clock: up to 15 that is 100 ms at most.
+    pub fn jump_clock(&mut self, now: SimTime, by: i64, version: PgVersion) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        self.jumped = self.jumped.saturating_add(by);
+        if version.major() < 16 {
+            self.timer = self.timer.min(now + NAP);
+        }
+    }
+
+    /// Whether nothing was heard for so long, by the wall clock.
+    fn timed_out(&self, now: SimTime, timeout: Duration) -> bool {
+        now >= (self.heard + timeout).shifted(self.jumped.saturating_neg())
     }
 
     pub(super) fn request_connection(&mut self, now: SimTime, out: &mut Out) {
@@ -74,6 +95,7 @@ impl WalReceiver {
     #[inline]
     pub(super) fn heard(&mut self, at: SimTime) {
         self.heard = self.heard.max(at);
+        self.jumped = 0;
         self.pinged = false;
         if self.phase != Phase::Streaming {
             self.timer = self.due();
