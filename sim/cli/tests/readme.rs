@@ -17,6 +17,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Paths of all chapters.
+fn chapters() -> Vec<String> {
+    let entries = fs::read_dir(root().join("book/src")).expect("the book is there").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".md")).map(|name| format!("book/src/{name}")).collect()
+}
+
 /// The lines between the first fence of that kind and its end.
 fn block<'a>(text: &'a str, fence: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("\n{fence}\n")).expect("there is such a block");
@@ -47,10 +54,8 @@ fn the_readme_shows_what_is_printed() {
 #[test]
 fn every_link_leads_somewhere() {
     let mut texts = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        texts.push(format!("book/src/{}", entry.file_name().to_string_lossy()));
-    }
-    for path in texts.iter().filter(|path| path.ends_with(".md")) {
+    texts.extend(chapters());
+    for path in &texts {
         let text = read(path);
         let folder = root().join(path).parent().expect("a file is in a folder").to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -65,12 +70,16 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_piece_of_code_in_a_chapter_is_in_its_file() {
     let mut found = 0;
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        let chapter = format!("book/src/{}", entry.file_name().to_string_lossy());
+    for chapter in chapters() {
         let text = read(&chapter);
         for what in text.split("{{#include ").skip(1).filter_map(|rest| rest.split("}}").next()) {
-            let (file, anchor) = what.rsplit_once(':').expect("a file and an anchor");
+            // A scenario is included whole.
+            let (file, anchor) = what.rsplit_once(':').unwrap_or((what, ""));
             let code = read(&format!("book/src/{file}"));
+            if anchor.is_empty() {
+                assert!(file.ends_with(".toml"), "{chapter}: no anchor in {file}");
+                continue;
+            }
             for mark in ["ANCHOR", "ANCHOR_END"] {
                 let line = format!("// {mark}: {anchor}\n");
                 assert!(code.contains(&line), "{chapter}: {file} has no {mark} {anchor}");
@@ -84,10 +93,9 @@ fn every_piece_of_code_in_a_chapter_is_in_its_file() {
 #[test]
 fn every_chapter_is_in_the_summary() {
     let summary = read("book/src/SUMMARY.md");
-    for entry in fs::read_dir(root().join("book/src")).expect("the book is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") && name != "SUMMARY.md" {
-            assert!(summary.contains(&format!("({name})")), "{name} is in no list");
-        }
+    for chapter in chapters() {
+        let name = chapter.rsplit('/').next().expect("a chapter has a name");
+        let listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
+        assert!(listed, "{name} is in no list");
     }
 }
