@@ -224,7 +224,7 @@ fn nasty_texts_are_refused_in_good_time() {
         let good = try_text("nasty", text, &mut |_| Err("none".to_owned()));
         let shown: String = text.chars().take(40).collect();
         assert!(!good, "{shown}");
-        assert!(started.elapsed().as_secs() < 10, "{shown}");
+        assert!(started.elapsed().as_secs() < 60, "{shown}");
     }
 }
 

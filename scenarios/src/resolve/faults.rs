@@ -131,17 +131,7 @@ fn kind(
             let (server, slowdown) = (server(cx, fields, servers), slowdown(fields));
             Some(FaultKind::DiskSlow { server: server?, slowdown: slowdown? })
         }
-        "replay_pause" => {
-            let server = server(cx, fields, servers)?;
-            if let (true, Some(node)) =
-                (servers.primary_index() == Some(server), fields.get("server"))
-            {
-                let message =
-                    format!("`{}` is the primary and replays nothing", servers.name(server));
-                cx.report(Finding::new(node.span, message).help("name a standby"));
-            }
-            Some(FaultKind::ReplayPause { server })
-        }
+        "replay_pause" => replay_pause(cx, fields, servers),
         "link_cut" | "link_hold" | "link_reset" => {
             let between = pairs(cx, fields, servers, network.1)?;
             Some(match kind {
@@ -153,6 +143,16 @@ fn kind(
         "link_delay" | "link_loss" | "link_bandwidth" => worse(cx, kind, fields, servers, network),
         _ => None,
     }
+}
+
+/// A standby's replay.
+fn replay_pause(cx: Context<'_>, fields: &Fields<'_>, servers: &Servers<'_>) -> Option<FaultKind> {
+    let server = server(cx, fields, servers)?;
+    if let (true, Some(node)) = (servers.primary_index() == Some(server), fields.get("server")) {
+        let message = format!("`{}` is the primary and replays nothing", servers.name(server));
+        cx.report(Finding::new(node.span, message).help("name a standby"));
+    }
+    Some(FaultKind::ReplayPause { server })
 }
 
 /// All servers of a site.

@@ -191,18 +191,12 @@ impl Injector {
                 }
             }
             FaultKind::LinkCut { between } => {
-                for (a, b) in between.iter().map(pair) {
-                    if take(&mut self.cuts, (a, b)) {
-                        apply(Action::Cut { a, b });
-                    }
-                }
+                let pairs = between.iter().map(pair).filter(|pair| take(&mut self.cuts, *pair));
+                pairs.for_each(|(a, b)| apply(Action::Cut { a, b }));
             }
             FaultKind::LinkHold { between } => {
-                for (a, b) in between.iter().map(pair) {
-                    if take(&mut self.holds, (a, b)) {
-                        apply(Action::Hold { a, b });
-                    }
-                }
+                let pairs = between.iter().map(pair).filter(|pair| take(&mut self.holds, *pair));
+                pairs.for_each(|(a, b)| apply(Action::Hold { a, b }));
             }
             FaultKind::LinkWorse { ways, .. } => {
                 self.worse.push(fault);

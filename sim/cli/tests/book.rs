@@ -1,0 +1,163 @@
+//! What the book's chapters run, and what they show of it.
+//!
+//! A block fenced as `console` is executed, line by line that begins with `$ `; below each command
+//! stands what it prints, where a line `...` stands for any lines, and before that `? 1` if it
+//! does not end with 0. All commands of a chapter run one after the other in one empty folder. A
+//! picture `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test -p walden --test book` pastes output that has no `...`, and
+//! draws the figures again.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::Room;
+
+fn book() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src")
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_GOLDENFILES").is_some()
+}
+
+/// Names and texts of all chapters.
+fn chapters() -> Vec<(String, String)> {
+    let entries = fs::read_dir(book()).expect("the book is there").flatten();
+    let names = entries.map(|entry| entry.file_name().into_string().expect("our names are UTF-8"));
+    let chapters = names.filter(|name| name.ends_with(".md"));
+    chapters
+        .map(|name| {
+            let text = fs::read_to_string(book().join(&name)).expect("a chapter can be read");
+            (name, text)
+        })
+        .collect()
+}
+
+/// A command of a block, and what the chapter says it prints.
+struct Shown {
+    command: String,
+    code: i32,
+    output: String,
+}
+
+impl Shown {
+    /// Its lines above the output.
+    fn head(&self) -> String {
+        match self.code {
+            0 => format!("$ {}\n", self.command),
+            code => format!("$ {}\n? {code}\n", self.command),
+        }
+    }
+}
+
+fn commands(block: &str) -> Vec<Shown> {
+    let mut shown: Vec<Shown> = Vec::new();
+    for line in block.lines() {
+        match (line.strip_prefix("$ "), shown.last_mut()) {
+            (Some(command), _) => {
+                shown.push(Shown { command: command.to_owned(), code: 0, output: String::new() });
+            }
+            (None, Some(last)) => match line.strip_prefix("? ") {
+                Some(code) if last.output.is_empty() => {
+                    last.code = code.parse().expect("an exit code is a number");
+                }
+                _ => last.output += &format!("{line}\n"),
+            },
+            (None, None) => panic!("a block begins with a command, not with {line:?}"),
+        }
+    }
+    shown
+}
+
+/// Whether `printed` is what was shown, `...` standing for any lines.
+fn matches(shown: &str, printed: &str) -> bool {
+    let mut rest = printed;
+    let mut free = false;
+    for piece in shown.split_inclusive('\n') {
+        if piece == "...\n" {
+            free = true;
+        } else if let Some(after) = rest.strip_prefix(piece) {
+            (rest, free) = (after, false);
+        } else if let (true, Some(at)) = (free, rest.find(&format!("\n{piece}"))) {
+            (rest, free) = (&rest[at + 1 + piece.len()..], false);
+        } else {
+            return false;
+        }
+    }
+    free || rest.is_empty()
+}
+
+/// Runs a command of the book; what it prints.
+fn run(room: &Room, chapter: &str, shown: &Shown) -> String {
+    let mut words = shown.command.split_whitespace();
+    assert_eq!(words.next(), Some("walden"), "{chapter}: {}", shown.command);
+    let args: Vec<&str> = words.map(|word| word.trim_matches('\'')).collect();
+    let done = room.run(&args).ends(shown.code);
+    format!("{}{}", done.out, done.err).trim_end().to_owned() + "\n"
+}
+
+#[test]
+fn every_console_block_prints_what_the_chapter_shows() {
+    let mut found = 0;
+    for (name, text) in chapters() {
+        let room = Room::new(&format!("book-{name}"));
+        let mut new = text.clone();
+        for block in text.split("\n```console\n").skip(1) {
+            let (block, _) = block.split_once("\n```\n").expect("a block ends");
+            for shown in commands(&format!("{block}\n")) {
+                found += 1;
+                let printed = run(&room, &name, &shown);
+                if matches(&shown.output, &printed) {
+                    continue;
+                }
+                let (from, head) = (&shown.output, shown.head());
+                let paste = updating() && !from.contains("...\n");
+                assert!(paste, "{name}: {head}prints\n{printed}");
+                new = new.replacen(&format!("{head}{from}"), &format!("{head}{printed}"), 1);
+            }
+        }
+        if new != text {
+            fs::write(book().join(&name), new).expect("a chapter can be written");
+        }
+        compare_figures(&room, &name, &text);
+    }
+    assert!(found >= 10, "only {found} commands in the book");
+}
+
+fn compare_figures(room: &Room, chapter: &str, text: &str) {
+    for figure in text.split("](figures/").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let (run, plot) = figure.split_once('.').expect("a figure is named RUN.PLOT.svg");
+        let [folder] = &room.names(&format!("runs/{run}"))[..] else {
+            panic!("{chapter}: {figure} is of no run, or of several");
+        };
+        let drawn = fs::read(room.path(&format!("runs/{run}/{folder}/plots/{plot}")));
+        let drawn = drawn.unwrap_or_else(|error| panic!("{chapter}: {figure}: {error}"));
+        let kept = book().join("figures").join(figure);
+        if updating() {
+            fs::create_dir_all(book().join("figures")).expect("the figures have a folder");
+            fs::write(&kept, &drawn).expect("a figure can be written");
+        }
+        assert!(fs::read(&kept).is_ok_and(|kept| kept == drawn), "{chapter}: {figure} is stale");
+    }
+}
+
+#[test]
+fn every_figure_is_in_a_chapter() {
+    let texts: String = chapters().into_iter().map(|(_, text)| text).collect();
+    for entry in fs::read_dir(book().join("figures")).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().expect("our names are UTF-8");
+        assert!(texts.contains(&format!("](figures/{name})")), "{name} is in no chapter");
+    }
+}
+
+#[test]
+fn dots_stand_for_any_lines() {
+    assert!(matches("a\n...\nd\n", "a\nb\nc\nd\n"));
+    assert!(matches("...\nd\n", "d\n"));
+    assert!(matches("a\n...\n", "a\nb\n"));
+    assert!(!matches("a\n...\nd\n", "a\nb\n"));
+    assert!(!matches("a\n", "a\nb\n"));
+}
