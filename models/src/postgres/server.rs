@@ -260,6 +260,7 @@ impl Server {
     #[inline]
     pub fn replayed(&self, now: SimTime) -> Lsn {
         match &self.state {
+            State::Standby(standby) if self.frozen.is_some() => standby.startup.replayed(),
             State::Standby(standby) => standby.replayed_at(now),
             State::Primary(primary) => primary.wal.insert_lsn(),
             State::Down | State::Recovering { .. } => self.host.files.flushed,
