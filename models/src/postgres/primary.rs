@@ -375,8 +375,12 @@ impl Primary {
         if done.released {
             self.flush_if_wanted(now, false, host);
         }
+        let mut caught_up = false;
         for sender in self.senders.iter_mut().flatten() {
-            sender.send(now, done.flushed, &self.wal, out);
+            caught_up |= sender.send(now, done.flushed, &self.wal, out);
+        }
+        if caught_up {
+            self.caught_up(out);
         }
         if let Some(segment) = done.completed {
             self.segment_completed(now, segment, host, out);

@@ -506,21 +506,26 @@ impl Server {
         self.schedule();
     }
 
-    /// Runs again: takes what the kernel kept, and does what is overdue.
+    /// Runs again. What the kernel kept for it comes with [`Server::take_kept`].
     pub fn thaw(&mut self, now: SimTime, out: &mut Out) {
         self.frozen = None;
         out.fact(What::Thawed);
         if let State::Standby(standby) = &mut self.state {
             standby.startup.thaw(now);
         }
-        for postponed in std::mem::take(&mut self.postponed) {
-            match postponed {
-                Postponed::Message { from, message } => self.receive(now, from, &message, out),
-                Postponed::Room { to, bytes } => self.room(now, to, bytes, out),
-                Postponed::Command(command) => self.command(now, &command, out),
-            }
-        }
         self.schedule();
+    }
+
+    /// A server that runs again takes the next thing that the kernel kept for it, if there is one.
+    pub fn take_kept(&mut self, now: SimTime, out: &mut Out) -> bool {
+        let kept = if self.frozen.is_some() { None } else { self.postponed.pop_front() };
+        match kept {
+            Some(Postponed::Message { from, message }) => self.receive(now, from, &message, out),
+            Some(Postponed::Room { to, bytes }) => self.room(now, to, bytes, out),
+            Some(Postponed::Command(command)) => self.command(now, &command, out),
+            None => return false,
+        }
+        true
     }
 
     fn schedule(&mut self) {

@@ -139,11 +139,12 @@ impl WalSender {
         self.sampled = flushed;
     }
 
-    /// Sends what is flushed and not yet sent, as far as the socket takes it.
+    /// Sends what is flushed and not yet sent, as far as the socket takes it. Whether it streams
+    /// from now on.
     #[inline]
-    pub fn send(&mut self, now: SimTime, flushed: Lsn, wal: &Wal, out: &mut Out) {
+    pub fn send(&mut self, now: SimTime, flushed: Lsn, wal: &Wal, out: &mut Out) -> bool {
         if self.phase == Phase::Startup {
-            return;
+            return false;
         }
         while !self.blocked {
             if self.sampled != flushed {
@@ -154,8 +155,9 @@ impl WalSender {
                 if self.phase == Phase::Catchup {
                     self.phase = Phase::Streaming;
                     out.fact(What::SenderStreaming { standby: self.standby });
+                    return true;
                 }
-                return;
+                return false;
             }
             let (mut end, mut chunks) = next_transfer(self.sent, flushed, CHUNKS_AT_ONCE);
             let wanted = transfer_size(self.sent, end, chunks);
@@ -168,7 +170,7 @@ impl WalSender {
             if self.room < size {
                 self.blocked = true;
                 out.effect(Effect::NeedRoom { to: self.standby, bytes: Bytes(wanted) });
-                return;
+                return false;
             }
             self.room -= size;
             let redo = wal.checkpoint_between(self.sent, end);
@@ -176,6 +178,7 @@ impl WalSender {
             self.sent = end;
             out.send_wal(self.standby, self.connection, body);
         }
+        false
     }
 
     /// The socket has room for `bytes`.

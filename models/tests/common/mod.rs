@@ -336,6 +336,10 @@ impl World {
         self.thaw_host(server);
         if self.servers[server].frozen().is_some() {
             self.with_server(server, |server, now, out| server.thaw(now, out));
+            let mut more = true;
+            while more {
+                self.with_server(server, |server, now, out| more = server.take_kept(now, out));
+            }
         }
     }
 

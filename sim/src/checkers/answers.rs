@@ -120,9 +120,7 @@ impl Answers {
                 how_many(required, |s| position(view, &self.heights, s, mode) >= synced)
             }
         };
-        // Whom it waited for may have gone in the same moment, as a frozen primary learns it.
-        let known = required.standbys.len() >= required.number;
-        if known && there < required.number {
+        if there < required.number {
             self.not_there(view, mode, synced, findings);
         }
     }
@@ -252,14 +250,12 @@ fn done(mode: WaitMode) -> &'static str {
 }
 
 /// Whom commits wait for: by the walsenders that stream and have heard of a flush, and the names.
-/// A walsender that has caught up counts from its next reply on, as in `primary::senders`.
 fn required(primary: &Primary, server: &Server) -> Required {
     let names = primary.syncrep().names();
     let mut ranked: Vec<(u32, usize, usize)> = primary
         .senders()
         .filter(|(index, s)| {
-            let known = primary.standbys()[*index];
-            s.phase() == Phase::Streaming && known.streaming && known.flush.is_valid()
+            s.phase() == Phase::Streaming && primary.standbys()[*index].flush.is_valid()
         })
         .map(|(index, s)| (s.standby(), index))
         .map(|(id, index)| (names.priority(server.host.application_name(id)), index, id.index()))

@@ -326,6 +326,11 @@ impl World {
             Action::Thaw { server } => {
                 self.unfreeze_host(server);
                 self.with_server(server, |s, out| s.thaw(now, out));
+                // One thing after the other: what comes of each is carried out before the next.
+                let mut more = true;
+                while more {
+                    self.with_server(server, |s, out| more = s.take_kept(now, out));
+                }
                 self.sessions_since = now;
             }
             Action::Command { server, command } => {

@@ -164,7 +164,9 @@ impl Primary {
         }
         let Some(sender) = &mut self.senders[index] else { return };
         sender.room(bytes);
-        sender.send(now, host.files.flushed, &self.wal, out);
+        if sender.send(now, host.files.flushed, &self.wal, out) {
+            self.caught_up(out);
+        }
     }
 
     #[inline]
@@ -186,12 +188,11 @@ impl Primary {
     ) {
         let Some(sender) = &mut self.senders[index] else { return };
         sender.status(now, positions, reply_requested, out);
-        let streaming = sender.phase() == Phase::Streaming;
         let Positions { write, flush, apply } = positions;
         let known = &mut self.standbys[index];
-        let candidates_changed = known.streaming != streaming || !known.flush.is_valid();
-        (known.streaming, known.write, known.flush, known.apply) = (streaming, write, flush, apply);
-        if candidates_changed {
+        let first = !known.flush.is_valid();
+        (known.write, known.flush, known.apply) = (write, flush, apply);
+        if first {
             self.candidates_changed(out);
         }
         self.release(now, index, positions, out);
@@ -293,6 +294,15 @@ impl Primary {
             .all(|(index, sender)| self.standbys[index].streaming && !sender.recheck_candidates)
     }
 
+    /// A walsender streams from now on: its standby counts at once (`WalSndSetState`).
+    #[cold]
+    pub(super) fn caught_up(&mut self, out: &mut Out) {
+        for (sender, standby) in self.senders.iter().zip(&mut self.standbys) {
+            standby.streaming = sender.as_ref().is_some_and(|s| s.phase() == Phase::Streaming);
+        }
+        self.candidates_changed(out);
+    }
+
     /// Every walsender has to look again at its next reply.
     pub(super) fn candidates_changed(&mut self, out: &mut Out) {
         out.effect(Effect::CandidatesChanged);
@@ -392,7 +402,9 @@ impl Primary {
         }
         if let Some(sender) = &mut self.senders[index] {
             sender.start(start);
-            sender.send(now, host.files.flushed, &self.wal, out);
+            if sender.send(now, host.files.flushed, &self.wal, out) {
+                self.caught_up(out);
+            }
         }
         for other in self.senders.iter_mut().flatten().filter(|s| s.standby() == standby) {
             if other.connection() < connection {
