@@ -257,10 +257,9 @@ impl Server {
     }
 
     /// What a standby has replayed at `now`; a primary has everything it inserted.
-    #[inline]
+    #[inline(always)]
     pub fn replayed(&self, now: SimTime) -> Lsn {
         match &self.state {
-            State::Standby(standby) if self.frozen.is_some() => standby.startup.replayed(),
             State::Standby(standby) => standby.replayed_at(now),
             State::Primary(primary) => primary.wal.insert_lsn(),
             State::Down | State::Recovering { .. } => self.host.files.flushed,
@@ -500,7 +499,11 @@ impl Server {
     }
 
     /// Stops running without dying.
-    pub fn freeze(&mut self, scope: Scope, out: &mut Out) {
+    pub fn freeze(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
+        out.at = now;
+        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
+            standby.freeze(now, &mut self.host, out);
+        }
         self.frozen = Some(scope);
         out.fact(What::Frozen { scope });
         self.schedule();
@@ -511,7 +514,7 @@ impl Server {
         self.frozen = None;
         out.fact(What::Thawed);
         if let State::Standby(standby) = &mut self.state {
-            standby.startup.thaw(now);
+            standby.startup.go_on_halted(now);
         }
         self.schedule();
     }
