@@ -8,8 +8,8 @@
 //! Of N pages, K touches at random leave N (1 - 1/N)^K untouched: whole numbers all the way, so
 //! that a sum reads the same on every machine.
 //!
-//! **Not modelled.** A closed loop's commits are taken to wait for nobody's but their own fsync
-//! and way, so its rate is the most that it may be; bulk transactions count when they write, and start no checkpoint here.
+//! **Not modelled.** A closed loop's commits are taken to wait for nobody else's, so its rate is
+//! the most that it may be; bulk transactions count when they write, and start no checkpoint here.
 
 use models::postgres::checkpointer::CheckpointConfig;
 use models::units::{Bytes, Duration, SimTime};
