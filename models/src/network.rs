@@ -459,16 +459,16 @@ impl Link {
     }
 
     /// The way is free again: every connection resumes at the next retransmission of the first
-    /// thing that it lost.
-    pub fn heal(&mut self, now: SimTime, flow: usize) {
+    /// thing that it lost. Which does first, and when, if this ends the cut and something was
+    /// under way.
+    pub fn heal(&mut self, now: SimTime, flow: usize) -> Option<(ConnectionId, SimTime)> {
         let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
         let delay = delay + more(&mut flow.added, now);
         flow.cut = flow.cut.saturating_sub(1);
-        if flow.cut == 0 {
-            flow.resume(now, delay);
-        }
+        let again = if flow.cut == 0 { flow.resume(now, delay) } else { None };
         self.schedule();
+        again
     }
 
     #[inline]

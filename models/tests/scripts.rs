@@ -199,7 +199,9 @@ impl Servers {
                 world.with_server(find(word(args)?)?, |server, _, _| server.fill_disk(full));
             }
             "cut" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.cut(0)),
-            "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.heal(now, 0)),
+            "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| {
+                l.heal(now, 0);
+            }),
             "hold" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.hold(0)),
             "release" => {
                 world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.release(now, 0));

@@ -35,7 +35,7 @@ mod source;
 mod tree;
 pub mod workload;
 
-pub use error::{Label, Problem, Problems};
+pub use error::{Label, Problem, Problems, nearest};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
 pub use resolve::settings::settings_not_built;

@@ -345,7 +345,9 @@ impl World {
 
     fn thaw_host(&mut self, server: usize) {
         if self.servers[server].frozen() == Some(Scope::Host) {
-            self.each_peer(server, |link, now| link.heal(now, 0));
+            self.each_peer(server, |link, now| {
+                link.heal(now, 0);
+            });
         }
     }
 
