@@ -145,7 +145,7 @@ pub enum Delivery {
     },
 }
 
-/// Assumption: a transfer that stands for several messages may take so long on a link at most; all of
+/// Assumption: a transfer that stands for several messages takes so long on a link at most; all of
 /// them arrive with the last.
 const AT_ONCE: Duration = Duration::ms(10);
 /// `TCP_RTO_MIN`: the first retransmission.

@@ -13,10 +13,10 @@
 //! **Not compared.** The first look of each case, whose lags are of the case before, and the one at
 //! the moment the held link went on. A NULL between two bursts, which appears if replay of the last
 //! record was so fast that the reply after the flush had it and the forced one repeated it: that is
-//! decided within microseconds, 41 of the 580 looks hit it, and none here. On the thin link, where a
-//! message comes each 62 ms, whether a position moved between two looks. What the recorded machine
-//! did late: that only ever adds to a lag, and at most 2 % of them may be above by more. The
-//! bgwriter's record of 56 bytes, 15 s after the last, which is not modelled.
+//! decided within microseconds, 41 of the 580 looks hit it, and none here. On the thin link, where
+//! a message comes each 62 ms, whether a position moved between two looks. What the recorded
+//! machine did late: that only ever adds to a lag, and at most 2 % of them may be above by more.
+//! The bgwriter's record of 56 bytes, 15 s after the last, which is not modelled.
 
 use models::postgres::views::{Rows, StatReplication, WalLsn};
 use models::units::{Bytes, Lsn};
