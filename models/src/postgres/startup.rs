@@ -18,6 +18,8 @@ use crate::units::{Bytes, Duration, Lsn, Rate, SimTime};
 pub struct Startup {
     rate: Rate,
     retry_interval: Duration,
+    /// Where it began to replay.
+    began: Lsn,
     replayed: Lsn,
     /// End of the piece being replayed.
     target: Lsn,
@@ -45,6 +47,7 @@ impl Startup {
         Startup {
             rate,
             retry_interval,
+            began: replayed,
             replayed,
             target: replayed,
             busy_until: SimTime::NEVER,
@@ -53,6 +56,11 @@ impl Startup {
             retry_at: SimTime::NEVER,
             paused: false,
         }
+    }
+
+    /// Where it began to replay.
+    pub fn began(&self) -> Lsn {
+        self.began
     }
 
     /// End of the last record replayed (`pg_last_wal_replay_lsn()`).

@@ -435,12 +435,12 @@ impl World {
         }
         let at = self.now;
         match self.links[link].deliver(at) {
-            Some(Delivery::Message { from, to, message }) => {
+            Some(Delivery::Message { from, to, sent, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
-                self.receive(at, from, to, &message);
+                self.receive(at, sent, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
                 self.prepare_primary();
@@ -453,13 +453,20 @@ impl World {
     }
 
     #[inline]
-    fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+    fn receive(
+        &mut self,
+        at: SimTime,
+        sent: SimTime,
+        from: ServerId,
+        to: ServerId,
+        message: &Message,
+    ) {
         if to.index() == self.primary {
             self.note_updates(at, from.index());
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
-            server.receive(at, from, message, &mut self.out);
+            server.receive(at, sent, from, message, &mut self.out);
             self.settle(to.index());
         }
     }
