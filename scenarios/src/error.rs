@@ -256,7 +256,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// `did you mean ...?` and the list, or the list alone.
-pub(crate) fn choices<'a>(
+pub fn choices<'a>(
     wrong: &str,
     what: &str,
     names: impl IntoIterator<Item = &'a str> + Clone,
