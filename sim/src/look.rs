@@ -1,9 +1,9 @@
 //! A look at one moment of a run: the run is played again up to there.
 //!
-//! The look is taken when everything has happened that is due at that moment, what was booked for it
-//! by faults and operators included. When the last commit was made that a standby has replayed is
-//! not kept by any run: if a query shows it, the run is played a second time, with a search for that
-//! commit.
+//! The look is taken when everything has happened that is due at that moment, what was booked for
+//! it by faults and operators included. When the last commit was made that a standby has replayed
+//! is not kept by any run: if a query shows it, the run is played a second time, with a search for
+//! that commit.
 //!
 //! **Source.** Walden's own.
 //!

@@ -11,8 +11,8 @@
 //!
 //! **Not modelled.** Sessions in `pg_stat_activity` other than those that wait for standbys.
 //! In [`Rows`]: columns about users, addresses and times of backends ([`Session`] has them). The
-//! modification time of WAL files; everything else in pg_control. On a standby `wal_status` and `safe_wal_size` count from the
-//! end of the WAL it has written.
+//! modification time of WAL files; everything else in pg_control. On a standby `wal_status` and
+//! `safe_wal_size` count from the end of the WAL it has written.
 
 mod monitoring;
 mod query;

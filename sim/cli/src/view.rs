@@ -78,7 +78,7 @@ pub struct ViewArgs {
     #[arg(value_name = "VIEW")]
     pub view: String,
     /// The moment, from the start of the run, such as 90s or 1.5h.
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub at: String,
     /// On which server; the primary unless given. `monitor` shows all.
     #[arg(long, value_name = "NAME")]
