@@ -25,9 +25,13 @@ fn updating() -> bool {
 
 /// Names and texts of all chapters.
 fn chapters() -> Vec<(String, String)> {
-    let entries = fs::read_dir(book()).expect("the book is there").flatten();
-    let names = entries.map(|entry| entry.file_name().into_string().expect("our names are UTF-8"));
-    let chapters = names.filter(|name| name.ends_with(".md"));
+    let names = |folder: &'static str| {
+        let entries = fs::read_dir(book().join(folder)).expect("the book is there").flatten();
+        entries.map(move |entry| {
+            format!("{folder}{}", entry.file_name().into_string().expect("our names are UTF-8"))
+        })
+    };
+    let chapters = names("").chain(names("reference/")).filter(|name| name.ends_with(".md"));
     chapters
         .map(|name| {
             let text = fs::read_to_string(book().join(&name)).expect("a chapter can be read");
@@ -103,7 +107,7 @@ fn run(room: &Room, chapter: &str, shown: &Shown) -> String {
 fn every_console_block_prints_what_the_chapter_shows() {
     let mut found = 0;
     for (name, text) in chapters() {
-        let room = Room::new(&format!("book-{name}"));
+        let room = Room::new(&format!("book-{}", name.replace('/', "-")));
         let mut new = text.clone();
         for block in text.split("\n```console\n").skip(1) {
             let (block, _) = block.split_once("\n```\n").expect("a block ends");
