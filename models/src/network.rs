@@ -37,7 +37,7 @@ use std::collections::VecDeque;
 use crate::latency::Quantiles;
 use crate::postgres::ConnectionId;
 use crate::postgres::protocol::{
-    Body, MAX_SEND_SIZE, Message, STATUS_UPDATE, Update, XLOG_DATA_HEADER,
+    Body, MAX_SEND_SIZE, MAX_TRANSFER, Message, STATUS_UPDATE, Update, XLOG_DATA_HEADER,
 };
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Die, Duration, Rate, SimTime};
@@ -147,6 +147,9 @@ pub enum Delivery {
     },
 }
 
+/// Assumption: a transfer that stands for several messages takes so long on a link at most; all of
+/// them arrive with the last.
+const AT_ONCE: Duration = Duration::ms(10);
 /// `TCP_RTO_MIN`: the first retransmission.
 const FIRST_RETRANSMISSION: Duration = Duration::ms(200);
 /// `TCP_RTO_MAX`: the longest distance between two.
@@ -393,7 +396,7 @@ impl Link {
     /// The sender needs room for `bytes`: it is told at once or when there is.
     pub fn ask_for_room(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> Option<Bytes> {
         self.flows[flow].wants = Some(bytes.0);
-        let room = self.flows[flow].room(now, self.config.window);
+        let room = self.flows[flow].room(now, (self.config.window, self.bandwidth));
         if room.is_none() {
             self.schedule();
         }
@@ -420,12 +423,12 @@ impl Link {
     /// What is due at `now`, one thing at a time, in order of time and then of flows.
     #[inline]
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
-        let window = self.config.window;
+        let way = (self.config.window, self.bandwidth);
         let delivery = match self.flows.as_mut_slice() {
-            [flow] if !flow.blocked() => flow.deliver(now, window),
+            [flow] if !flow.blocked() => flow.deliver(now, way),
             flows => {
                 let due = flows.iter_mut().find(|flow| flow.next_deadline() <= now);
-                due.and_then(|flow| flow.deliver(now, window))
+                due.and_then(|flow| flow.deliver(now, way))
             }
         };
         self.schedule();
@@ -458,16 +461,16 @@ impl Link {
     }
 
     /// The way is free again: every connection resumes at the next retransmission of the first
-    /// thing that it lost.
-    pub fn heal(&mut self, now: SimTime, flow: usize) {
+    /// thing that it lost. Which does first, and when, if this ends the cut and something was
+    /// under way.
+    pub fn heal(&mut self, now: SimTime, flow: usize) -> Option<(ConnectionId, SimTime)> {
         let delay = self.delay.at(now);
         let flow = &mut self.flows[flow];
         let delay = delay + more(&mut flow.added, now);
         flow.cut = flow.cut.saturating_sub(1);
-        if flow.cut == 0 {
-            flow.resume(now, delay);
-        }
+        let again = if flow.cut == 0 { flow.resume(now, delay) } else { None };
         self.schedule();
+        again
     }
 
     #[inline]
@@ -520,31 +523,32 @@ impl Flow {
         }
     }
 
-    fn deliver(&mut self, now: SimTime, window: Bytes) -> Option<Delivery> {
+    fn deliver(&mut self, now: SimTime, way: (Bytes, Rate)) -> Option<Delivery> {
         let (from, to) = (self.from, self.to);
         if self.under_way.front().is_some_and(|p| p.arrives <= now) {
             let Parcel { sent, message, .. } = self.under_way.pop_front()?;
             return Some(Delivery::Message { from, to, sent, message });
         }
-        self.room(now, window).map(|bytes| Delivery::Room { from, to, bytes })
+        self.room(now, way).map(|bytes| Delivery::Room { from, to, bytes })
     }
 
     /// Room for what the sender wants, or for half a window: it then sends less at once. A message
-    /// larger than the window goes alone.
+    /// larger than the window goes alone. On a thin link it gets only what takes [`AT_ONCE`].
     #[inline]
-    fn room(&mut self, now: SimTime, window: Bytes) -> Option<Bytes> {
+    fn room(&mut self, now: SimTime, (window, rate): (Bytes, Rate)) -> Option<Bytes> {
         while let Some(&(known, bytes)) = self.taken.front()
             && known <= now
         {
             self.taken.pop_front();
             self.unread = self.unread.saturating_sub(bytes);
         }
-        let wants = self.wants?.min((window.0 / 2).max(MAX_SEND_SIZE + XLOG_DATA_HEADER));
+        let most = rate.bytes_in(AT_ONCE).0;
+        let wants = self.wants?.min((window.0 / 2).min(most).max(MAX_SEND_SIZE + XLOG_DATA_HEADER));
         let free = window.0.saturating_sub(self.unread);
         let free = if self.unread == 0 { free.max(wants) } else { free };
         (free >= wants).then(|| {
             self.wants = None;
-            Bytes(free)
+            Bytes(if most < MAX_TRANSFER { wants } else { free })
         })
     }
 

@@ -323,6 +323,21 @@ impl Rate {
                 .unwrap_or(u64::MAX / 2),
         })
     }
+
+    /// The most bytes that take no longer than this: the inverse of [`Rate::time_for`].
+    #[inline]
+    pub fn bytes_in(self, time: Duration) -> Bytes {
+        const NANOS: u64 = 1_000_000_000;
+        // What takes up to `time`, rounded down, takes less than a nanosecond more.
+        let until = time.0.saturating_add(1);
+        Bytes(match until.checked_mul(self.0) {
+            Some(product) => (product - 1) / NANOS,
+            None => {
+                let bytes = (u128::from(until) * u128::from(self.0) - 1) / u128::from(NANOS);
+                u64::try_from(bytes).unwrap_or(u64::MAX)
+            }
+        })
+    }
 }
 
 /// A moment of simulated time: nanoseconds since the start of the run.
@@ -516,6 +531,22 @@ mod tests {
     use super::*;
 
     const S: SegmentSize = SegmentSize::DEFAULT;
+
+    #[test]
+    fn bytes_in_is_the_inverse_of_time_for() {
+        for rate in [1, 7, 999, 100_000, 200 << 20, 3_000_000_000, u64::MAX / 3] {
+            let rate = Rate::new(rate).expect("not zero");
+            for bytes in [1, 2, 184, 8_191, 131_072, 1 << 24, 1 << 33] {
+                let took = rate.time_for(Bytes(bytes));
+                assert!(rate.bytes_in(took) >= Bytes(bytes), "{bytes} at {rate:?}");
+                let more = rate.bytes_in(took);
+                assert!(more.0 > 1 << 60 || rate.time_for(more + Bytes(1)) > took, "{more:?}");
+                if took > Duration::ZERO {
+                    assert!(rate.bytes_in(Duration(took.0 - 1)) < Bytes(bytes), "{bytes}");
+                }
+            }
+        }
+    }
 
     /// Inserts a record of `length` bytes at `start`; returns its end and the next start.
     fn insert(start: &str, length: u64) -> (String, String) {

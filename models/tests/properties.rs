@@ -200,7 +200,9 @@ impl Play {
 
     fn heal_cut(&mut self, standby: usize) {
         if std::mem::take(&mut self.cut[standby]) {
-            self.world.link(0, standby, |link, now| link.heal(now, 0));
+            self.world.link(0, standby, |link, now| {
+                link.heal(now, 0);
+            });
         }
     }
 

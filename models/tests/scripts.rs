@@ -199,14 +199,16 @@ impl Servers {
                 world.with_server(find(word(args)?)?, |server, _, _| server.fill_disk(full));
             }
             "cut" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.cut(0)),
-            "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.heal(now, 0)),
+            "heal" => world.link(find(word(args)?)?, find(word(args)?)?, |l, now| {
+                l.heal(now, 0);
+            }),
             "hold" => world.link(find(word(args)?)?, find(word(args)?)?, |l, _| l.hold(0)),
             "release" => {
                 world.link(find(word(args)?)?, find(word(args)?)?, |l, now| l.release(now, 0));
             }
             "status" => {
                 while let Some(name) = args.next_pos() {
-                    status(&mut output, name, &world.servers[find(name)?])?;
+                    status(&mut output, name, &world.servers[find(name)?], world.now)?;
                 }
             }
             "slot" => slot_command(world, plan, find(word(args)?)?, args)?,
@@ -496,7 +498,7 @@ fn say(message: &Message) -> String {
 }
 
 /// A server's own view of itself.
-fn status(output: &mut String, name: &str, server: &Server) -> std::fmt::Result {
+fn status(output: &mut String, name: &str, server: &Server, now: SimTime) -> std::fmt::Result {
     let files = &server.host.files;
     match server.state() {
         _ if server.frozen().is_some() => writeln!(output, "{name}: frozen")?,
@@ -512,7 +514,7 @@ fn status(output: &mut String, name: &str, server: &Server) -> std::fmt::Result 
                 true => "no walreceiver".to_owned(),
                 false => format!("walreceiver written {written} flushed {flushed}"),
             };
-            let replayed = standby.startup.replayed();
+            let replayed = standby.replayed_at(now);
             writeln!(output, "{name}: standby, {receiver}, replayed {replayed}")?;
         }
     }

@@ -9,7 +9,6 @@
 //! Reading order: [`tables`] and [`plots`] (runs become numbers), [`picture`] (numbers become
 //! shapes), [`page`] (everything on one page), [`export`] (the same for programs).
 
-pub mod bands;
 pub mod export;
 pub mod files;
 pub mod page;

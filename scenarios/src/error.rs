@@ -230,10 +230,7 @@ impl Findings {
 
 /// The name that was probably meant: the nearest one at most two edits away and less than half of
 /// the word, if no other is as near; or the first that begins with the word.
-pub(crate) fn nearest<'a>(
-    wrong: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Text of any length arrives here, and the distance costs the product of the lengths.
     if wrong.len() > 80 {
         return None;

@@ -35,7 +35,7 @@ mod source;
 mod tree;
 pub mod workload;
 
-pub use error::{Label, Problem, Problems, choices};
+pub use error::{Label, Problem, Problems, choices, nearest};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
 pub use quantity::{Unreadable, duration};

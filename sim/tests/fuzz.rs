@@ -315,7 +315,7 @@ fn assert_lawful(world: &World, past: &mut Past) {
                 assert!(files.written <= primary.wal.insert_lsn(), "{}", what());
             }
             State::Standby(standby) => {
-                assert!(standby.startup.replayed() <= files.flushed, "{}", what());
+                assert!(standby.replayed_at(now) <= files.flushed, "{}", what());
                 assert!(files.written <= primary.host.files.flushed, "{}", what());
             }
             State::Down | State::Recovering { .. } => {}

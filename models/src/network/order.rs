@@ -18,12 +18,17 @@ impl Flow {
     }
 
     /// What a cut has lost arrives with each connection's next retransmission. They do not wait
-    /// for each other: one that was given up does not hold back the one that followed it.
-    pub(super) fn resume(&mut self, now: SimTime, delay: Duration) {
+    /// for each other: one that was given up does not hold back the one that followed it. Which
+    /// is the first, and when.
+    pub(super) fn resume(
+        &mut self,
+        now: SimTime,
+        delay: Duration,
+    ) -> Option<(ConnectionId, SimTime)> {
         self.delay_until(|first| next_retransmission(first.sent, now) + delay);
-        if let Some(first) = self.under_way.front().map(|first| first.arrives) {
-            self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(first));
-        }
+        let Parcel { arrives, message, .. } = self.under_way.front()?;
+        self.taken.iter_mut().for_each(|(known, _)| *known = (*known).max(*arrives));
+        Some((message.connection, SimTime(arrives.0 - delay.0)))
     }
 
     /// What was under way has been given other moments: each connection keeps its order.

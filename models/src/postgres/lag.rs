@@ -171,6 +171,10 @@ struct Replies<'a> {
 /// position matters.
 const PENDING: usize = 256;
 
+/// Replies that move a position and are tried, the last first, for one that crosses a sample.
+/// Mostly it is one of the last two.
+const TRIALS: usize = 4;
+
 /// Samples that a new ring has room for.
 const FIRST_RING: usize = 256;
 
@@ -369,8 +373,8 @@ impl Ring<'_> {
 
     /// [`Ring::read_moved`] for some replies in a row; the last lag that comes out.
     ///
-    /// If the last reply that moves the position crosses a sample that the one before it had not
-    /// reached, those before it have left no trace.
+    /// If a reply crosses a sample that the one before it had not reached, those before it have
+    /// left no trace: looks for one among the last that move the position.
     fn read_all(
         self,
         reader: &mut Reader,
@@ -383,17 +387,15 @@ impl Ring<'_> {
             _ => position(&replies[index - 1].at),
         };
         let moves = |&index: &usize| position(&replies[index].at) != before(index);
-        if !falling
-            && reader.parked.is_none()
-            && let Some(index) = (0..replies.len()).rev().find(moves)
-        {
-            let previous = before(index);
+        let trials = if falling || reader.parked.is_some() { 0 } else { TRIALS };
+        for index in (0..replies.len()).rev().filter(moves).take(trials) {
             let mut trial = *reader;
             let lag = self.read_moved(&mut trial, position(&replies[index].at), replies[index].now);
-            if trial.next > reader.next && self.get(trial.next - 1).lsn > previous {
-                trial.unmoved = index + 1 < replies.len();
+            if trial.next > reader.next && self.get(trial.next - 1).lsn > before(index) {
                 *reader = trial;
-                return lag;
+                let rest = replies[index + 1..].iter();
+                let lags = rest.map(|r| self.read_moved(reader, position(&r.at), r.now));
+                return lags.fold(lag, |known, lag| lag.or(known));
             }
         }
         let lags = replies.iter().map(|r| self.read_moved(reader, position(&r.at), r.now));

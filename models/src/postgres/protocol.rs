@@ -103,6 +103,10 @@ pub struct Update {
 pub const XLOG_DATA_HEADER: u64 = 30;
 /// `MAX_SEND_SIZE`: WAL of one XLogData message at most, 16 pages.
 pub const MAX_SEND_SIZE: u64 = 16 * PAGE;
+/// Full messages that go as one transfer at most when a standby is behind.
+pub const MESSAGES_AT_ONCE: u64 = 8;
+/// Bytes of such a transfer on the wire.
+pub const MAX_TRANSFER: u64 = MESSAGES_AT_ONCE * (MAX_SEND_SIZE + XLOG_DATA_HEADER);
 /// Bytes of a status update: CopyData 5, the rest 34.
 pub const STATUS_UPDATE: Bytes = Bytes(5 + 34);
 /// Assumption: a message of a connection's start; no effect once a stream runs.

@@ -279,10 +279,9 @@ impl Server {
     }
 
     /// What a standby has replayed at `now`; a primary has everything it inserted.
-    #[inline]
+    #[inline(always)]
     pub fn replayed(&self, now: SimTime) -> Lsn {
         match &self.state {
-            State::Standby(standby) if self.frozen.is_some() => standby.startup.replayed(),
             State::Standby(standby) => standby.replayed_at(now),
             State::Primary(primary) => primary.wal.insert_lsn(),
             State::Down | State::Recovering { .. } => self.host.files.flushed,
@@ -520,7 +519,11 @@ impl Server {
     }
 
     /// Stops running without dying.
-    pub fn freeze(&mut self, scope: Scope, out: &mut Out) {
+    pub fn freeze(&mut self, now: SimTime, scope: Scope, out: &mut Out) {
+        out.at = now;
+        if let (State::Standby(standby), None) = (&mut self.state, self.frozen) {
+            standby.freeze(now, &mut self.host, out);
+        }
         self.frozen = Some(scope);
         out.fact(What::Frozen { scope });
         self.schedule();
@@ -531,7 +534,7 @@ impl Server {
         self.frozen = None;
         out.fact(What::Thawed);
         if let State::Standby(standby) = &mut self.state {
-            standby.startup.thaw(now);
+            standby.startup.go_on_halted(now);
         }
         self.schedule();
     }

@@ -77,7 +77,7 @@ impl Standby {
         let retry = settings.wal_retrieve_retry_interval;
         let (redo, end) = (host.files.redo, host.files.written.max(host.files.flushed));
         let mut startup = Startup::new(replay, retry, redo.min(end), end);
-        startup.go_on(now);
+        startup.begin_with_stop(now, consistent_at);
         let receiver = WalReceiver::new(config);
         Standby {
             receiver,
@@ -138,6 +138,12 @@ impl Standby {
         }
     }
 
+    /// Its processes stop running.
+    pub fn freeze(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        self.catch_up(now, host, out);
+        self.startup.halt(now);
+    }
+
     /// The wall clock jumps.
     pub fn jump_clock(&mut self, now: SimTime, by: i64, version: PgVersion) {
         self.receiver.jump_clock(now, by, version);
@@ -170,6 +176,7 @@ impl Standby {
     }
 
     /// What it has replayed by `now`.
+    #[inline]
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
         self.startup.replayed_at(now)
     }
@@ -189,14 +196,10 @@ impl Standby {
             } else {
                 out.at = write;
                 let (files, disk) = (&mut host.files, &mut host.disk);
-                self.receiver.end_write(write, self.startup.replayed(), files, disk, out);
+                self.receiver.end_write(write, self.startup.reached(write), files, disk, out);
             }
             out.at = now;
         }
-    }
-
-    fn catch_up_first(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        self.catch_up(now, host, out);
     }
 
     /// A message has arrived.
@@ -208,7 +211,7 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
-        self.catch_up_first(now, host, out);
+        self.catch_up(now, host, out);
         let known = !self.receiver.is_off() && message.connection == self.receiver.connection();
         if !known {
             match message.body {
@@ -221,7 +224,7 @@ impl Standby {
             }
             return;
         }
-        let (replayed, files, disk) = (self.startup.replayed(), &mut host.files, &mut host.disk);
+        let (replayed, files, disk) = (self.startup.reached(now), &mut host.files, &mut host.disk);
         let streaming = self.receiver.is_streaming();
         let parcel = Parcel { sent: host.sent, arrives: now, message: *message };
         if let Some(event) = self.receiver.receive(&parcel, replayed, files, disk, out) {
@@ -263,11 +266,12 @@ impl Standby {
         if !usual {
             return false;
         }
+        let write = self.receiver.write_done();
+        let at_write = if piece <= write { replayed } else { self.startup.reached(write) };
         if replays {
             self.startup.end_last_piece();
             self.receiver.replayed_meanwhile();
         }
-        let at_write = if piece <= self.receiver.write_done() { replayed } else { before };
         let (files, disk) = (&mut host.files, &mut host.disk);
         let flushed = self.receiver.end_usual_round(now, [at_write, replayed], files, disk, out);
         self.startup.offer(now, flushed);
@@ -276,7 +280,7 @@ impl Standby {
 
     #[inline]
     fn receiver_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        let replayed = self.startup.replayed();
+        let replayed = self.startup.reached(now);
         let streaming = self.receiver.is_streaming();
         let (files, disk) = (&mut host.files, &mut host.disk);
         if let Some(event) = self.receiver.deadline(now, replayed, files, disk, out) {
@@ -294,6 +298,7 @@ impl Standby {
             out.fact(What::ReceiverEnded { upstream, why: ConnectionEnd::Shutdown });
         }
         out.fact(What::ShuttingDown);
+        self.startup.halt(now);
         self.shutdown_restartpoint(now, host, out);
     }
 
@@ -315,7 +320,7 @@ impl Standby {
                 false => What::Consistent { at: replayed },
             });
         }
-        self.note_checkpoint();
+        self.note_checkpoint(now);
         if !self.receiver.is_streaming() {
             self.look_at_segments(now, host, out);
         }
@@ -370,7 +375,7 @@ impl Standby {
         match event {
             Event::Flushed(upto) => {
                 self.startup.offer(now, upto);
-                if self.startup.replayed().segment(host.files.size) > self.segment {
+                if self.startup.reached(now).segment(host.files.size) > self.segment {
                     self.look_at_segments(now, host, out);
                 }
             }

@@ -1,17 +1,18 @@
 //! The startup process of a standby: replay, and where the next WAL comes from.
 //!
-//! It replays what is durable here, one record after the other, at a rate. When it has run out it
-//! needs a stream: the first time at once; after a stream or an attempt has failed at once as
-//! well, unless the failure before was less than `wal_retrieve_retry_interval` ago: then it waits
-//! for the rest of that time.
+//! It replays what is durable here, one record after the other, at a rate. What there is when it
+//! looks is one *piece*: only its end is a moment of its own, but whoever looks meanwhile, or
+//! replies, is told how far it is. When it has run out it needs a stream: the first time at once;
+//! after a stream or an attempt has failed at once as well, unless the failure before was less than
+//! `wal_retrieve_retry_interval` ago: then it waits for the rest of that time.
 //!
 //! **Source.** `xlogrecovery.c:WaitForWALToBecomeAvailable` (13 and 14: `xlog.c`).
 //!
-//! **Not modelled.** Archives, replay delay, hot standby conflicts. Everything flushed
-//! when replay looks is replayed as one piece: a `remote_apply` commit in its middle is reported
-//! with its end, later by at most the replay time of that piece.
+//! **Not modelled.** Archives, replay delay, hot standby conflicts. A `remote_apply` commit in the
+//! middle of a piece has no reply of its own: the next one tells, at the latest that at the end of
+//! the piece. The bounds of records are not known: a position between two looks like one.
 
-use crate::units::{Bytes, Duration, Lsn, Rate, SimTime};
+use crate::units::{Duration, Lsn, Rate, SimTime};
 
 /// The startup process of a running standby.
 #[derive(Clone, Debug)]
@@ -20,9 +21,13 @@ pub struct Startup {
     retry_interval: Duration,
     /// Where it began to replay.
     began: Lsn,
+    /// Start of the piece being replayed, or where it halted; the end of the last if there is none.
     replayed: Lsn,
-    /// End of the piece being replayed.
+    /// End of the piece being replayed, or of the one that was halted.
     target: Lsn,
+    /// When that piece began, at `replayed`.
+    since: SimTime,
+    /// When it will be over; never if none is in hand.
     busy_until: SimTime,
     /// End of the WAL it may replay.
     available: Lsn,
@@ -50,6 +55,7 @@ impl Startup {
             began: replayed,
             replayed,
             target: replayed,
+            since: SimTime::ZERO,
             busy_until: SimTime::NEVER,
             available,
             last_failure: None,
@@ -63,20 +69,43 @@ impl Startup {
         self.began
     }
 
-    /// End of the last record replayed (`pg_last_wal_replay_lsn()`).
+    /// End of the last record replayed (`pg_last_wal_replay_lsn()`) when the piece in hand began;
+    /// if there is none, now.
     pub fn replayed(&self) -> Lsn {
         self.replayed
     }
 
+    /// The same at `now`, before the end of the piece in hand.
+    #[inline(always)]
+    pub fn reached(&self, now: SimTime) -> Lsn {
+        if self.busy_until.since(self.since) <= MOMENT || self.busy_until == SimTime::NEVER {
+            return self.replayed;
+        }
+        self.part_of(self.replayed, self.target, now.since(self.since))
+    }
+
     /// The same at `now`, though nobody has told it yet that the pieces in hand are done.
-    #[inline]
+    #[inline(always)]
     pub fn replayed_at(&self, now: SimTime) -> Lsn {
         if self.busy_until > now {
-            return self.replayed;
+            return self.reached(now);
         }
         // The next piece is all that was there when this one ended.
         let rest = self.rate.time_for(self.available.since(self.target));
-        if self.busy_until + rest <= now { self.available.max(self.target) } else { self.target }
+        if self.busy_until + rest <= now {
+            self.available.max(self.target)
+        } else if rest <= MOMENT {
+            self.target
+        } else {
+            self.part_of(self.target, self.available, now.since(self.busy_until))
+        }
+    }
+
+    /// How far replay has come in a piece so long after its beginning.
+    #[inline(never)]
+    fn part_of(&self, start: Lsn, end: Lsn, after: Duration) -> Lsn {
+        let reached = start + self.rate.bytes_in(after);
+        if reached >= end { end } else { start.max(record_end(reached)) }
     }
 
     /// When the piece in hand is done.
@@ -107,9 +136,23 @@ impl Startup {
     #[inline(always)]
     pub fn go_on(&mut self, now: SimTime) {
         if self.busy_until == SimTime::NEVER && self.available > self.replayed && !self.paused {
-            self.target = self.available;
-            self.busy_until = now + self.rate.time_for(self.available.since(self.replayed));
+            self.begin(now, self.available);
         }
+    }
+
+    /// Begins with all there is, in two pieces if something happens at `at` on the way.
+    pub fn begin_with_stop(&mut self, now: SimTime, at: Lsn) {
+        match self.replayed < at && at < self.available {
+            true => self.begin(now, at),
+            false => self.go_on(now),
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, now: SimTime, target: Lsn) {
+        self.target = target;
+        self.since = now;
+        self.busy_until = now + self.rate.time_for(target.since(self.replayed));
     }
 
     /// End of the piece in hand.
@@ -139,28 +182,31 @@ impl Startup {
         self.replayed = self.target;
     }
 
-    /// Somebody pauses replay: what is left of the piece in hand stays.
-    pub fn pause(&mut self, now: SimTime) {
-        self.paused = true;
-        if self.busy_until == SimTime::NEVER {
-            return;
-        }
-        // Replay stops between two records; their bounds are not known, so anywhere will do.
-        let mut left = self.target.since(self.replayed).0;
-        let (mut low, wanted) = (0, self.busy_until.since(now));
-        while low < left {
-            let half = low + (left - low) / 2;
-            let enough = self.rate.time_for(Bytes(half)) >= wanted;
-            (low, left) = if enough { (low, half) } else { (half + 1, left) };
-        }
-        self.replayed = self.replayed.max(Lsn((self.target.0 - left) & !7));
+    /// Stops between two records: what is left of the piece in hand stays.
+    pub fn halt(&mut self, now: SimTime) {
+        debug_assert!(self.busy_until >= now, "{:?} was over at {:?}", self, now);
+        self.replayed = self.reached(now);
         self.busy_until = SimTime::NEVER;
+    }
+
+    /// It has halted and may go on.
+    pub fn go_on_halted(&mut self, now: SimTime) {
+        if self.busy_until == SimTime::NEVER && self.target > self.replayed && !self.paused {
+            self.begin(now, self.target);
+        }
+        self.go_on(now);
+    }
+
+    /// Somebody pauses replay.
+    pub fn pause(&mut self, now: SimTime) {
+        self.halt(now);
+        self.paused = true;
     }
 
     /// Replay goes on.
     pub fn resume(&mut self, now: SimTime) {
         self.paused = false;
-        self.go_on(now);
+        self.go_on_halted(now);
     }
 
     /// Whether somebody has paused replay.
@@ -171,11 +217,6 @@ impl Startup {
     /// `wal_retrieve_retry_interval` has changed.
     pub fn set_retry_interval(&mut self, interval: Duration) {
         self.retry_interval = interval;
-    }
-
-    /// It did not run for a while: a piece that would have ended meanwhile ends now.
-    pub fn thaw(&mut self, now: SimTime) {
-        self.busy_until = self.busy_until.max(now);
     }
 
     /// The stream is gone and nothing is left to replay.
@@ -206,4 +247,14 @@ impl Startup {
         }
         due
     }
+}
+
+/// Assumption: a piece that takes no longer than this is told only with its end, so that a position
+/// is old by at most so much. It saves the usual small piece the arithmetic.
+const MOMENT: Duration = Duration::us(200);
+
+/// The last position up to `end` at which a record can end (`MAXALIGN`).
+#[inline]
+fn record_end(end: Lsn) -> Lsn {
+    Lsn(end.0 & !7)
 }

@@ -8,12 +8,12 @@
 //! **Source.** `walsender.c:WalSndLoop`, `XLogSendPhysical`, `WalSndCheckTimeOut`,
 //! `WalSndKeepaliveIfNecessary` (13 to 18).
 //!
-//! **Not modelled.** A long backlog goes in transfers of up to eight full chunks: the first of
-//! them arrives as late as the last, at most 1 MB / bandwidth. WAL is read without cost.
+//! **Not modelled.** A long backlog goes in transfers of up to eight full chunks, as many as pass
+//! the link in 10 ms: the first of them arrives as late as the last. WAL is read without cost.
 
 use super::effect::{Effect, Out};
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, MAX_SEND_SIZE, XLOG_DATA_HEADER, transfer_size};
+use super::protocol::{Body, MAX_SEND_SIZE, MESSAGES_AT_ONCE, XLOG_DATA_HEADER, transfer_size};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
@@ -66,9 +66,6 @@ pub enum Phase {
     /// Everything flushed had been sent once.
     Streaming,
 }
-
-/// Full chunks that go as one transfer when a standby is behind.
-const CHUNKS_AT_ONCE: u64 = 8;
 
 impl WalSender {
     /// A walsender for a connection that `standby` has just opened.
@@ -176,7 +173,7 @@ impl WalSender {
                 }
                 return false;
             }
-            let (mut end, mut chunks) = next_transfer(self.sent, flushed, CHUNKS_AT_ONCE);
+            let (mut end, mut chunks) = next_transfer(self.sent, flushed, MESSAGES_AT_ONCE);
             let wanted = transfer_size(self.sent, end, chunks);
             let mut size = wanted;
             if wanted > self.granted {

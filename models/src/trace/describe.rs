@@ -70,6 +70,10 @@ impl Words<'_> {
                 format!("{} {}", self.fault(fault), if momentary { "strikes" } else { "begins" })
             }
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
+            What::SendsAgain { to, at } => {
+                let (to, wait) = (self.name(to), seconds(at.since(fact.at).0));
+                format!("TCP tries {to} again in {wait}: its pauses have grown with the outage")
+            }
             What::Panicked { during } => panicked(during).to_owned(),
             What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
             What::Crashed { .. }

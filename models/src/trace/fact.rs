@@ -222,6 +222,14 @@ pub enum What {
         /// Index of the fault.
         fault: u16,
     },
+    /// The way to a standby is free again. TCP finds that out when it sends again, at distances
+    /// that doubled as long as nothing came back.
+    SendsAgain {
+        /// The standby.
+        to: ServerId,
+        /// When it sends the first thing again that was lost.
+        at: SimTime,
+    },
     /// The server's processes or its host died.
     Crashed {
         /// What died.

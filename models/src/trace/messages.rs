@@ -300,6 +300,7 @@ impl Lines<'_, '_> {
         match fact.what {
             What::FaultBegan { .. }
             | What::FaultHealed { .. }
+            | What::SendsAgain { .. }
             | What::Crashed { .. }
             | What::Frozen { .. }
             | What::Thawed

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::units::{Lsn, TimelineId};
+use crate::units::{Bytes, Duration, Lsn, TimelineId};
 
 /// One variant in numbers.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -94,13 +94,79 @@ pub struct MaxEnd<T> {
 
 /// How long a standby's lag was in which band, by what it really lacks: whether or not it is
 /// connected, and in seconds since the primary flushed the first WAL that it has not replayed, to
-/// the two-thousandth part of the run. What is left of the run lies between the bands.
+/// the two-thousandth part of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LagBands {
-    /// Less than 1 MB and less than 1 s.
-    pub good_seconds: f64,
-    /// More than 100 MB or more than 10 s.
-    pub concerning_seconds: f64,
+    /// Good by bytes and by time, concerning by either.
+    #[serde(flatten)]
+    pub both: TimeInBands,
+    /// By [`LagBands::BYTES`].
+    pub by_bytes: TimeInBands,
+    /// By [`LagBands::TIME`].
+    pub by_time: TimeInBands,
+}
+
+impl LagBands {
+    /// Good is below the first, concerning above the second: what monitoring of PostgreSQL
+    /// commonly starts with.
+    pub const BYTES: (Bytes, Bytes) = (Bytes(1 << 20), Bytes(100 << 20));
+    /// Likewise.
+    pub const TIME: (Duration, Duration) = (Duration::s(1), Duration::s(10));
+
+    /// A standby was so many bytes and so much time behind, for `spent`.
+    pub fn add(&mut self, behind: Bytes, age: Duration, spent: Duration) {
+        let by_bytes = Band::of(behind, Self::BYTES);
+        let by_time = Band::of(age, Self::TIME);
+        self.both.add(by_bytes.max(by_time), spent);
+        self.by_bytes.add(by_bytes, spent);
+        self.by_time.add(by_time, spent);
+    }
+}
+
+/// A band, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Band {
+    Good,
+    Between,
+    Concerning,
+}
+
+impl Band {
+    fn of<T: PartialOrd>(lag: T, (good, concerning): (T, T)) -> Band {
+        match lag {
+            lag if lag < good => Band::Good,
+            lag if lag > concerning => Band::Concerning,
+            _ => Band::Between,
+        }
+    }
+}
+
+/// The time spent in each band.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct TimeInBands {
+    /// Below the lower bound.
+    #[serde(rename = "good_seconds", serialize_with = "seconds")]
+    pub good: Duration,
+    /// From the lower to the upper bound.
+    #[serde(rename = "between_seconds", serialize_with = "seconds")]
+    pub between: Duration,
+    /// Above the upper bound.
+    #[serde(rename = "concerning_seconds", serialize_with = "seconds")]
+    pub concerning: Duration,
+}
+
+impl TimeInBands {
+    fn add(&mut self, band: Band, spent: Duration) {
+        *match band {
+            Band::Good => &mut self.good,
+            Band::Between => &mut self.between,
+            Band::Concerning => &mut self.concerning,
+        } += spent;
+    }
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_seconds())
 }
 
 /// One server.
@@ -238,4 +304,26 @@ pub struct LawSummary {
     pub held: bool,
     /// How often it was broken.
     pub violations: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_good_by_both_measures_and_concerning_by_either() {
+        let mut bands = LagBands::default();
+        let (small, large) = (Bytes(0), Bytes((100 << 20) + 1));
+        bands.add(small, Duration::ms(999), Duration::s(1));
+        bands.add(small, Duration::s(10), Duration::s(2));
+        bands.add(large, Duration::ZERO, Duration::s(4));
+        let spent = |good, between, concerning| TimeInBands {
+            good: Duration::s(good),
+            between: Duration::s(between),
+            concerning: Duration::s(concerning),
+        };
+        assert_eq!(bands.both, spent(1, 2, 4));
+        assert_eq!(bands.by_bytes, spent(3, 0, 4));
+        assert_eq!(bands.by_time, spent(5, 2, 0));
+    }
 }

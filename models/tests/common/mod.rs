@@ -328,7 +328,7 @@ impl World {
         if scope == Scope::Host {
             self.each_peer(server, |link, _| link.cut(0));
         }
-        self.with_server(server, |server, _, out| server.freeze(scope, out));
+        self.with_server(server, |server, now, out| server.freeze(now, scope, out));
     }
 
     /// They go on.
@@ -345,7 +345,9 @@ impl World {
 
     fn thaw_host(&mut self, server: usize) {
         if self.servers[server].frozen() == Some(Scope::Host) {
-            self.each_peer(server, |link, now| link.heal(now, 0));
+            self.each_peer(server, |link, now| {
+                link.heal(now, 0);
+            });
         }
     }
 

@@ -113,7 +113,9 @@ impl Runner for Wire {
             "hold" => self.link.hold(0),
             "release" => self.link.release(self.now, 0),
             "cut" => self.link.cut(0),
-            "heal" => self.link.heal(self.now, 0),
+            "heal" => {
+                self.link.heal(self.now, 0);
+            }
             "run" => {
                 let until = self.now + duration(word(&mut args)?)?;
                 output = self.run_until(until)?;

@@ -50,9 +50,9 @@ fn variant(run: &Run) -> Markup {
         @if standbys.rows.is_empty() {
             p { "There is no standby." }
         } @else {
-            (table_markup(&standbys, "Every standby. Good: less than 1MB behind, or a replay_lag \
-                                      of less than 1s. Concerning: more than 100MB, or more than \
-                                      10s. “!” marks a standby that has to be rebuilt."))
+            (table_markup(&standbys, "Every standby. Good: less than 1MB and less than 1s \
+                                      behind. Concerning: more than 100MB, or more than 10s. “!” \
+                                      marks a standby that has to be rebuilt."))
         }
         @if slots.rows.is_empty() {
             p { "There are no replication slots." }

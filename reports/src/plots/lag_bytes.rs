@@ -3,6 +3,7 @@
 use models::trace::Run;
 use models::trace::sample::StandbySamples;
 use models::trace::series::{Merge, Series};
+use models::trace::summary::{LagBands, TimeInBands};
 use models::units::Duration;
 
 use super::Chart;
@@ -10,7 +11,6 @@ use super::marks::Limit;
 use super::over_time::OverTime;
 use super::panels::{Points, longest, panel_each, thinned};
 use super::scale::Unit;
-use crate::bands::{self, Bands};
 use crate::human;
 
 /// For each standby of a run: what the primary has flushed, less each position that its upstream's
@@ -52,7 +52,7 @@ fn primary_flush(run: &Run) -> Series {
 }
 
 /// The time spent in the bands that were seen.
-pub(super) fn in_words(spent: &Bands) -> String {
+pub(super) fn in_words(spent: &TimeInBands) -> String {
     let all = [(spent.good, "good"), (spent.between, "between"), (spent.concerning, "concerning")];
     let seen = all.into_iter().filter(|(time, _)| *time > Duration::ZERO);
     let said = seen.map(|(time, what)| format!("{what} {}", human::duration(time.0)));
@@ -68,18 +68,19 @@ pub(super) fn limits(good: u64, concerning: u64) -> Vec<Limit> {
 /// The plot.
 pub fn chart(runs: &[Run], names: &[String]) -> Chart {
     let mut panels = panel_each(runs, names, series);
-    let standbys = runs.iter().flat_map(|run| &run.samples.standbys);
+    let standbys = runs.iter().flat_map(|run| &run.summary.standbys);
+    let (good, concerning) = LagBands::BYTES;
     for (panel, standby) in panels.iter_mut().zip(standbys) {
-        panel.note = Some(in_words(&bands::of_bytes(&standby.lag_bytes)));
-        panel.limits = limits(bands::GOOD_BYTES, bands::CONCERNING_BYTES);
+        panel.note = Some(in_words(&standby.lag_bands.by_bytes));
+        panel.limits = limits(good.0, concerning.0);
     }
     Chart::OverTime(OverTime {
         title: "Lag by stage, in bytes",
         reading: "The primary's flush_lsn less what pg_stat_replication shows of each standby. The \
                   first line that rises tells where WAL piles up: sent_lsn before the link, \
                   write_lsn on the link, flush_lsn at the standby's disk, replay_lsn in replay. A \
-                  gap: the view has no row. The times above each panel are those of the whole \
-                  lag, up to replay, also while the view has no row.",
+                  gap: the view has no row. The times above each panel are those that the whole \
+                  lag, up to replay, was in each band, also while the view has no row.",
         y_title: "bytes behind the primary's flush_lsn, logarithmic",
         unit: Unit::Bytes,
         log: true,

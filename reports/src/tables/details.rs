@@ -1,10 +1,8 @@
 //! One run in detail: its commits, its standbys' fate and lag, every server's pg_wal, every slot.
 
 use models::trace::Run;
-use models::trace::sample::StandbySamples;
 
 use super::{Cell, Table};
-use crate::bands::{self, Bands};
 use crate::human;
 
 fn columns(names: &[&str]) -> Vec<String> {
@@ -13,45 +11,38 @@ fn columns(names: &[&str]) -> Vec<String> {
 
 /// What became of the commits, in one row; no row without any.
 pub fn commits(run: &Run) -> Table {
-    let columns = columns(&[
-        "commits",
-        "attempted",
-        "acknowledged",
-        "lost",
-        "unknown",
-        "a second",
-        "mean",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "slowest",
-    ]);
     let (commits, latency) = (run.summary.commits, run.summary.latency_ms);
-    if commits.attempted == 0 {
-        return Table { columns, rows: Vec::new() };
-    }
     let count = |value| Cell::new(human::count(value));
     let alarming = |value| Cell { alarming: value > 0, ..count(value) };
     let millis = |value| {
         let text = human::duration(human::nanos_of_millis(value));
         Cell::new(if commits.acknowledged > 0 { text } else { "–".to_owned() })
     };
-    let row = vec![
-        Cell::new("all workloads"),
-        count(commits.attempted),
-        count(commits.acknowledged),
-        alarming(commits.lost),
-        count(commits.unknown),
-        count(run.summary.tps.round() as u64),
-        millis(latency.mean),
-        millis(latency.p50),
-        millis(latency.p90),
-        millis(latency.p99),
-        millis(latency.p999),
-        millis(latency.max),
+    let mut fields = vec![
+        ("commits", Cell::new("all workloads")),
+        ("attempted", count(commits.attempted)),
+        ("acknowledged", count(commits.acknowledged)),
+        ("lost", alarming(commits.lost)),
+        ("unknown", count(commits.unknown)),
     ];
-    Table { columns, rows: vec![row] }
+    let rare = [
+        ("cancelled", commits.cancelled),
+        ("refused", commits.refused),
+        ("waiting at the end", commits.waiting),
+    ];
+    fields.extend(rare.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
+    fields.extend([
+        ("a second", count(run.summary.tps.round() as u64)),
+        ("mean", millis(latency.mean)),
+        ("p50", millis(latency.p50)),
+        ("p90", millis(latency.p90)),
+        ("p99", millis(latency.p99)),
+        ("p99.9", millis(latency.p999)),
+        ("slowest", millis(latency.max)),
+    ]);
+    let (names, row): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+    let rows = if commits.attempted == 0 { Vec::new() } else { vec![row] };
+    Table { columns: columns(&names), rows }
 }
 
 /// A row a standby: how it is in the end, and how far it was behind.
@@ -67,8 +58,6 @@ pub fn standbys(run: &Run) -> Table {
             "lag good",
             "lag concerning",
             "replay_lag, most",
-            "replay_lag good",
-            "replay_lag concerning",
         ]),
         rows: Vec::new(),
     };
@@ -79,10 +68,7 @@ pub fn standbys(run: &Run) -> Table {
             (false, true) => "streaming",
             (false, false) => "not connected",
         };
-        let samples = run.samples.standbys.iter().find(|samples| samples.name == standby.name);
-        let spent = |of: fn(&StandbySamples) -> Bands| samples.map(of).unwrap_or_default();
-        let bytes = spent(|samples| bands::of_bytes(&samples.lag_bytes));
-        let time = spent(|samples| bands::of_time(&samples.replay_lag));
+        let bands = standby.lag_bands.both;
         let seconds = |value| human::duration(human::nanos_of_seconds(value));
         table.rows.push(vec![
             Cell::new(standby.name.clone()),
@@ -91,11 +77,9 @@ pub fn standbys(run: &Run) -> Table {
             Cell::new(if standby.sync_state.is_empty() { "–" } else { standby.sync_state }),
             Cell::new(human::bytes(standby.lag_bytes.max)),
             Cell::new(human::bytes(standby.lag_bytes.end)),
-            Cell::new(duration(bytes.good.0)),
-            Cell::new(duration(bytes.concerning.0)),
+            Cell::new(duration(bands.good.0)),
+            Cell::new(duration(bands.concerning.0)),
             Cell::new(seconds(standby.replay_lag_seconds.max)),
-            Cell::new(duration(time.good.0)),
-            Cell::new(duration(time.concerning.0)),
         ]);
     }
     table

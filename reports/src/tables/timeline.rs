@@ -100,6 +100,7 @@ fn matters(what: &What) -> bool {
     match what {
         What::FaultBegan { .. }
         | What::FaultHealed { .. }
+        | What::SendsAgain { .. }
         | What::Crashed { .. }
         | What::Panicked { .. }
         | What::Frozen { .. }

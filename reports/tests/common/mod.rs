@@ -17,8 +17,8 @@ use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
 use models::trace::sample::Samples;
 use models::trace::summary::{
-    Commits, ExpectationSummary, LatencyMs, LawSummary, MaxEnd, ServerSummary, SlotSummary,
-    StandbySummary, Summary,
+    Commits, ExpectationSummary, LagBands, LatencyMs, LawSummary, MaxEnd, ServerSummary,
+    SlotSummary, StandbySummary, Summary,
 };
 use models::trace::{FaultSpan, Run, Setting, WalLimits};
 use models::units::{Bytes, Die, Duration, Lsn, SimTime, TimelineId};
@@ -385,12 +385,20 @@ fn servers(run: &Run) -> Vec<ServerSummary> {
         .collect()
 }
 
+fn bands() -> LagBands {
+    let mut bands = LagBands::default();
+    bands.add(Bytes(0), Duration::ZERO, Duration::s(50));
+    bands.add(Bytes(2 << 20), Duration::s(2), Duration::s(8));
+    bands.add(Bytes(2 << 20), Duration::s(12), Duration::s(2));
+    bands
+}
+
 fn standbys(run: &Run) -> Vec<StandbySummary> {
     run.samples
         .standbys
         .iter()
         .map(|s| StandbySummary {
-            lag_bands: Default::default(),
+            lag_bands: bands(),
             name: s.name.clone(),
             upstream: s.upstream.clone(),
             connected: true,

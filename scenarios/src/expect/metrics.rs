@@ -91,10 +91,21 @@ pub static METRICS: &[Metric] = &[
         "Time with less than 1 MB and 1 s of lag.",
     ),
     metric(
+        "standbys.X.lag_bands.between_seconds",
+        Unit::Seconds,
+        "Time that was neither good nor concerning.",
+    ),
+    metric(
         "standbys.X.lag_bands.concerning_seconds",
         Unit::Seconds,
         "Time with more than 100 MB or 10 s of lag.",
     ),
+    metric("standbys.X.lag_bands.by_bytes.good_seconds", Unit::Seconds, "By bytes alone."),
+    metric("standbys.X.lag_bands.by_bytes.between_seconds", Unit::Seconds, "By bytes alone."),
+    metric("standbys.X.lag_bands.by_bytes.concerning_seconds", Unit::Seconds, "By bytes alone."),
+    metric("standbys.X.lag_bands.by_time.good_seconds", Unit::Seconds, "By time alone."),
+    metric("standbys.X.lag_bands.by_time.between_seconds", Unit::Seconds, "By time alone."),
+    metric("standbys.X.lag_bands.by_time.concerning_seconds", Unit::Seconds, "By time alone."),
     metric(
         "standbys.X.sync_state",
         Unit::Word(SYNC_STATES),

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use scenarios::check::Report;
-use scenarios::{Problems, ScenarioFile, catalog};
+use scenarios::{Problems, ScenarioFile, catalog, nearest};
 
 use crate::errors::{Failure, Origin};
 use crate::stored;
@@ -65,13 +65,28 @@ fn read(
             .map_err(|problems| mistakes(problems, argument));
     }
     let Some(entry) = catalog::find(argument) else {
-        let nearest = catalog::nearest_name(argument).map(str::to_owned);
+        let nearest =
+            nearest_file(path).or_else(|| catalog::nearest_name(argument).map(str::to_owned));
         return Err(Failure::Unknown { name: argument.to_owned(), nearest });
     };
     entry
         .parse()
         .and_then(|file| file.with_files(sets, seed, &mut |path| entry.read(path)))
         .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })
+}
+
+/// The scenario file beside `path` that was probably meant.
+fn nearest_file(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    let near = nearest(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
 }
 
 /// A file that another one names, or the names in a folder if it ends in `/`.

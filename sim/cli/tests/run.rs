@@ -197,6 +197,10 @@ fn an_unknown_name_gets_the_nearest() {
     room.run(&["run", "one_standby"]).ends(3).complains("basics/one_standby");
     room.run(&["run", "qqqqqqqqqqqq"]).ends(3).complains("walden list");
     room.run(&["run", "runs/nothing.toml"]).ends(3).complains("no such file");
+    room.write("ours.toml", "");
+    for wrong in ["ours", "our.toml", "./ours.tml"] {
+        room.run(&["run", wrong]).ends(3).complains("ours.toml?");
+    }
 }
 
 #[test]

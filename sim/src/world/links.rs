@@ -11,9 +11,13 @@
 use models::network::{Impairment, Link};
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::State;
-use models::trace::fact::{Scope, ServerId};
+use models::trace::fact::{Scope, ServerId, What};
+use models::units::Duration;
 
 use super::World;
+
+/// For so long somebody may ask why a link that is whole again carries nothing.
+const WORTH_TELLING: Duration = Duration::s(5);
 
 impl World {
     pub(super) fn cut(&mut self, a: ServerId, b: ServerId) {
@@ -22,7 +26,20 @@ impl World {
 
     pub(super) fn heal(&mut self, a: ServerId, b: ServerId) {
         let now = self.now;
-        self.both_ways(a, b, |link, flow| link.heal(now, flow));
+        for (from, to) in [(a, b), (b, a)] {
+            let mut again = None;
+            self.on_route(from, to, |link, flow| again = link.heal(now, flow));
+            let State::Standby(standby) = self.servers[to.index()].state() else { continue };
+            let streams = |connection| {
+                standby.receiver.upstream() == from && standby.receiver.connection() == connection
+            };
+            match again {
+                Some((connection, at)) if streams(connection) && at >= now + WORTH_TELLING => {
+                    self.happened(from.index(), What::SendsAgain { to, at });
+                }
+                Some(_) | None => {}
+            }
+        }
     }
 
     /// What a server sends is delayed more, and so are the acknowledgements that it sends.

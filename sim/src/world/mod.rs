@@ -324,7 +324,7 @@ impl World {
                 if scope == Scope::Host && self.servers[server.index()].frozen() != Some(scope) {
                     self.each_peer(server, |world, peer| world.cut(server, peer));
                 }
-                self.with_server(server, |s, out| s.freeze(scope, out));
+                self.with_server(server, |s, out| s.freeze(now, scope, out));
             }
             Action::Thaw { server } => {
                 self.unfreeze_host(server);

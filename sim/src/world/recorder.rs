@@ -13,12 +13,8 @@ use models::trace::fact::{Fact, Facts, ServerId};
 use models::trace::histogram::Histogram;
 use models::trace::observation::Observations;
 use models::trace::sample::Samples;
+use models::trace::summary::LagBands;
 use models::units::{Bytes, Duration, Lsn, SimTime};
-
-/// Below both a standby's lag is good: what monitoring of PostgreSQL commonly starts with.
-const GOOD: (Bytes, Duration) = (Bytes(1 << 20), Duration::s(1));
-/// Above either it is concerning.
-const CONCERNING: (Bytes, Duration) = (Bytes(100 << 20), Duration::s(10));
 
 /// What is written down.
 #[derive(Clone, Debug)]
@@ -83,10 +79,8 @@ pub struct StandbyRecord {
     pub replay_lag: Duration,
     /// Largest lag in bytes since the series looked last.
     recent_lag_bytes: u64,
-    /// Time in the bands of [`models::trace::summary::LagBands`].
-    pub good: Duration,
-    /// The other one.
-    pub concerning: Duration,
+    /// Time in each band.
+    pub bands: LagBands,
     /// The first look whose flush position it has not replayed: an index into
     /// [`Recorder::flushed`].
     lacks: usize,
@@ -191,11 +185,7 @@ impl Recorder {
         }
         let behind = flushed.since(replayed);
         let age = self.flushed.get(record.lacks).map_or(Duration::ZERO, |(at, _)| now.since(*at));
-        if behind < GOOD.0 && age < GOOD.1 {
-            record.good += now.since(before);
-        } else if behind > CONCERNING.0 || age > CONCERNING.1 {
-            record.concerning += now.since(before);
-        }
+        record.bands.add(behind, age, now.since(before));
     }
 
     /// Whether a server accepts connections from now on.

@@ -17,8 +17,8 @@ use models::trace::fact::ServerId;
 use models::trace::law::Violations;
 use models::trace::sample::StandbySamples;
 use models::trace::summary::{
-    Commits, LagBands, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary,
-    StatementSummary, Summary,
+    Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, StatementSummary,
+    Summary,
 };
 use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
@@ -340,10 +340,7 @@ impl World {
                 flush_lsn: position(|row| row.flush),
                 replay_lsn: position(|row| row.replay),
                 lag_bytes: MaxEnd { max: record.lag_bytes.max(lag), end: lag },
-                lag_bands: LagBands {
-                    good_seconds: record.good.as_seconds(),
-                    concerning_seconds: record.concerning.as_seconds(),
-                },
+                lag_bands: record.bands,
                 replay_lag_seconds: MaxEnd {
                     max: record.replay_lag.max(replay_lag).as_seconds(),
                     end: replay_lag.as_seconds(),

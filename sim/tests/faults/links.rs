@@ -41,6 +41,14 @@ fn a_short_cut_breaks_no_connection_and_ends_with_a_retransmission() {
     // 25.4 s later; who waited longest waited for that.
     let longest = run.summary.latency_ms.max;
     assert!((25_380.0..25_420.0).contains(&longest), "{longest}");
+    let again = run.facts.iter().find_map(|fact| match fact.what {
+        What::SendsAgain { to: PG2, at } if fact.server == Some(PG1) => Some((fact.at, at)),
+        _ => None,
+    });
+    let (told, at) = again.expect("the story says when TCP sends again");
+    assert_eq!(told, SimTime::ZERO + Duration::s(40));
+    let (from, to) = (Duration::ms(45_400), Duration::ms(45_410));
+    assert!((SimTime::ZERO + from..SimTime::ZERO + to).contains(&at), "{at:?}");
     assert!(run.summary.standbys[0].lag_bytes.max >= 2_000 * 500, "{:?}", run.summary.standbys);
     assert!(unanswered(&run) <= 1);
     assert_all_is_well(&run);

@@ -1,9 +1,11 @@
-//! WAL retention, recycling, timeouts and lost standbys against recorded runs of PostgreSQL 15.18.
+//! WAL retention, recycling, timeouts, lag and lost standbys against recorded runs of PostgreSQL
+//! 15.18.
 //!
 //! Each recording is played step by step as a scenario file would say it, and every observable
 //! that does not depend on the recorded machine has to come out equal. What is compared within a
 //! tolerance, and what is not compared, stands at the head of each file.
 
+mod lag;
 mod recycling;
 mod retention;
 mod sync_loss;

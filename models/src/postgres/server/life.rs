@@ -133,6 +133,9 @@ impl Server {
                 let mut standby = Box::new(standby);
                 standby.be_quiet(self.quiet);
                 standby.begin(now, &mut self.host, out);
+                if self.frozen.is_some() {
+                    standby.freeze(now, &mut self.host, out);
+                }
                 self.state = State::Standby(standby);
             }
         }

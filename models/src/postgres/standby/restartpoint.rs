@@ -20,9 +20,9 @@ use crate::trace::fact::{CheckpointCause, What};
 use crate::units::{Bytes, Lsn, PAGE, SimTime};
 
 impl Standby {
-    /// A piece of replay has ended: notes the newest checkpoint record in it.
-    pub(super) fn note_checkpoint(&mut self) {
-        if let Some(redo) = self.receiver.replayed_checkpoint(self.startup.replayed()) {
+    /// Notes the newest checkpoint record that is replayed.
+    pub(super) fn note_checkpoint(&mut self, now: SimTime) {
+        if let Some(redo) = self.receiver.replayed_checkpoint(self.startup.reached(now)) {
             self.checkpoint = self.checkpoint.max(redo);
         }
     }
@@ -31,7 +31,7 @@ impl Standby {
     /// restartpoint. A stream asks at the end of each flush: that is a moment of its own whether
     /// or not the ends of replay are.
     pub(super) fn look_at_segments(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        let replayed = self.startup.replayed();
+        let replayed = self.startup.reached(now);
         let segment = replayed.segment(host.files.size);
         if segment > self.segment {
             self.segment = segment;
@@ -49,7 +49,7 @@ impl Standby {
 
     /// The checkpointer's deadline has come.
     pub(super) fn restartpoint_due(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
-        match self.checkpointer.due(now, self.startup.replayed(), &host.files) {
+        match self.checkpointer.due(now, self.startup.reached(now), &host.files) {
             Due::Nothing => {}
             Due::Start(cause) => self.start_restartpoint(now, cause, host, out),
             Due::Record | Due::Removal(_) => self.end_restartpoint(now, host, out),
@@ -87,7 +87,8 @@ impl Standby {
         host: &mut Host,
         out: &mut Out,
     ) {
-        let (redo, replayed) = (self.checkpoint, self.startup.replayed());
+        self.note_checkpoint(now);
+        let (redo, replayed) = (self.checkpoint, self.startup.reached(now));
         if redo <= self.checkpointer.redo() {
             return self.checkpointer.no_restartpoint(now);
         }
@@ -106,7 +107,7 @@ impl Standby {
         self.checkpointer.record(now, Lsn::INVALID);
         self.checkpointer.recorded(now, &mut host.files);
         host.checkpoint = self.checkpointer.redo();
-        let end = host.files.flushed.max(self.startup.replayed());
+        let end = host.files.flushed.max(self.startup.reached(now));
         let keep = self.checkpointer.keep_segment(end, host.slots.required(), &host.files);
         let start = Lsn(keep * host.files.size.bytes());
         // No walsender runs here that might own one.
