@@ -69,6 +69,12 @@ impl Scenario {
     pub fn primary(&self) -> ServerIndex {
         self.servers.iter().position(|s| s.upstream.is_none()).expect("one server has no upstream")
     }
+
+    /// The link between two servers.
+    pub fn link(&self, one: ServerIndex, other: ServerIndex) -> Option<&Link> {
+        let ends = |r: &&Route| (r.a, r.b) == (one, other) || (r.b, r.a) == (one, other);
+        self.links.get(self.routes.iter().find(ends)?.link)
+    }
 }
 
 /// Where the run starts (`[start]`).

@@ -196,6 +196,10 @@ fn the_catalogue_plays_as_it_did_in_every_build_and_on_every_machine() {
         let runs = variants(entry);
         runs.iter().for_each(scenes::assert_sane);
         for run in &runs {
+            let expectations = &run.summary.expectations;
+            let unmet: Vec<_> = expectations.iter().filter(|e| !e.met).collect();
+            assert!(unmet.is_empty(), "{} {}: {unmet:?}", entry.name, run.variant);
+            assert!(!expectations.is_empty(), "{} expects nothing", entry.name);
             let name = format!("{}/{}", entry.name, run.variant);
             writeln!(digests, "{:016x} seed {} {name}", run.digest, run.seed).expect("a string");
         }

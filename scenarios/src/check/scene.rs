@@ -9,7 +9,7 @@ use super::wal::WalMade;
 use crate::action::Deed;
 use crate::fault::FaultKind;
 use crate::resolve::Written;
-use crate::scenario::{Route, Scenario, Server, ServerIndex, ServerState};
+use crate::scenario::{Scenario, Server, ServerIndex, ServerState};
 use crate::source::Span;
 use crate::tree::{Table, Value};
 
@@ -101,13 +101,6 @@ impl<'a> Scene<'a> {
     /// Where the first workload was named.
     pub fn workload(&self) -> Option<Span> {
         self.key(&["workload", &self.scenario.workloads.first()?.name])
-    }
-
-    /// The way between a standby and its upstream.
-    pub fn route(&self, standby: ServerIndex, upstream: ServerIndex) -> Option<&'a Route> {
-        let ends =
-            |r: &&Route| (r.a, r.b) == (standby, upstream) || (r.b, r.a) == (standby, upstream);
-        self.scenario.routes.iter().find(ends)
     }
 
     /// How long an outage is within the run.

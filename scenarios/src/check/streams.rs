@@ -33,10 +33,6 @@ fn carries(link: &Link) -> u64 {
     bandwidth.min(u64::try_from(windows).unwrap_or(u64::MAX))
 }
 
-fn link<'a>(scene: &Scene<'a>, standby: ServerIndex, upstream: ServerIndex) -> Option<&'a Link> {
-    scene.scenario.links.get(scene.route(standby, upstream)?.link)
-}
-
 /// Rates that grow apart.
 fn keeps_up(
     scene: &Scene<'_>,
@@ -51,7 +47,7 @@ fn keeps_up(
     let most = if wal.at_most { "up to " } else { "" };
     let comes = format!("WAL comes at {most}{}/s", human::bytes(rate));
     let behind = |speed: u64| human::bytes((rate - speed).saturating_mul(3600));
-    if let Some(link) = link(scene, index, upstream)
+    if let Some(link) = scene.scenario.link(index, upstream)
         && carries(link) < rate
     {
         let speed = carries(link);
@@ -90,7 +86,7 @@ fn catches_up(scene: &Scene<'_>, outage: &Outage, found: &mut Vec<Found>) {
     let standby = &scene.scenario.servers[outage.standby];
     let (Some(upstream), Some(back)) = (standby.upstream, outage.to) else { return };
     let end = scene.scenario.duration;
-    let Some(link) = link(scene, outage.standby, upstream) else { return };
+    let Some(link) = scene.scenario.link(outage.standby, upstream) else { return };
     let rate = scene.wal().rate();
     let speed = carries(link).min(standby.replay.bytes_per_second());
     let missed = scene.missed(outage);
@@ -160,7 +156,7 @@ fn patience(
     let Some(timeout) = scene.settings(upstream).wal_sender_timeout else { return };
     let span = scene.setting(index, "wal_receiver_status_interval");
     found.extend(reports_too_seldom(&standby.settings, timeout, span));
-    let Some(link) = link(scene, index, upstream) else { return };
+    let Some(link) = scene.scenario.link(index, upstream) else { return };
     let round_trip = Duration(link.rtt.mean());
     if timeout.half() <= round_trip {
         let what = format!(

@@ -7,7 +7,8 @@ use models::units::{Duration, human};
 use super::scene::{Outage, Scene};
 use super::{Found, rules};
 use crate::error::enumerate;
-use crate::scenario::ServerIndex;
+use crate::scenario::{Scenario, ServerIndex};
+use crate::workload::Workload;
 
 /// What the primary asks for, and which standbys that means.
 struct Asked {
@@ -18,25 +19,54 @@ struct Asked {
     number: usize,
 }
 
+impl Asked {
+    /// `None` if it asks for nobody.
+    fn by(scenario: &Scenario) -> Option<Asked> {
+        let primary = scenario.primary();
+        let asked = &scenario.servers[primary].settings.synchronous_standby_names;
+        let names = StandbyNames::parse(asked).ok().filter(|names| !names.is_empty())?;
+        let mut listed: Vec<(u32, ServerIndex)> = scenario
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, standby)| standby.upstream == Some(primary))
+            .map(|(index, standby)| (names.priority(&standby.settings.cluster_name), index))
+            .filter(|(priority, _)| *priority > 0)
+            .collect();
+        listed.sort_unstable();
+        let number = usize::try_from(names.number()).unwrap_or(usize::MAX);
+        let listed = listed.into_iter().map(|(_, index)| index).collect();
+        Some(Asked { names, listed, number })
+    }
+}
+
+/// The mean time that a commit waits at the least, with nobody before it: for the disk of the
+/// primary, and for the nearest standbys that are enough.
+pub(super) fn least_wait(scenario: &Scenario, workload: &Workload) -> Duration {
+    let primary = &scenario.servers[scenario.primary()];
+    let level = workload.synchronous_commit.unwrap_or(primary.settings.synchronous_commit);
+    let at_home = if level == SynchronousCommit::Off { 0 } else { primary.disk.fsync.mean() };
+    let asked = Asked::by(scenario).filter(|_| level > SynchronousCommit::Local);
+    let away = asked.map_or(0, |asked| {
+        let wait = |standby: &ServerIndex| {
+            let link = scenario.link(*standby, scenario.primary());
+            let way = link.map_or(0, |link| link.rtt.mean());
+            let disk = scenario.servers[*standby].disk.fsync.mean();
+            if level > SynchronousCommit::RemoteWrite { way + disk } else { way }
+        };
+        let mut waits: Vec<u64> = asked.listed.iter().map(wait).collect();
+        waits.sort_unstable();
+        // Without enough of them they wait for ever, which another rule says.
+        waits.get(asked.number.saturating_sub(1)).copied().unwrap_or(0)
+    });
+    Duration(at_home + away)
+}
+
 /// Every rule of this file.
 pub(super) fn check(scene: &Scene<'_>, found: &mut Vec<Found>) {
     same_name(scene, found);
     workloads(scene, found);
-    let (primary, server) = scene.primary();
-    let Ok(names) = StandbyNames::parse(&server.settings.synchronous_standby_names) else { return };
-    if names.is_empty() {
-        return;
-    }
-    let mut listed: Vec<(u32, ServerIndex)> = scene
-        .standbys()
-        .filter(|(.., upstream)| *upstream == primary)
-        .map(|(index, standby, _)| (names.priority(&standby.settings.cluster_name), index))
-        .filter(|(priority, _)| *priority > 0)
-        .collect();
-    listed.sort_unstable();
-    let number = usize::try_from(names.number()).unwrap_or(usize::MAX);
-    let listed: Vec<ServerIndex> = listed.into_iter().map(|(_, index)| index).collect();
-    let asked = Asked { names, listed, number };
+    let Some(asked) = Asked::by(scene.scenario) else { return };
     unknown(scene, &asked, found);
     if commits_wait(scene) && asked.listed.len() >= asked.number {
         absences(scene, &asked, found);

@@ -8,12 +8,13 @@
 //! Of N pages, K touches at random leave N (1 - 1/N)^K untouched: whole numbers all the way, so
 //! that a sum reads the same on every machine.
 //!
-//! **Not modelled.** A closed loop's latency is taken to be one fsync, so its rate is the most
-//! that it may be; bulk transactions count when they write, and start no checkpoint here.
+//! **Not modelled.** A closed loop's commits are taken to wait for nobody else's, so its rate is
+//! the most that it may be; bulk transactions count when they write, and start no checkpoint here.
 
 use models::postgres::checkpointer::CheckpointConfig;
 use models::units::{Bytes, Duration, SimTime};
 
+use super::sync;
 use crate::limits;
 use crate::presets::COMMIT_RECORD;
 use crate::scenario::Scenario;
@@ -65,7 +66,7 @@ impl<'a> WalMade<'a> {
             steady: 0,
         };
         for workload in &scenario.workloads {
-            wal.add(workload, primary.disk.fsync.mean());
+            wal.add(workload, sync::least_wait(scenario, workload));
         }
         let size = primary.settings.wal_segment_size;
         let trigger = CheckpointConfig::from(&primary.settings).segments(size) * size.bytes();
@@ -79,12 +80,12 @@ impl<'a> WalMade<'a> {
         wal
     }
 
-    fn add(&mut self, workload: &'a Workload, fsync: u64) {
+    fn add(&mut self, workload: &'a Workload, wait: Duration) {
         let gap = match &workload.load {
             Load::Open { gap, .. } => *gap,
             Load::Closed { clients, think } => {
                 self.at_most = true;
-                let cycle = workload.service.mean() + think.mean() + fsync;
+                let cycle = workload.service.mean() + think.mean() + wait.0;
                 Duration(cycle / u64::from(*clients))
             }
             Load::Wal { profile, .. } => return self.profiles.push(profile),

@@ -2,8 +2,9 @@
 //!
 //! A block fenced as `console` is executed, line by line that begins with `$ `; below each command
 //! stands what it prints, where a line `...` stands for any lines, and before that `? 1` if it
-//! does not end with 0. All commands of a chapter run one after the other in one empty folder. A
-//! picture `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
+//! does not end with 0. All commands of a chapter run one after the other in one folder, which
+//! has the files of its blocks fenced as `toml,file=NAME`. A picture `figures/RUN.PLOT.svg` is
+//! `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p walden --test book` pastes output that has no `...`, and
 //! draws the figures again.
@@ -104,6 +105,11 @@ fn every_console_block_prints_what_the_chapter_shows() {
     let mut found = 0;
     for (name, text) in chapters() {
         let room = Room::new(&format!("book-{name}"));
+        for block in text.split("\n```toml,file=").skip(1) {
+            let (file, rest) = block.split_once('\n').expect("a block has lines");
+            let (content, _) = rest.split_once("\n```\n").expect("a block ends");
+            room.write(file, &format!("{content}\n"));
+        }
         let mut new = text.clone();
         for block in text.split("\n```console\n").skip(1) {
             let (block, _) = block.split_once("\n```\n").expect("a block ends");
