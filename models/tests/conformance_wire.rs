@@ -234,8 +234,8 @@ fn in_common(a: &[Sent], b: &[Sent]) -> usize {
     best[b.len()]
 }
 
-/// Compares a case as the header says. Of the recorded messages, all but `raced` are played as they
-/// are.
+/// Compares a case as the header says. Of the recorded messages, all but `raced` are played as
+/// they are.
 fn compare(name: &str, recorded: &[Sent], played: &[Sent], raced: usize) {
     assert_eq!(steps(recorded), steps(played), "{name}");
     assert_eq!(replayed(recorded), replayed(played), "{name}: replay");
