@@ -108,7 +108,7 @@ fn every_console_block_prints_what_the_chapter_shows() {
         for block in text.split("\n```toml,file=").skip(1) {
             let (file, rest) = block.split_once('\n').expect("a block has lines");
             let (content, _) = rest.split_once("\n```\n").expect("a block ends");
-            room.write(file, &format!("{content}\n"));
+            room.write(file, format!("{content}\n"));
         }
         let mut new = text.clone();
         for block in text.split("\n```console\n").skip(1) {
