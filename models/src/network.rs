@@ -131,6 +131,8 @@ pub enum Delivery {
         from: ServerId,
         /// The receiver.
         to: ServerId,
+        /// When it was handed in.
+        sent: SimTime,
         /// The message.
         message: Message,
     },
@@ -524,8 +526,8 @@ impl Flow {
     fn deliver(&mut self, now: SimTime, way: (Bytes, Rate)) -> Option<Delivery> {
         let (from, to) = (self.from, self.to);
         if self.under_way.front().is_some_and(|p| p.arrives <= now) {
-            let message = self.under_way.pop_front()?.message;
-            return Some(Delivery::Message { from, to, message });
+            let Parcel { sent, message, .. } = self.under_way.pop_front()?;
+            return Some(Delivery::Message { from, to, sent, message });
         }
         self.room(now, way).map(|bytes| Delivery::Room { from, to, bytes })
     }

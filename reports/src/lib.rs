@@ -14,6 +14,7 @@ pub mod files;
 pub mod page;
 pub mod picture;
 pub mod plots;
+pub mod psql;
 pub mod stats;
 pub mod tables;
 pub mod theme;

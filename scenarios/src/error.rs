@@ -253,7 +253,7 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// `did you mean ...?` and the list, or the list alone.
-pub(crate) fn choices<'a>(
+pub fn choices<'a>(
     wrong: &str,
     what: &str,
     names: impl IntoIterator<Item = &'a str> + Clone,

@@ -35,7 +35,8 @@ mod source;
 mod tree;
 pub mod workload;
 
-pub use error::{Label, Problem, Problems, nearest};
+pub use error::{Label, Problem, Problems, choices, nearest};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
+pub use quantity::{Unreadable, duration};
 pub use resolve::settings::settings_not_built;

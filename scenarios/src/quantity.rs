@@ -14,8 +14,8 @@ use crate::limits;
 
 /// A quantity that cannot be read: what is wrong, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    /// What is wrong.
+pub struct Unreadable {
+    /// What is wrong with it.
     pub message: String,
     /// What is allowed.
     pub help: String,
@@ -48,7 +48,7 @@ const LINK_RATE_HELP: &str = "write '1Gbit/s' (125,000,000 bytes a second) or '1
 const EVENT_RATE_HELP: &str = "write a number a second, such as '4000/s' (also '/min', '/h', '/d')";
 
 /// A time such as `10s`.
-pub(crate) fn duration(text: &str) -> Result<Duration, Unreadable> {
+pub fn duration(text: &str) -> Result<Duration, Unreadable> {
     let nanos = measure(text, "a time", &TIME, TIME_HELP, 1)?;
     if nanos > limits::LONGEST.0 {
         return Err(unreadable(format!("`{text}` is longer than 10 years"), TIME_HELP));

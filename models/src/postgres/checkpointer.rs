@@ -24,6 +24,10 @@
 //! napping checkpointer at once, as from 14 on, and so does a reload; 13 finishes its nap of
 //! 100 ms.
 
+mod counts;
+
+pub use counts::Counts;
+
 use super::effect::Out;
 use super::guc::Settings;
 use super::slot::Limits;
@@ -48,6 +52,7 @@ pub struct Checkpointer {
     idle_at: Lsn,
     /// `CheckPointDistanceEstimate`.
     estimate: u64,
+    counts: Counts,
 }
 
 /// The settings a checkpointer follows.
@@ -267,6 +272,7 @@ impl Checkpointer {
             redo,
             idle_at: redo,
             estimate: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -357,6 +363,7 @@ impl Checkpointer {
 
     fn timeout(&mut self, now: SimTime, insert: Lsn) -> Due {
         (self.timeout_at, self.last_start) = (now + self.config.timeout, now);
+        self.counts.timed += 1;
         match insert > self.idle_at {
             true => Due::Start(CheckpointCause::TIME),
             false => Due::Nothing,
@@ -366,7 +373,10 @@ impl Checkpointer {
     /// Somebody asks for a checkpoint: true if it is to start now. If one runs, another follows
     /// it, and an immediate request makes the running one stop to nap.
     pub fn request(&mut self, now: SimTime, cause: CheckpointCause) -> bool {
-        let Some(running) = &mut self.running else { return true };
+        let Some(running) = &mut self.running else {
+            self.count_request(cause);
+            return true;
+        };
         self.pending = Some(self.pending.map_or(cause, |pending| pending.and(cause)));
         if let (Step::Writing(writing), true) = (&mut running.step, cause.is_immediate()) {
             writing.ends = writing.ends.min(now + writing.sync);
@@ -378,6 +388,7 @@ impl Checkpointer {
     /// has passed meanwhile, joins in.
     pub fn next_request(&mut self, now: SimTime) -> Option<CheckpointCause> {
         let pending = self.pending.take()?;
+        self.count_request(pending);
         let late = now >= self.timeout_at;
         Some(if late { pending.and(CheckpointCause::TIME) } else { pending })
     }
@@ -459,10 +470,8 @@ impl Checkpointer {
 
     /// Everything is written, and the record is inserted: it ends at `end`.
     pub fn record(&mut self, now: SimTime, end: Lsn) {
+        self.end_writes(now);
         let Some(running) = &mut self.running else { return };
-        if let Step::Writing(writing) = running.step {
-            running.wrote = Duration(now.since(running.started).0.saturating_sub(writing.sync.0));
-        }
         running.step = Step::Recording { end };
         self.idle_at = end;
     }
@@ -510,6 +519,7 @@ impl Checkpointer {
         files: &mut WalFiles,
     ) -> Option<Ended> {
         let running = self.running.take()?;
+        self.count_done(running.cause);
         let keep = self.keep_segment(record_end, slots, files);
         Some(Ended {
             redo: self.redo,

@@ -14,7 +14,7 @@ use super::slot::Slots;
 use super::wal::WalFiles;
 use crate::disk::Disk;
 use crate::trace::fact::ServerId;
-use crate::units::{Lsn, SegmentSize, TimelineId, UsableBytes, WalSegment};
+use crate::units::{Lsn, SegmentSize, SimTime, TimelineId, UsableBytes, WalSegment};
 
 /// What survives a crash of a server's processes, and mostly of its host.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Host {
     pub checkpoint: Lsn,
     /// The slot it uses at its upstream (`primary_slot_name`).
     pub primary_slot_name: Option<SlotName>,
+    /// When the message in hand was sent: views show it.
+    pub sent: SimTime,
     id: ServerId,
     names: Names,
     connections: u32,
@@ -59,8 +61,18 @@ impl Host {
     ) -> Host {
         let connections = u32::from(id.0) << 24;
         let checkpoint = files.redo;
-        let primary_slot_name = None;
-        Host { files, disk, slots, timeline, checkpoint, primary_slot_name, id, names, connections }
+        Host {
+            files,
+            disk,
+            slots,
+            timeline,
+            checkpoint,
+            primary_slot_name: None,
+            sent: SimTime::ZERO,
+            id,
+            names,
+            connections,
+        }
     }
 
     /// Its server.

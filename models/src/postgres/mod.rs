@@ -7,6 +7,7 @@ pub mod effect;
 pub mod guc;
 pub mod host;
 pub mod lag;
+pub mod output;
 pub mod primary;
 pub mod protocol;
 pub mod server;

@@ -11,6 +11,7 @@
 
 mod checkpoints;
 mod commands;
+mod last_commit;
 mod reload;
 mod senders;
 mod shutdown;
@@ -20,6 +21,7 @@ mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
+pub use last_commit::LastCommit;
 
 use std::collections::VecDeque;
 
@@ -84,6 +86,10 @@ pub struct Primary {
     shutdown: Option<Shutdown>,
     /// End of the last commit of an operator.
     written: UsableBytes,
+    /// Somebody wants to know when a commit was made.
+    last_commit: Option<Box<LastCommit>>,
+    /// End of the WAL that crash recovery has replayed, if there was one.
+    replayed: Option<Lsn>,
 }
 
 /// Transactions of one workload that are to be inserted together.
@@ -136,6 +142,8 @@ impl Primary {
             panicked: false,
             shutdown: None,
             written: UsableBytes(0),
+            last_commit: None,
+            replayed: None,
         }
     }
 
@@ -249,6 +257,12 @@ impl Primary {
             });
             self.wal.insert_up_to(end);
             self.wal.want(end);
+            if let Some(search) = &mut self.last_commit {
+                let (service, flushed) = (clients.mean_service(), self.wal.flushed());
+                for waiting in queue.last(taken) {
+                    search.note(waiting.end, waiting.start + service, flushed);
+                }
+            }
         }
     }
 
@@ -276,6 +290,7 @@ impl Primary {
                 self.wal.insert(arrival.wal);
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
+                self.note_commit(end, arrival.at);
             }
             ArrivalKind::Commit => {
                 let session = Session { workload, client: arrival.client };
@@ -296,6 +311,7 @@ impl Primary {
         let (at, start) = (arrival.at, arrival.start);
         self.wal.insert(arrival.wal);
         let end = self.wal.insert(record::COMMIT);
+        self.note_commit(end, at);
         if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end, session.workload);
@@ -307,6 +323,18 @@ impl Primary {
         self.wal.want(end);
         let mode = self.mode_of(level);
         self.commits.queue(mode).push(Waiting { end, start, session });
+    }
+
+    #[inline]
+    fn note_commit(&mut self, end: UsableBytes, at: SimTime) {
+        if let Some(search) = &mut self.last_commit {
+            search.note(end, at, self.wal.flushed());
+        }
+    }
+
+    /// End of the WAL that crash recovery has replayed, if there was one.
+    pub fn replayed(&self) -> Option<Lsn> {
+        self.replayed
     }
 
     /// Begins a flush if the lock is free and somebody waits, or must have room.

@@ -14,12 +14,16 @@
 //! **Not modelled.** The time of a postmaster's start beside recovery. Where recovery ends is
 //! exact for what a flush wrote; WAL that only the walwriter wrote page by page ends at a page.
 
+mod clock;
 mod gate;
 mod life;
 mod operator;
 mod quiet;
+mod statistics;
 
+pub use clock::WallClock;
 pub use life::Toll;
+pub use statistics::Statistics;
 
 use std::collections::VecDeque;
 
@@ -27,7 +31,7 @@ use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
-use super::primary::Primary;
+use super::primary::{LastCommit, Primary};
 use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
@@ -46,6 +50,8 @@ enum Postponed {
     Message {
         /// The sender.
         from: ServerId,
+        /// When it was sent.
+        sent: SimTime,
         /// The message.
         message: Message,
     },
@@ -136,6 +142,11 @@ pub struct Server {
     earlier_checkpoints: u64,
     /// How many are made when the last that was asked for is.
     requested: u64,
+    clock: WallClock,
+    /// What earlier lives have counted.
+    earlier_statistics: Statistics,
+    /// The search for a commit, while no primary runs.
+    last_commit: Option<Box<LastCommit>>,
     next: SimTime,
 }
 
@@ -183,6 +194,9 @@ impl Server {
             cancelled_commits: 0,
             earlier_checkpoints: 0,
             requested: 0,
+            clock: WallClock::default(),
+            earlier_statistics: Statistics::default(),
+            last_commit: None,
             settings: config.settings,
             next_settings: None,
             next: SimTime::NEVER,
@@ -240,6 +254,14 @@ impl Server {
     /// Whether a primary's sessions are let in: not before the checkpoint at the end of recovery.
     pub fn is_open(&self) -> bool {
         self.gate == Gate::Open
+    }
+
+    /// The primary it runs as, frozen or not.
+    pub fn primary_state(&self) -> Option<&Primary> {
+        match &self.state {
+            State::Primary(primary) => Some(primary),
+            State::Down | State::Recovering { .. } | State::Standby(_) => None,
+        }
     }
 
     /// The primary it runs as, if it does and is not frozen.
@@ -322,14 +344,22 @@ impl Server {
         }
     }
 
-    /// A message has arrived.
+    /// A message has arrived that was `sent` then.
     #[inline]
-    pub fn receive(&mut self, now: SimTime, from: ServerId, message: &Message, out: &mut Out) {
+    pub fn receive(
+        &mut self,
+        now: SimTime,
+        sent: SimTime,
+        from: ServerId,
+        message: &Message,
+        out: &mut Out,
+    ) {
         if self.frozen.is_some() {
-            self.postponed.push_back(Postponed::Message { from, message: *message });
+            self.postponed.push_back(Postponed::Message { from, sent, message: *message });
             return;
         }
         out.at = now;
+        self.host.sent = sent;
         if self.gate != Gate::Open {
             return self.receive_behind_the_gate(now, from, message, out);
         }
@@ -479,16 +509,6 @@ impl Server {
         self.disk_changed(moved);
     }
 
-    /// The wall clock jumps ahead, or back if `by` is below zero.
-    pub fn jump_clock(&mut self, now: SimTime, by: i64) {
-        match &mut self.state {
-            State::Primary(primary) => primary.jump_clock(by),
-            State::Standby(standby) => standby.jump_clock(now, by, self.settings.version()),
-            State::Down | State::Recovering { .. } => {}
-        }
-        self.schedule();
-    }
-
     fn disk_changed(&mut self, moved: Option<Moved>) {
         match (&mut self.state, moved) {
             (State::Primary(primary), Some(moved)) => primary.wal.disk_moved(moved),
@@ -523,7 +543,9 @@ impl Server {
     pub fn take_kept(&mut self, now: SimTime, out: &mut Out) -> bool {
         let kept = if self.frozen.is_some() { None } else { self.postponed.pop_front() };
         match kept {
-            Some(Postponed::Message { from, message }) => self.receive(now, from, &message, out),
+            Some(Postponed::Message { from, sent, message }) => {
+                self.receive(now, sent, from, &message, out);
+            }
             Some(Postponed::Room { to, bytes }) => self.room(now, to, bytes, out),
             Some(Postponed::Command(command)) => self.command(now, &command, out),
             None => return false,

@@ -23,6 +23,7 @@ use super::startup::{Retry, Startup};
 use super::walreceiver::{Event, ReceiverConfig, WalReceiver};
 use super::{ConnectionId, PgVersion};
 use crate::disk::Moved;
+use crate::network::Parcel;
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, PAGE, Rate, SegmentSize, SimTime, UsableBytes};
 
@@ -226,7 +227,8 @@ impl Standby {
         }
         let (replayed, files, disk) = (self.startup.reached(now), &mut host.files, &mut host.disk);
         let streaming = self.receiver.is_streaming();
-        if let Some(event) = self.receiver.receive(now, message, replayed, files, disk, out) {
+        let parcel = Parcel { sent: host.sent, arrives: now, message: *message };
+        if let Some(event) = self.receiver.receive(&parcel, replayed, files, disk, out) {
             self.react(now, event, streaming, host, out);
         }
     }
@@ -242,7 +244,7 @@ impl Standby {
             self.receiver_due(now, host, out);
         }
         if self.startup.retry_due(now) {
-            self.receiver.connect(now, host.next_connection(), out);
+            self.connect(now, host, out);
         }
         if self.checkpointer.next_deadline() <= now {
             self.restartpoint_due(now, host, out);
@@ -342,8 +344,14 @@ impl Standby {
             out.fact(What::WaitingForWal { at });
         }
         if !self.startup.waits() {
-            self.receiver.connect(now, host.next_connection(), out);
+            self.connect(now, host, out);
         }
+    }
+
+    /// Asks for a stream from the segment on that it needs next (`RequestXLogStreaming`).
+    fn connect(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        let start = self.startup.replayed().segment_start(host.files.size);
+        self.receiver.connect(now, host.next_connection(), start, out);
     }
 
     /// pg_wal holds no further record: said once for each position (`emode_for_corrupt_record`).

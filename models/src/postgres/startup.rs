@@ -19,6 +19,8 @@ use crate::units::{Duration, Lsn, Rate, SimTime};
 pub struct Startup {
     rate: Rate,
     retry_interval: Duration,
+    /// Where it began to replay.
+    began: Lsn,
     /// Start of the piece being replayed, or where it halted; the end of the last if there is none.
     replayed: Lsn,
     /// End of the piece being replayed, or of the one that was halted.
@@ -50,6 +52,7 @@ impl Startup {
         Startup {
             rate,
             retry_interval,
+            began: replayed,
             replayed,
             target: replayed,
             since: SimTime::ZERO,
@@ -59,6 +62,11 @@ impl Startup {
             retry_at: SimTime::NEVER,
             paused: false,
         }
+    }
+
+    /// Where it began to replay.
+    pub fn began(&self) -> Lsn {
+        self.began
     }
 
     /// End of the last record replayed (`pg_last_wal_replay_lsn()`) when the piece in hand began;

@@ -10,9 +10,18 @@
 //! `pg_controldata.c:pg_control_checkpoint`.
 //!
 //! **Not modelled.** Sessions in `pg_stat_activity` other than those that wait for standbys.
-//! Columns about users, addresses and times of backends; the modification time of WAL files;
-//! everything else in pg_control. On a standby `wal_status` and `safe_wal_size` count from the
-//! end of the WAL it has written.
+//! In [`Rows`]: columns about users, addresses and times of backends ([`Session`] has them). The
+//! modification time of WAL files; everything else in pg_control. On a standby `wal_status` and
+//! `safe_wal_size` count from the end of the WAL it has written.
+
+mod monitoring;
+mod query;
+mod session;
+mod tables;
+
+pub use query::Query;
+pub use session::{LatestEnd, PORT, REPLICATION_ROLE, Session, address};
+pub use tables::conninfo;
 
 use serde::Serialize;
 
@@ -203,7 +212,7 @@ pub struct WalLsn {
     pub flush_lsn: Option<Lsn>,
     /// `pg_last_wal_receive_lsn()`; NULL on a primary.
     pub receive_lsn: Option<Lsn>,
-    /// `pg_last_wal_replay_lsn()`; NULL on a primary that did not start as a standby.
+    /// `pg_last_wal_replay_lsn()`; NULL on a primary that has recovered from nothing.
     pub replay_lsn: Option<Lsn>,
 }
 
@@ -357,6 +366,7 @@ pub fn wal_lsn(server: &Server, now: SimTime) -> Option<WalLsn> {
             insert_lsn: Some(primary.wal.next_record()),
             write_lsn: Some(files.written),
             flush_lsn: Some(files.flushed),
+            replay_lsn: primary.replayed(),
             ..WalLsn::default()
         }),
         State::Standby(standby) => Some(WalLsn {

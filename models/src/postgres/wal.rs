@@ -137,6 +137,9 @@ pub struct Wal {
     flush: Option<Flush>,
     /// Checkpoint records not yet passed on: (end of the record, its redo point).
     checkpoints: Vec<(Lsn, Lsn)>,
+    /// Where this life began to insert.
+    began: UsableBytes,
+    syncs: u64,
 }
 
 /// A flush in progress.
@@ -205,12 +208,24 @@ impl Wal {
             wanted: insert,
             flush: None,
             checkpoints: Vec::new(),
+            began: insert,
+            syncs: 0,
         }
     }
 
     /// End of everything inserted (`pg_current_wal_insert_lsn()`).
     pub fn insert_lsn(&self) -> Lsn {
         self.insert.end_lsn(self.size)
+    }
+
+    /// What was inserted since the server started: records, each rounded up to 8 bytes.
+    pub fn made(&self) -> Bytes {
+        Bytes(self.insert.0 - self.began.0)
+    }
+
+    /// How many fsyncs flushes have ended with since the server started.
+    pub fn syncs(&self) -> u64 {
+        self.syncs
     }
 
     /// Where the next record would start: the redo point of a checkpoint that begins now.
@@ -411,6 +426,7 @@ impl Wal {
         }
         files.flushed = flush.step;
         self.flushed = flush.usable;
+        self.syncs += 1;
         let ended = flush.step == flush.step.segment_start(self.size);
         let completed = ended.then(|| flush.step.previous_segment(self.size));
         let released = flush.step >= flush.target;

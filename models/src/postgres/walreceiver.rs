@@ -22,15 +22,18 @@
 //! connection's start takes three round trips. Hot standby feedback. The last fsync of a
 //! walreceiver that ends occupies the disk, but nobody waits for it.
 
+mod shown;
 mod timers;
 mod writing;
 
 use std::collections::VecDeque;
 
+pub use shown::Shown;
+
 use super::ConnectionId;
 use super::command::SlotName;
 use super::effect::Out;
-use super::protocol::{Body, Message, Update};
+use super::protocol::{Body, Update};
 use super::syncrep::Positions;
 use super::wal::WalFiles;
 use crate::disk::Disk;
@@ -55,6 +58,8 @@ pub struct WalReceiver {
     flush: Lsn,
     /// Where the stream found replay, and took it for flushed.
     began_at: Lsn,
+    /// What the view shows besides.
+    shown: Shown,
     /// What was flushed before it began, or the start of the first stream (`flushedUpto`).
     received: Lsn,
     /// Write and flush of the last reply.
@@ -166,6 +171,7 @@ impl WalReceiver {
             write: Lsn::INVALID,
             flush: Lsn::INVALID,
             began_at: Lsn::INVALID,
+            shown: Shown::default(),
             received: Lsn::INVALID,
             replied: (Lsn::INVALID, Lsn::INVALID),
             replied_at: SimTime::ZERO,
@@ -247,8 +253,9 @@ impl WalReceiver {
         }
     }
 
-    /// The startup process wants a stream: opens a connection.
-    pub fn connect(&mut self, now: SimTime, connection: ConnectionId, out: &mut Out) {
+    /// The startup process wants a stream from `start` on: opens a connection.
+    pub fn connect(&mut self, now: SimTime, connection: ConnectionId, start: Lsn, out: &mut Out) {
+        self.shown = Shown { began: now, start, has_written: false, sent: now, read: now };
         self.connection = connection;
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
@@ -259,6 +266,7 @@ impl WalReceiver {
     /// It streamed before the run began, and has everything up to `end`.
     pub fn start_streaming(&mut self, now: SimTime, connection: ConnectionId, end: Lsn) {
         self.connection = connection;
+        self.shown = Shown { began: now, start: end, has_written: true, sent: now, read: now };
         self.begin_stream(now, end, end);
     }
 
@@ -281,13 +289,13 @@ impl WalReceiver {
     #[inline]
     pub fn receive(
         &mut self,
-        now: SimTime,
-        message: &Message,
+        parcel: &Parcel,
         replayed: Lsn,
         files: &mut WalFiles,
         disk: &mut Disk,
         out: &mut Out,
     ) -> Option<Event> {
+        let Parcel { arrives: now, message, .. } = *parcel;
         match (self.phase, message.body) {
             (Phase::Connecting { .. }, Body::Accepted) => {
                 self.phase = Phase::Identifying;
@@ -309,7 +317,7 @@ impl WalReceiver {
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {
-                self.keep(Parcel { sent: now, arrives: now, message: *message });
+                self.keep(*parcel);
                 match self.work {
                     Work::Waiting => self.read(now, replayed, files, disk, out),
                     Work::Writing { .. } | Work::Fsyncing { .. } | Work::Ending(_) => {}
@@ -322,7 +330,7 @@ impl WalReceiver {
                 Some(Event::Failed(why))
             }
             (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
-                self.inbox.push_back(Parcel { sent: now, arrives: now, message: *message });
+                self.inbox.push_back(*parcel);
                 None
             }
             (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
@@ -356,6 +364,7 @@ impl WalReceiver {
             Body::Keepalive { reply_requested } => {
                 self.heard(parcel.arrives);
                 if !reply_requested {
+                    (self.shown.sent, self.shown.read) = (parcel.sent, parcel.arrives);
                     return;
                 }
                 let later = |other: &&Parcel| other.arrives > parcel.arrives;

@@ -35,6 +35,10 @@ pub struct WalSender {
     /// The socket is full; it says when it has room again.
     blocked: bool,
     timeout: Option<Duration>,
+    /// When it began.
+    started: SimTime,
+    /// When the last reply was sent.
+    replied: Option<SimTime>,
     heard: SimTime,
     /// How far the wall clock has jumped since (nanoseconds).
     jumped: i64,
@@ -81,6 +85,8 @@ impl WalSender {
             granted: 0,
             blocked: false,
             timeout,
+            started: now,
+            replied: None,
             heard: now,
             jumped: 0,
             pinged: false,
@@ -117,6 +123,16 @@ impl WalSender {
         self.sent
     }
 
+    /// When it began (`backend_start`).
+    pub fn started(&self) -> SimTime {
+        self.started
+    }
+
+    /// When its standby sent the last reply that it has read; `None` before the first.
+    pub fn replied(&self) -> Option<SimTime> {
+        self.replied
+    }
+
     /// `write_lag`, `flush_lag` and `replay_lag` as the view shows them.
     pub fn columns(&self) -> LagColumns {
         self.columns.seen(&self.lag)
@@ -134,6 +150,7 @@ impl WalSender {
         self.phase = Phase::Streaming;
         self.sent = flushed;
         self.sampled = flushed;
+        self.replied = Some(self.started);
     }
 
     /// Sends what is flushed and not yet sent, as far as the socket takes it. Whether it streams
@@ -205,33 +222,31 @@ impl WalSender {
         self.blocked = false;
     }
 
-    /// A status update has come: notes the moment, works out the lag columns, answers a ping.
+    /// A status update has come that was `sent` then: notes the moment, works out the lag
+    /// columns, answers a ping.
     #[inline]
     pub fn status(
         &mut self,
         now: SimTime,
+        sent: SimTime,
         positions: Positions,
         reply_requested: bool,
         out: &mut Out,
     ) {
-        self.note_status(now, positions);
+        self.replied = Some(sent);
+        self.heard(now);
+        self.columns.track(&mut self.lag, positions, self.sent, now);
         if reply_requested {
             self.post(Body::Keepalive { reply_requested: false }, out);
         }
     }
 
-    /// The same for a status update that wants no answer.
-    #[inline]
-    pub fn note_status(&mut self, now: SimTime, positions: Positions) {
-        self.heard(now);
-        self.columns.track(&mut self.lag, positions, self.sent, now);
-    }
-
-    /// The same for some of them, which arrived a while ago.
+    /// The same for some that want no answer, which arrived a while ago.
     #[inline]
     pub fn note_statuses(&mut self, arrived: &[Coming]) {
         let Some(last) = arrived.last() else { return };
         self.heard(last.arrives);
+        self.replied = Some(last.update.at);
         let replies = arrived.iter().map(|coming| (coming.update.positions, coming.arrives));
         self.columns.track_all(&mut self.lag, replies, self.sent);
     }

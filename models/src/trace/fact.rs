@@ -158,6 +158,11 @@ impl CheckpointCause {
         self.0 & CheckpointCause::WAL.0 != 0
     }
 
+    /// Whether the server shuts down with it.
+    pub fn is_shutdown(self) -> bool {
+        self.0 & 1 != 0
+    }
+
     /// Whether its record is the only WAL since its redo point: nobody else can write.
     pub fn is_alone(self) -> bool {
         self.0 & (1 | 1 << 1) != 0

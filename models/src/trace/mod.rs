@@ -9,7 +9,7 @@
 //! [`commit`] (where the time of a commit goes),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
-//! (the numbers of `summary.json`).
+//! (the numbers of `summary.json`), [`table`] (what a query returns).
 
 pub mod commit;
 pub mod describe;
@@ -21,6 +21,7 @@ pub mod observation;
 pub mod sample;
 pub mod series;
 pub mod summary;
+pub mod table;
 
 use crate::postgres::PgVersion;
 use crate::units::{Bytes, Duration, SimTime};

@@ -235,11 +235,11 @@ impl World {
             self.with_server(source, |server, now, out| server.deadline(now, out));
         } else if let Some(link) = self.links.get_mut(source - self.servers.len()) {
             match link.deliver(self.now) {
-                Some(Delivery::Message { from, to, message }) => {
+                Some(Delivery::Message { from, to, sent, message }) => {
                     self.see(Seen::Arrived(from, to, message));
                     if !self.servers[to.index()].host_is_down() {
                         self.with_server(to.index(), |server, now, out| {
-                            server.receive(now, from, &message, out);
+                            server.receive(now, sent, from, &message, out);
                         });
                     }
                 }

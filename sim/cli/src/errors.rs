@@ -51,6 +51,22 @@ pub enum Failure {
         /// What is wrong with it.
         message: String,
     },
+    /// A word on the command line that names nothing in the run, or no moment of it.
+    #[error("{message}")]
+    Argument {
+        /// What is wrong with it.
+        message: String,
+        /// What is allowed.
+        help: Option<String>,
+    },
+    /// A stored run that does not repeat.
+    #[error("{path} does not repeat: {why}")]
+    NotRepeated {
+        /// Which.
+        path: String,
+        /// What is different.
+        why: String,
+    },
     /// No such file, and no such name in the catalogue.
     #[error("{name}: no such file, and the catalogue has no scenario of that name")]
     Unknown {
@@ -164,6 +180,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Scenario { .. }
+            | Failure::Argument { .. }
             | Failure::Unknown { .. }
             | Failure::NotInCatalogue { .. }
             | Failure::Unreadable { .. }
@@ -173,6 +190,7 @@ impl Failure {
             | Failure::NoRun { .. }
             | Failure::Damaged { .. }
             | Failure::OtherVersion { .. } => Exit::WrongInput,
+            Failure::NotRepeated { .. } => Exit::NotMet,
             Failure::Usage { .. } => Exit::Usage,
             Failure::Exists { .. }
             | Failure::NotMade { .. }
@@ -191,6 +209,10 @@ impl Failure {
             | Failure::NotMade { .. }
             | Failure::Unprintable { .. }
             | Failure::Stopped { .. } => None,
+            Failure::Argument { help, .. } => help.clone(),
+            Failure::NotRepeated { path, .. } => {
+                Some(format!("`walden replay {}` says more", quoted(path)))
+            }
             Failure::Exists { .. } => {
                 Some("name another file, or print it with `walden new --stdout`".to_owned())
             }

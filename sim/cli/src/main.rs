@@ -1,7 +1,7 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
-//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`check`]: `walden check`.
-//!   [`new`]: `walden new`. [`list`]: `walden list`.
+//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
+//!   [`check`]: `walden check`. [`new`]: `walden new`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -27,6 +27,7 @@ mod screen;
 mod stop;
 mod stored;
 mod terminal;
+mod view;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ use new::NewArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use terminal::ColorChoice;
+use view::ViewArgs;
 
 /// `--help` closes with these.
 const AFTER_HELP: &str = "\
@@ -50,6 +52,7 @@ Examples:
   walden run basics/one_standby       play a scenario of the catalogue
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
+  walden view latest --at 90s monitor look at its servers in the middle of it
   walden new my                       write my.toml to start from
   walden check my.toml                what is accepted and seldom meant
   walden check postgresql.conf        the same, for a server's configuration
@@ -57,7 +60,7 @@ Examples:
 
 Exit codes:
   0    all expectations met; a replay that repeats; a check without errors
-  1    an expectation, a law or a replay did not hold
+  1    an expectation, a law or a replay did not hold; a view's server gave an error
   2    the command line is wrong
   3    a scenario, a configuration or a stored run is wrong
   5    results or a file could not be written
@@ -85,6 +88,7 @@ struct Cli {
 enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
+    View(ViewArgs),
     Check(CheckArgs),
     New(NewArgs),
     List(ListArgs),
@@ -117,6 +121,7 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
+        Command::View(args) => view::view(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),

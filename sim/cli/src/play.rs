@@ -86,7 +86,8 @@ pub fn play(plan: &Plan, how: How, stop: &Stop) -> Result<Vec<Run>, Failure> {
     played.into_iter().map(|run| run.map_err(|error| failure(&error, stop))).collect()
 }
 
-fn failure(error: &RunError, stop: &Stop) -> Failure {
+/// Why a run did not reach its end.
+pub fn failure(error: &RunError, stop: &Stop) -> Failure {
     match error {
         RunError::Stopped(_) if stop.asked() => stop.failure(),
         RunError::Stopped(_) | RunError::Internal { .. } => {

@@ -26,9 +26,13 @@ fn updating() -> bool {
 
 /// Names and texts of all chapters.
 fn chapters() -> Vec<(String, String)> {
-    let entries = fs::read_dir(book()).expect("the book is there").flatten();
-    let names = entries.map(|entry| entry.file_name().into_string().expect("our names are UTF-8"));
-    let chapters = names.filter(|name| name.ends_with(".md"));
+    let names = |folder: &'static str| {
+        let entries = fs::read_dir(book().join(folder)).expect("the book is there").flatten();
+        entries.map(move |entry| {
+            format!("{folder}{}", entry.file_name().into_string().expect("our names are UTF-8"))
+        })
+    };
+    let chapters = names("").chain(names("reference/")).filter(|name| name.ends_with(".md"));
     chapters
         .map(|name| {
             let text = fs::read_to_string(book().join(&name)).expect("a chapter can be read");
@@ -104,7 +108,7 @@ fn run(room: &Room, chapter: &str, shown: &Shown) -> String {
 fn every_console_block_prints_what_the_chapter_shows() {
     let mut found = 0;
     for (name, text) in chapters() {
-        let room = Room::new(&format!("book-{name}"));
+        let room = Room::new(&format!("book-{}", name.replace('/', "-")));
         for block in text.split("\n```toml,file=").skip(1) {
             let (file, rest) = block.split_once('\n').expect("a block has lines");
             let (content, _) = rest.split_once("\n```\n").expect("a block ends");

@@ -18,6 +18,7 @@ fn help_texts_are_what_the_goldens_say() {
         ("run-short", &["run", "-h"]),
         ("run", &["run", "--help"]),
         ("replay", &["replay", "--help"]),
+        ("view", &["view", "--help"]),
         ("list", &["list", "--help"]),
         ("check", &["check", "--help"]),
         ("new", &["new", "--help"]),

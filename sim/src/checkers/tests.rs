@@ -66,7 +66,7 @@ fn forge_reply(world: &mut World, upto: Lsn) {
     let connection = world.servers()[PG3.index()].stream().expect("it streams");
     let body = Body::StatusUpdate { write: upto, flush: upto, apply: upto, reply_requested: false };
     world.tamper(PG1.index(), |pg1, now, out| {
-        pg1.receive(now, PG3, &Message { connection, body }, out);
+        pg1.receive(now, now, PG3, &Message { connection, body }, out);
     });
 }
 

@@ -137,6 +137,13 @@ fn play_here(
 ) -> Result<Result<Played, SimTime>, Trouble> {
     let mut world = World::new(scenario, options.record);
     world.check_laws(options.laws);
+    let end = options.focus.map_or(world.end(), |focus| focus.until.min(world.end()));
+    if let Some(focus) = options.focus {
+        world.hear_messages();
+        if let Some(upto) = focus.commit {
+            world.look_for_commit(upto);
+        }
+    }
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
     let end = runtime.block_on(async {
@@ -150,7 +157,7 @@ fn play_here(
             cast(&hosts);
         });
         let end = match set {
-            Ok(()) => ctl.drive(outside).await,
+            Ok(()) => ctl.drive(end, outside).await,
             Err(message) => Err(ctl.trouble_in("setting up", message)),
         };
         // The shells of the dead leave madsim's queue before `block_on` returns.
@@ -173,8 +180,7 @@ fn play_here(
 
 impl Ctl {
     /// The driver: see the head of this file for the order that it keeps.
-    async fn drive(&self, outside: &Outside) -> Result<End, Trouble> {
-        let end = self.world.borrow().end();
+    async fn drive(&self, end: SimTime, outside: &Outside) -> Result<End, Trouble> {
         let (mut moment, mut turns) = (SimTime::ZERO, 0);
         loop {
             while let Some(task) = self.pop_ready() {

@@ -95,6 +95,7 @@ impl World {
             held: None,
             sessions_since: SimTime::ZERO,
             touched: true,
+            heard: None,
             rows: asks_for_rows(scenario)
                 .then(|| Rows::new(scenario.workloads.iter().map(|w| w.rows).collect())),
             out: Out::default(),

@@ -99,6 +99,11 @@ impl Digest {
         chains.fold(self.value, |value, chain| mix(value ^ chain.value()))
     }
 
+    /// The digests at the moments that have passed.
+    pub fn moments(&self) -> &[u64] {
+        &self.moments
+    }
+
     /// When the next moment is to be noted.
     pub fn next_moment(&self) -> SimTime {
         self.next

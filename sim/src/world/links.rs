@@ -88,8 +88,8 @@ impl World {
             }
             let connection = state.receiver.connection();
             let message = Message { connection, body: Body::Close };
-            self.receive(self.now, upstream, standby, &message);
-            self.receive(self.now, standby, upstream, &message);
+            self.receive(self.now, self.now, upstream, standby, &message);
+            self.receive(self.now, self.now, standby, upstream, &message);
         }
     }
 }

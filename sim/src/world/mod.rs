@@ -13,6 +13,7 @@ pub mod agenda;
 pub mod build;
 pub mod dice;
 pub mod digest;
+mod heard;
 mod laws;
 mod links;
 pub mod recorder;
@@ -222,6 +223,8 @@ pub struct World {
     quiet: bool,
     /// Rows that workloads have added, if the file asks for them.
     rows: Option<rows::Rows>,
+    /// What walreceivers were told, if somebody is going to look.
+    heard: Option<Box<heard::Heard>>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -375,6 +378,22 @@ impl World {
         }
     }
 
+    /// The digests at the moments that have passed.
+    pub fn digests(&self) -> &[u64] {
+        self.digest.moments()
+    }
+
+    /// Everything up to now is taken note of, so that somebody can look at the servers.
+    pub fn settle_for_look(&mut self) {
+        self.look_around(self.now);
+        self.read_all_quiet(self.now);
+    }
+
+    /// The primary looks from now on for the last commit that ends at `upto` or below.
+    pub fn look_for_commit(&mut self, upto: Lsn) {
+        self.servers[self.primary].look_for_commit(upto);
+    }
+
     /// Somebody looks at a view. Leaves no trace but what it showed.
     pub fn observe(&mut self, server: ServerId, view: View) {
         self.look_around(self.now);
@@ -436,12 +455,12 @@ impl World {
         }
         let at = self.now;
         match self.links[link].deliver(at) {
-            Some(Delivery::Message { from, to, message }) => {
+            Some(Delivery::Message { from, to, sent, message }) => {
                 match message.body {
                     Body::StatusUpdate { .. } => {}
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
-                self.receive(at, from, to, &message);
+                self.receive(at, sent, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {
                 self.prepare_primary();
@@ -454,13 +473,20 @@ impl World {
     }
 
     #[inline]
-    fn receive(&mut self, at: SimTime, from: ServerId, to: ServerId, message: &Message) {
+    fn receive(
+        &mut self,
+        at: SimTime,
+        sent: SimTime,
+        from: ServerId,
+        to: ServerId,
+        message: &Message,
+    ) {
         if to.index() == self.primary {
             self.note_updates(at, from.index());
         }
         let server = &mut self.servers[to.index()];
         if !server.host_is_down() {
-            server.receive(at, from, message, &mut self.out);
+            server.receive(at, sent, from, message, &mut self.out);
             self.settle(to.index());
         }
     }
@@ -536,6 +562,9 @@ impl World {
         }
         let ready = self.takes_sessions(server);
         self.check_fact(server, &what);
+        if let Some(heard) = &mut self.heard {
+            heard.happened(&self.servers, server, &what);
+        }
         if let Some(recorder) = &mut self.recorder {
             let id = Some(self.servers[server].id());
             recorder.fact(Fact { at: self.now, server: id, what });

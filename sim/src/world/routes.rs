@@ -64,6 +64,9 @@ impl World {
         if self.checks_moments {
             self.check_sent(from.index(), to, message);
         }
+        if let Some(heard) = &mut self.heard {
+            heard.said(&self.servers, at, from, to, message);
+        }
         if self.hand_over(at, to.index(), message) {
             return;
         }

@@ -14,7 +14,9 @@
 //! checkpointer sleeps for 1 s.
 
 use super::Primary;
-use crate::postgres::checkpointer::{Due, FileCounts, Start, dirty_buffers, next_is_missing};
+use crate::postgres::checkpointer::{
+    Counts, Due, FileCounts, Start, dirty_buffers, next_is_missing,
+};
 use crate::postgres::effect::{Effect, Out};
 use crate::postgres::host::Host;
 use crate::postgres::wal::record;
@@ -32,9 +34,15 @@ impl Primary {
         }
     }
 
-    /// Crash recovery began at the last checkpoint's redo point, here.
-    pub fn recovered_from(&mut self, redo: Lsn) {
+    /// Crash recovery began at the last checkpoint's redo point and has replayed up to `end`.
+    pub fn recovered(&mut self, redo: Lsn, end: Lsn) {
         self.checkpointer.recovered_from(redo);
+        self.replayed = Some(end);
+    }
+
+    /// What the checkpointer has counted.
+    pub fn checkpoint_counts(&self) -> Counts {
+        self.checkpointer.counts()
     }
 
     /// Whether a checkpoint runs.

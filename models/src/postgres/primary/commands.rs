@@ -84,6 +84,7 @@ impl Primary {
             Some(Job::Write(_)) => {
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
+                self.note_commit(end, now);
                 self.written = end;
                 self.flush_if_wanted(now, false, host);
             }

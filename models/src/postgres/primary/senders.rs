@@ -187,7 +187,7 @@ impl Primary {
         out: &mut Out,
     ) {
         let Some(sender) = &mut self.senders[index] else { return };
-        sender.status(now, positions, reply_requested, out);
+        sender.status(now, host.sent, positions, reply_requested, out);
         let Positions { write, flush, apply } = positions;
         let known = &mut self.standbys[index];
         let first = !known.flush.is_valid();

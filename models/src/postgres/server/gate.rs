@@ -92,6 +92,10 @@ impl Server {
     /// The last process has ended in order.
     fn down_in_order(&mut self, now: SimTime, out: &mut Out) {
         self.earlier_checkpoints = self.checkpoints();
+        self.keep_statistics();
+        if let State::Primary(primary) = &mut self.state {
+            self.last_commit = primary.take_last_commit(self.host.files.flushed);
+        }
         self.state = State::Down;
         self.gate = Gate::Open;
         self.control = Control::ShutDown { at: now };

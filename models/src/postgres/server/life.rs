@@ -18,11 +18,11 @@
 
 use super::{Control, Gate, Server, State};
 use crate::postgres::effect::Out;
-use crate::postgres::primary::Primary;
+use crate::postgres::primary::{LastCommit, Primary};
 use crate::postgres::protocol::Body;
 use crate::postgres::standby::Standby;
 use crate::trace::fact::{CheckpointCause, ConnectionEnd, Phase, Scope, What};
-use crate::units::{Bytes, Duration, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
 /// Assumption: the postmaster needs so long to end all processes after a PANIC and to begin anew.
 /// It bounds how often a server that dies again and again does so.
@@ -63,6 +63,7 @@ impl Server {
         }
         match state {
             State::Primary(mut primary) => {
+                self.last_commit = primary.take_last_commit(survived);
                 let toll = primary.crash(survived, out);
                 self.lost_commits += toll.lost;
                 self.unknown_commits += toll.unknown;
@@ -120,6 +121,9 @@ impl Server {
             }
             None => self.begin_recovery(now, now, out),
             Some(upstream) => {
+                if self.control == Control::Interrupted {
+                    self.discard_statistics(now);
+                }
                 out.fact(match self.control {
                     Control::ShutDown { at } => What::WasShutDown { at, in_recovery: true },
                     Control::Interrupted => What::InterruptedInRecovery,
@@ -140,6 +144,7 @@ impl Server {
 
     /// Crash recovery begins at `since`: redo starts at the last checkpoint.
     fn begin_recovery(&mut self, now: SimTime, since: SimTime, out: &mut Out) {
+        self.discard_statistics(now);
         let files = &self.host.files;
         out.fact(What::RecoveryStarted { redo: files.redo });
         let end = files.written.max(files.flushed);
@@ -177,17 +182,37 @@ impl Server {
         (files.written, files.flushed) = (end, end);
         if let Control::ShutDown { .. } = self.control {
             let version = self.settings.version();
-            let primary = Primary::new(now, version, &self.settings, end);
+            let mut primary = Primary::new(now, version, &self.settings, end);
+            if let Some(search) = self.last_commit.take() {
+                primary.look_for_commit(search);
+            }
             self.state = State::Primary(Box::new(primary));
             return out.fact(What::Ready);
         }
         out.fact(What::RecoveryDone { end, took: now.since(since) });
         let version = self.settings.version();
         let mut primary = Primary::new(now, version, &self.settings, end);
-        primary.recovered_from(self.host.files.redo);
+        primary.recovered(self.host.files.redo, end);
+        if let Some(search) = self.last_commit.take() {
+            primary.look_for_commit(search);
+        }
         let cause = CheckpointCause::END_OF_RECOVERY;
         primary.request_checkpoint(now, cause, &mut self.host, out);
         self.state = State::Primary(Box::new(primary));
         self.gate = Gate::Opening;
+    }
+
+    /// Looks from now on for the last commit that ends at `upto` or below, on a primary.
+    pub fn look_for_commit(&mut self, upto: Lsn) {
+        if let State::Primary(primary) = &mut self.state {
+            let upto = primary.wal.usable(upto);
+            primary.look_for_commit(Box::new(LastCommit::new(upto)));
+        }
+    }
+
+    /// What was found: the end of that commit, and when it was made.
+    pub fn last_commit(&self) -> Option<(UsableBytes, SimTime)> {
+        let running = self.primary_state().and_then(Primary::last_commit);
+        running.or(self.last_commit.as_deref())?.found()
     }
 }

@@ -12,7 +12,7 @@
 //! restartpoint after one waits for a record from the stream.
 
 use super::Standby;
-use crate::postgres::checkpointer::{Due, Start, dirty_buffers, next_is_missing};
+use crate::postgres::checkpointer::{Counts, Due, Start, dirty_buffers, next_is_missing};
 use crate::postgres::effect::Out;
 use crate::postgres::host::Host;
 use crate::postgres::primary::create_next_file;
@@ -40,6 +40,11 @@ impl Standby {
                 self.start_restartpoint(now, cause, host, out);
             }
         }
+    }
+
+    /// What the checkpointer has counted.
+    pub fn checkpoint_counts(&self) -> Counts {
+        self.checkpointer.counts()
     }
 
     /// The checkpointer's deadline has come.

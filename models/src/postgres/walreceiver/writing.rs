@@ -26,12 +26,14 @@ impl WalReceiver {
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
         while let Some(parcel) = self.inbox.front().filter(|parcel| parcel.arrives < before) {
             let (body, arrives) = (parcel.message.body, parcel.arrives);
+            let sent = parcel.sent;
             match body {
                 Body::XLogData { start, end: upto, chunks, redo } => {
                     self.inbox.pop_front();
                     writes += 1;
                     taken += transfer_size(start, upto, chunks);
                     end = upto;
+                    (self.shown.sent, self.shown.read) = (sent, now);
                     self.heard(arrives);
                     if redo.is_valid() && self.checkpoints.len() < CHECKPOINTS_KEPT {
                         self.checkpoints.push_back((upto, redo));
@@ -51,6 +53,7 @@ impl WalReceiver {
                 _ => {
                     // Somebody asks for a reply.
                     self.inbox.pop_front();
+                    (self.shown.sent, self.shown.read) = (sent, now);
                     self.reply(now, replayed, true, false, out);
                 }
             }
@@ -99,6 +102,7 @@ impl WalReceiver {
     ) -> Lsn {
         let Foreseen { at, upto: end, done, .. } = self.foreseen;
         (self.write, files.written) = (end, end);
+        self.shown.has_written = true;
         self.say(at, at_write, false, out);
         disk.fsync_until(done);
         (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
@@ -216,6 +220,7 @@ impl WalReceiver {
     #[inline]
     fn written(&mut self, end: Lsn, files: &mut WalFiles) -> Result<(), NoSpace> {
         self.write = end;
+        self.shown.has_written = true;
         if end > files.written {
             let created = files.extend_to(end);
             self.write = end.min(files.end());

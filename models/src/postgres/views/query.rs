@@ -1,0 +1,311 @@
+//! The queries that can be asked of a server at a moment: views, functions, and the monitoring
+//! queries that tutorials teach.
+//!
+//! A query is looked up by its name and has its SQL as it would be typed. What it returns is in
+//! `tables.rs` and `monitoring.rs`.
+//!
+//! **Source.** Manual, "Monitoring Database Activity", "System Administration Functions". The
+//! monitoring queries are those that beginners are given with a first standby, mistakes included:
+//! one asks for a column that does not exist, one computes NULL wherever it is asked.
+//!
+//! **Not modelled.** Any other SQL.
+
+use crate::postgres::PgVersion;
+
+/// A query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// `pg_stat_replication`.
+    StatReplication,
+    /// `pg_stat_wal_receiver`.
+    StatWalReceiver,
+    /// `pg_replication_slots`.
+    ReplicationSlots,
+    /// `pg_stat_wal`.
+    StatWal,
+    /// `pg_stat_bgwriter`.
+    StatBgwriter,
+    /// `pg_stat_checkpointer`.
+    StatCheckpointer,
+    /// `pg_ls_waldir()`.
+    LsWaldir,
+    /// `pg_is_in_recovery()`.
+    IsInRecovery,
+    /// `pg_current_wal_lsn()`.
+    CurrentWalLsn,
+    /// `pg_current_wal_insert_lsn()`.
+    CurrentWalInsertLsn,
+    /// `pg_current_wal_flush_lsn()`.
+    CurrentWalFlushLsn,
+    /// `pg_last_wal_receive_lsn()`.
+    LastWalReceiveLsn,
+    /// `pg_last_wal_replay_lsn()`.
+    LastWalReplayLsn,
+    /// `pg_last_xact_replay_timestamp()`.
+    LastXactReplayTimestamp,
+    /// Monitoring query 1: how each standby does.
+    Status,
+    /// Monitoring query 2: lag in bytes and seconds.
+    Lag,
+    /// Monitoring query 3: what slots keep.
+    Slots,
+    /// Monitoring query 4: what the server is.
+    Role,
+    /// Monitoring query 5: when the last transaction replayed was made.
+    LastReplay,
+    /// Lag by a column that does not exist.
+    LagTimestamp,
+    /// Of `monitor`: the standbys of a server.
+    MonitorStandbys,
+    /// Of `monitor`: its slots.
+    MonitorSlots,
+    /// Of `monitor`: how far it has received and replayed.
+    MonitorRecovery,
+}
+
+impl Query {
+    /// Those that go by a name, in the order in which they are listed.
+    pub const NAMED: [Query; 20] = [
+        Query::StatReplication,
+        Query::StatWalReceiver,
+        Query::ReplicationSlots,
+        Query::StatWal,
+        Query::StatBgwriter,
+        Query::StatCheckpointer,
+        Query::LsWaldir,
+        Query::IsInRecovery,
+        Query::CurrentWalLsn,
+        Query::CurrentWalInsertLsn,
+        Query::CurrentWalFlushLsn,
+        Query::LastWalReceiveLsn,
+        Query::LastWalReplayLsn,
+        Query::LastXactReplayTimestamp,
+        Query::Status,
+        Query::Lag,
+        Query::Slots,
+        Query::Role,
+        Query::LastReplay,
+        Query::LagTimestamp,
+    ];
+
+    /// The query of that name, with or without `()`.
+    pub fn named(name: &str) -> Option<Query> {
+        let name = name.strip_suffix("()").unwrap_or(name);
+        Query::NAMED.into_iter().find(|query| query.name() == name)
+    }
+
+    /// Its name: that of the view or function.
+    pub fn name(self) -> &'static str {
+        match self {
+            Query::StatReplication => "pg_stat_replication",
+            Query::StatWalReceiver => "pg_stat_wal_receiver",
+            Query::ReplicationSlots => "pg_replication_slots",
+            Query::StatWal => "pg_stat_wal",
+            Query::StatBgwriter => "pg_stat_bgwriter",
+            Query::StatCheckpointer => "pg_stat_checkpointer",
+            Query::LsWaldir => "pg_ls_waldir",
+            Query::IsInRecovery => "pg_is_in_recovery",
+            Query::CurrentWalLsn => "pg_current_wal_lsn",
+            Query::CurrentWalInsertLsn => "pg_current_wal_insert_lsn",
+            Query::CurrentWalFlushLsn => "pg_current_wal_flush_lsn",
+            Query::LastWalReceiveLsn => "pg_last_wal_receive_lsn",
+            Query::LastWalReplayLsn => "pg_last_wal_replay_lsn",
+            Query::LastXactReplayTimestamp => "pg_last_xact_replay_timestamp",
+            Query::Status => "status",
+            Query::Lag => "lag",
+            Query::Slots => "slots",
+            Query::Role => "role",
+            Query::LastReplay => "last_replay",
+            Query::LagTimestamp => "lag_timestamp",
+            Query::MonitorStandbys => "monitor_standbys",
+            Query::MonitorSlots => "monitor_slots",
+            Query::MonitorRecovery => "monitor_recovery",
+        }
+    }
+
+    /// As it is typed.
+    pub fn sql(self) -> String {
+        match self {
+            Query::StatReplication
+            | Query::StatWalReceiver
+            | Query::ReplicationSlots
+            | Query::StatWal
+            | Query::StatBgwriter
+            | Query::StatCheckpointer => format!("select * from {}", self.name()),
+            Query::LsWaldir => "select * from pg_ls_waldir() order by name".to_owned(),
+            Query::IsInRecovery
+            | Query::CurrentWalLsn
+            | Query::CurrentWalInsertLsn
+            | Query::CurrentWalFlushLsn
+            | Query::LastWalReceiveLsn
+            | Query::LastWalReplayLsn
+            | Query::LastXactReplayTimestamp => format!("select {}()", self.name()),
+            Query::Status => STATUS.to_owned(),
+            Query::Lag => LAG.to_owned(),
+            Query::Slots => SLOTS.to_owned(),
+            Query::Role => ROLE.to_owned(),
+            Query::LastReplay => LAST_REPLAY.to_owned(),
+            Query::LagTimestamp => LAG_TIMESTAMP.to_owned(),
+            Query::MonitorStandbys => MONITOR_STANDBYS.to_owned(),
+            Query::MonitorSlots => MONITOR_SLOTS.to_owned(),
+            Query::MonitorRecovery => MONITOR_RECOVERY.to_owned(),
+        }
+    }
+
+    /// Whether it shows when a transaction was made that a standby has replayed.
+    pub fn shows_commit_time(self) -> bool {
+        match self {
+            Query::LastXactReplayTimestamp
+            | Query::Lag
+            | Query::LastReplay
+            | Query::MonitorRecovery => true,
+            Query::StatReplication
+            | Query::StatWalReceiver
+            | Query::ReplicationSlots
+            | Query::StatWal
+            | Query::StatBgwriter
+            | Query::StatCheckpointer
+            | Query::LsWaldir
+            | Query::IsInRecovery
+            | Query::CurrentWalLsn
+            | Query::CurrentWalInsertLsn
+            | Query::CurrentWalFlushLsn
+            | Query::LastWalReceiveLsn
+            | Query::LastWalReplayLsn
+            | Query::Status
+            | Query::Slots
+            | Query::Role
+            | Query::LagTimestamp
+            | Query::MonitorStandbys
+            | Query::MonitorSlots => false,
+        }
+    }
+
+    /// Columns of a row that are shown as NULL because no model knows them, and on a real server
+    /// are none.
+    pub fn not_modelled(self, version: PgVersion) -> &'static [&'static str] {
+        match self {
+            Query::StatWal if version.major() >= 18 => {
+                &["wal_records", "wal_fpi", "wal_buffers_full"]
+            }
+            Query::StatWal => &["wal_records", "wal_fpi", "wal_buffers_full", "wal_write"],
+            Query::StatBgwriter if version.major() >= 17 => {
+                &["buffers_clean", "maxwritten_clean", "buffers_alloc"]
+            }
+            Query::StatBgwriter => &[
+                "buffers_clean",
+                "maxwritten_clean",
+                "buffers_backend",
+                "buffers_backend_fsync",
+                "buffers_alloc",
+            ],
+            Query::StatCheckpointer if version.major() >= 18 => &["slru_written"],
+            Query::LsWaldir => &["modification"],
+            Query::StatReplication
+            | Query::StatWalReceiver
+            | Query::ReplicationSlots
+            | Query::StatCheckpointer
+            | Query::IsInRecovery
+            | Query::CurrentWalLsn
+            | Query::CurrentWalInsertLsn
+            | Query::CurrentWalFlushLsn
+            | Query::LastWalReceiveLsn
+            | Query::LastWalReplayLsn
+            | Query::LastXactReplayTimestamp
+            | Query::Status
+            | Query::Lag
+            | Query::Slots
+            | Query::Role
+            | Query::LastReplay
+            | Query::LagTimestamp
+            | Query::MonitorStandbys
+            | Query::MonitorSlots
+            | Query::MonitorRecovery => &[],
+        }
+    }
+}
+
+const STATUS: &str = "\
+SELECT
+    application_name,
+    client_addr,
+    state,
+    sent_lsn,
+    write_lsn,
+    flush_lsn,
+    replay_lsn,
+    sync_state,
+    replay_lag
+FROM pg_stat_replication;";
+
+const LAG: &str = "\
+SELECT
+    application_name,
+    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) AS lag_size,
+    EXTRACT(EPOCH FROM (now() - pg_last_xact_replay_timestamp())) AS lag_seconds
+FROM pg_stat_replication;";
+
+const SLOTS: &str = "\
+SELECT
+    slot_name,
+    slot_type,
+    active,
+    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS retained_wal
+FROM pg_replication_slots;";
+
+const ROLE: &str = "\
+SELECT
+    CASE
+        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
+        ELSE 'PRIMARY (Read-Write)'
+    END AS server_role;";
+
+const LAST_REPLAY: &str = "\
+SELECT
+    pg_last_xact_replay_timestamp() AS last_replay,
+    now() - pg_last_xact_replay_timestamp() AS replay_lag;";
+
+const LAG_TIMESTAMP: &str = "\
+SELECT
+    client_addr,
+    state,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
+    extract(epoch from (now() - replay_timestamp)) AS lag_seconds
+FROM pg_stat_replication;";
+
+const MONITOR_STANDBYS: &str = "\
+SELECT
+    application_name,
+    client_addr,
+    state,
+    sync_state,
+    sent_lsn,
+    write_lsn,
+    flush_lsn,
+    replay_lsn,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
+    write_lag,
+    flush_lag,
+    replay_lag
+FROM pg_stat_replication;";
+
+const MONITOR_SLOTS: &str = "\
+SELECT
+    slot_name,
+    slot_type,
+    active,
+    restart_lsn,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained_bytes
+FROM pg_replication_slots;";
+
+const MONITOR_RECOVERY: &str = "\
+SELECT
+    CASE
+        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
+        ELSE 'PRIMARY (Read-Write)'
+    END AS server_mode,
+    pg_last_wal_receive_lsn() AS last_received_lsn,
+    pg_last_wal_replay_lsn() AS last_replayed_lsn,
+    pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS replay_lag_bytes,
+    pg_last_xact_replay_timestamp() AS last_replay_time,
+    now() - pg_last_xact_replay_timestamp() AS replication_delay;";
