@@ -196,16 +196,17 @@ const LN_2: u64 = 2_977_044_472;
 /// two Poisson arrivals. Exact to about one part in ten million; at most 44 times the mean.
 #[inline]
 pub fn exponential(mean: u64, throw: u64) -> u64 {
-    // -ln(u) = (leading zeros + 1 - log2(mantissa)) * ln 2, with u = throw / 2^64.
+    // -ln(u) = (64 - (octave + log2(mantissa))) * ln 2, with u = throw / 2^64. What follows the
+    // first bit of u is turned to the top, and that bit to the end, where nobody looks.
     let u = throw | 1;
-    let zeros = u.leading_zeros();
-    let mantissa = (u << zeros) << 1;
+    let octave = u.ilog2();
+    let mantissa = u.rotate_right(octave);
     let index = (mantissa >> (64 - 10)) as usize;
     let rest = (mantissa << 10) >> 32;
     // Nothing can wrap: a step rises by less than 2^23, and log2 of a mantissa is below 1.
     let (low, rise) = LOG2[index];
     let log2 = low.wrapping_add(rise.wrapping_mul(rest) >> 32);
-    let e = ((u64::from(zeros) + 1) << FRACTION).wrapping_sub(log2);
+    let e = (64u64 << FRACTION).wrapping_sub((u64::from(octave) << FRACTION).wrapping_add(log2));
     // 6 bits of octaves and 32 of fraction times 32 bits of ln 2 need 70 bits.
     let nats = ((u128::from(e) * u128::from(LN_2)) >> FRACTION) as u64;
     ((u128::from(nats) * u128::from(mean)) >> FRACTION) as u64

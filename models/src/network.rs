@@ -36,6 +36,7 @@ use std::collections::VecDeque;
 
 use crate::latency::Quantiles;
 use crate::postgres::ConnectionId;
+use crate::postgres::effect::{Read, Sent};
 use crate::postgres::protocol::{
     Body, MAX_SEND_SIZE, MAX_TRANSFER, Message, STATUS_UPDATE, Update, XLOG_DATA_HEADER,
 };
@@ -48,7 +49,6 @@ use updates::Updates;
 
 pub use impair::{AddedDelay, Impairment};
 pub use loss::Loss;
-pub use updates::Coming;
 
 /// What a directed link is made of.
 #[derive(Clone, Debug)]
@@ -67,17 +67,24 @@ pub struct LinkConfig {
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
+    wire: Wire,
+    /// Of the luck of its flows.
+    die: Die,
+    flows: Vec<Flow>,
+    /// When the next message or room for a sender comes.
+    next: SimTime,
+}
+
+/// What all flows queue for.
+#[derive(Clone, Debug)]
+struct Wire {
     delay: Delay,
     /// What is left of the bandwidth.
     bandwidth: Rate,
-    /// Of the luck of its flows.
-    die: Die,
-    /// What a status update takes of the bandwidth.
+    /// What a status update takes of it.
     update_time: Duration,
     /// When the last byte handed in so far has left.
     free_at: SimTime,
-    flows: Vec<Flow>,
-    next: SimTime,
 }
 
 /// What one pair of servers has under way in this direction.
@@ -98,6 +105,8 @@ struct Flow {
     unread: u64,
     /// Bytes taken, and when the sender learns of it; in order of time.
     taken: VecDeque<(SimTime, u64)>,
+    /// What was taken after that, and nobody has asked when the sender learns of it.
+    read: Vec<Read>,
     /// The sender waits for room for so many bytes.
     wants: Option<u64>,
     held: u32,
@@ -160,12 +169,14 @@ impl Link {
     /// branch of it for the packets that it loses.
     pub fn new(config: LinkConfig, die: Die) -> Link {
         Link {
-            delay: Delay::new(&config.rtt, die),
-            bandwidth: config.bandwidth,
+            wire: Wire {
+                delay: Delay::new(&config.rtt, die),
+                bandwidth: config.bandwidth,
+                update_time: config.bandwidth.time_for(STATUS_UPDATE),
+                free_at: SimTime::ZERO,
+            },
             die,
-            update_time: config.bandwidth.time_for(STATUS_UPDATE),
             config,
-            free_at: SimTime::ZERO,
             flows: Vec::new(),
             next: SimTime::NEVER,
         }
@@ -184,6 +195,7 @@ impl Link {
             stream: None,
             unread: 0,
             taken: VecDeque::new(),
+            read: Vec::new(),
             wants: None,
             held: 0,
             cut: 0,
@@ -196,13 +208,25 @@ impl Link {
         self.flows.len() - 1
     }
 
+    /// Whether nothing passes there: held or cut.
+    pub fn is_blocked(&self, flow: usize) -> bool {
+        self.flows[flow].blocked()
+    }
+
     /// The one server that sends on it, if there is only one.
     pub fn sender(&self) -> ServerId {
         self.flows[0].from
     }
 
     /// When [`Link::deliver`] wants to be called.
+    #[inline]
     pub fn next_deadline(&self) -> SimTime {
+        self.next.min(self.next_update())
+    }
+
+    /// The same but for loud updates.
+    #[inline]
+    pub fn next_message(&self) -> SimTime {
         self.next
     }
 
@@ -210,8 +234,9 @@ impl Link {
     /// tries again by itself.
     #[inline]
     pub fn send(&mut self, now: SimTime, flow: usize, message: &Message) {
-        let arrives = self.leave(now, flow, message);
         let flow = &mut self.flows[flow];
+        let size = message.size();
+        let arrives = flow.take(now, self.wire.leave(now, size), message, size);
         if matches!(message.body, Body::Connect) && flow.cut > 0 {
             return;
         }
@@ -222,121 +247,20 @@ impl Link {
         }
     }
 
-    /// Hands in WAL for a receiver that is given it at once, to keep it by the moment at which it
+    /// Hands in WAL for a receiver that is given it at once, to keep it by the moments at which it
     /// arrives; `None` if the way is blocked.
-    #[inline]
-    pub fn hand_over(&mut self, now: SimTime, flow: usize, message: &Message) -> Option<SimTime> {
-        if self.flows[flow].blocked() {
+    #[inline(always)]
+    pub fn hand_over(&mut self, flow: usize, wal: &[Sent]) -> Option<impl Iterator<Item = Parcel>> {
+        let (wire, flow) = (&mut self.wire, &mut self.flows[flow]);
+        if flow.blocked() {
             return None;
         }
-        let arrives = self.leave(now, flow, message);
-        self.flows[flow].last = (message.connection, arrives);
-        Some(arrives)
-    }
-
-    /// A message leaves as soon as the link is free; when it arrives.
-    #[inline(always)]
-    fn leave(&mut self, now: SimTime, flow: usize, message: &Message) -> SimTime {
-        let size = message.size();
-        let time = self.bandwidth.time_for(size);
-        self.free_at = SimTime(now.0.max(self.free_at.0) + time.0);
-        let delay = self.delay.at(now);
-        let mut arrives = SimTime(self.free_at.0 + delay.0);
-        let flow = &mut self.flows[flow];
-        if flow.is_impaired() {
-            arrives = flow.arrives_impaired(now, self.free_at, delay, message);
-        }
-        if let Body::XLogData { .. } = message.body
-            && flow.stream.is_none_or(|s| s == message.connection)
-        {
-            flow.unread += size.0;
-        }
-        arrives.max(flow.earliest(message.connection))
-    }
-
-    /// Hands in status updates of one connection. They wake their receiver only if they are `loud`.
-    #[inline]
-    pub fn send_updates(
-        &mut self,
-        flow: usize,
-        updates: &[Update],
-        mut loud: impl FnMut(&Update) -> bool,
-    ) {
-        if self.flows[flow].blocked() {
-            return self.send_all(flow, updates, loud);
-        }
-        let Some(first) = updates.first() else { return };
-        let flow = &mut self.flows[flow];
-        let mut free_at = self.free_at.0;
-        let SimTime(mut earliest) = flow.earliest(first.connection);
-        for update in updates {
-            free_at = update.at.0.max(free_at) + self.update_time.0;
-            let delay = self.delay.at(update.at) + more(&mut flow.added, update.at);
-            let arrives = (free_at + delay.0).max(earliest);
-            earliest = arrives + 1;
-            flow.updates.push(SimTime(arrives), update, loud(update));
-        }
-        flow.last = (first.connection, SimTime(earliest - 1));
-        self.free_at = SimTime(free_at);
-        self.next = self.next.min(flow.updates.next_loud());
-    }
-
-    /// The same when all of them wake it, as any message does. What is quiet goes before them.
-    pub fn send_all(
-        &mut self,
-        flow: usize,
-        updates: &[Update],
-        mut see: impl FnMut(&Update) -> bool,
-    ) {
-        self.wake_for_quiet(flow);
-        for update in updates {
-            see(update);
-            self.send(update.at, flow, &update.message());
-        }
-    }
-
-    /// When the next loud update arrives at the one pair of servers that uses the link.
-    #[inline]
-    pub fn next_update(&self) -> SimTime {
-        match self.flows.as_slice() {
-            [flow] => flow.updates.next_loud(),
-            _ => SimTime::NEVER,
-        }
-    }
-
-    /// The updates that have arrived by `now` and were not noted.
-    pub fn arrived_updates(&self, now: SimTime, flow: usize) -> &[Coming] {
-        self.flows[flow].updates.arrived(now)
-    }
-
-    /// The first `count` of them are noted.
-    pub fn forget_updates(&mut self, flow: usize, count: usize) {
-        self.flows[flow].updates.forget(count);
-        self.schedule();
-    }
-
-    /// How many updates there were not noted, whether or not they have arrived.
-    #[inline]
-    pub fn unnoted(&self, flow: usize) -> usize {
-        self.flows[flow].updates.len()
-    }
-
-    /// The next loud update there.
-    #[inline]
-    pub fn loud_update(&self) -> Option<&Update> {
-        match self.flows.as_slice() {
-            [flow] => flow.updates.first_loud(),
-            _ => None,
-        }
-    }
-
-    /// That update has been looked at.
-    #[inline]
-    pub fn pass_update(&mut self) {
-        if let [flow] = self.flows.as_mut_slice() {
-            flow.updates.pass();
-        }
-        self.schedule();
+        Some(wal.iter().map(|&Sent { at, message, .. }| {
+            let size = message.size();
+            let arrives = flow.take(at, wire.leave(at, size), &message, size);
+            flow.last = (message.connection, arrives);
+            Parcel { sent: at, arrives, message }
+        }))
     }
 
     /// Takes out the WAL of `connection` that is under way, for a receiver that keeps it by the
@@ -364,39 +288,40 @@ impl Link {
         }
     }
 
-    /// All updates under way shall wake their receivers after all.
-    pub fn wake_for_updates(&mut self) {
-        (0..self.flows.len()).for_each(|flow| self.wake_for_quiet(flow));
-    }
-
-    /// What is quiet and under way shall wake its receiver after all.
-    fn wake_for_quiet(&mut self, flow: usize) {
-        let updates = self.flows[flow].updates.take_all();
-        if !updates.is_empty() {
-            self.flows[flow].is_under_way(updates.into_iter().map(Parcel::from));
-            self.schedule();
-        }
-    }
-
-    /// The receiver has taken `bytes` of XLogData from its socket buffer. True if the sender waits
-    /// for that.
+    /// The receiver has taken XLogData from its socket buffer. True if the sender waits for that.
     #[inline]
-    pub fn take(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> bool {
-        let delay = self.delay.at(now);
-        let flow = &mut self.flows[flow];
-        let known = now + delay + more(&mut flow.answers, now);
-        flow.taken.push_back((known, bytes.0));
-        let waits = flow.wants.is_some();
+    pub fn take(&mut self, flow: usize, reads: &mut Vec<Read>) -> bool {
+        let pair = &mut self.flows[flow];
+        pair.read.append(reads);
+        let waits = pair.wants.is_some();
         if waits {
+            self.acknowledge(SimTime::ZERO, flow);
             self.schedule();
         }
         waits
     }
 
+    /// Works out when the sender learns of what was read; what it knows by `now` is over.
+    fn acknowledge(&mut self, now: SimTime, flow: usize) {
+        let Flow { read, answers, taken, unread, .. } = &mut self.flows[flow];
+        let fixed = self.wire.delay.fixed().filter(|_| answers.is_empty());
+        for Read { at, bytes } in read.drain(..) {
+            let delay = fixed.unwrap_or_else(|| self.wire.delay.at(at) + more(answers, at));
+            let known = SimTime(at.0 + delay.0);
+            if known <= now && taken.is_empty() {
+                *unread = unread.saturating_sub(bytes.0);
+            } else {
+                taken.push_back((known, bytes.0));
+            }
+        }
+    }
+
     /// The sender needs room for `bytes`: it is told at once or when there is.
     pub fn ask_for_room(&mut self, now: SimTime, flow: usize, bytes: Bytes) -> Option<Bytes> {
+        self.flows[flow].learn(now);
+        self.acknowledge(now, flow);
         self.flows[flow].wants = Some(bytes.0);
-        let room = self.flows[flow].room(now, (self.config.window, self.bandwidth));
+        let room = self.flows[flow].room(now, (self.config.window, self.wire.bandwidth));
         if room.is_none() {
             self.schedule();
         }
@@ -408,6 +333,7 @@ impl Link {
         let flow = &mut self.flows[flow];
         flow.stream = Some(connection);
         flow.unread = 0;
+        flow.read.clear();
         flow.taken.clear();
         flow.wants = None;
     }
@@ -416,6 +342,7 @@ impl Link {
     pub fn forget(&mut self, flow: usize) {
         self.flows[flow].under_way.clear();
         self.flows[flow].updates = Updates::new();
+        self.flows[flow].read.clear();
         self.flows[flow].taken.clear();
         self.schedule();
     }
@@ -423,7 +350,7 @@ impl Link {
     /// What is due at `now`, one thing at a time, in order of time and then of flows.
     #[inline]
     pub fn deliver(&mut self, now: SimTime) -> Option<Delivery> {
-        let way = (self.config.window, self.bandwidth);
+        let way = (self.config.window, self.wire.bandwidth);
         let delivery = match self.flows.as_mut_slice() {
             [flow] if !flow.blocked() => flow.deliver(now, way),
             flows => {
@@ -444,6 +371,7 @@ impl Link {
 
     /// What was held passes at once.
     pub fn release(&mut self, now: SimTime, flow: usize) {
+        self.acknowledge(SimTime::ZERO, flow);
         let delayed = &mut self.flows[flow];
         delayed.held = delayed.held.saturating_sub(1);
         self.flows[flow].arrive_from(now);
@@ -464,7 +392,8 @@ impl Link {
     /// thing that it lost. Which does first, and when, if this ends the cut and something was
     /// under way.
     pub fn heal(&mut self, now: SimTime, flow: usize) -> Option<(ConnectionId, SimTime)> {
-        let delay = self.delay.at(now);
+        self.acknowledge(SimTime::ZERO, flow);
+        let delay = self.wire.delay.at(now);
         let flow = &mut self.flows[flow];
         let delay = delay + more(&mut flow.added, now);
         flow.cut = flow.cut.saturating_sub(1);
@@ -482,9 +411,19 @@ impl Link {
     }
 }
 
-impl From<Coming> for Parcel {
-    fn from(Coming { arrives, update, .. }: Coming) -> Parcel {
-        Parcel { sent: update.at, arrives, message: update.message() }
+impl Wire {
+    /// A message of so many bytes leaves as soon as the link is free: when, and how long it is
+    /// under way then.
+    #[inline(always)]
+    fn leave(&mut self, now: SimTime, size: Bytes) -> (SimTime, Duration) {
+        self.free_at = SimTime(now.0.max(self.free_at.0) + self.bandwidth.time_for(size).0);
+        (self.free_at, self.delay.at(now))
+    }
+}
+
+impl From<Update> for Parcel {
+    fn from(update: Update) -> Parcel {
+        Parcel { sent: update.at, arrives: update.arrives, message: update.message() }
     }
 }
 
@@ -502,9 +441,7 @@ impl Flow {
 
     #[inline]
     fn next_deadline(&self) -> SimTime {
-        let next = self.next_arrival().min(self.next_room());
-        // Nothing is quiet while the way is blocked.
-        next.min(self.updates.next_loud())
+        self.next_arrival().min(self.next_room())
     }
 
     #[inline]
@@ -532,16 +469,32 @@ impl Flow {
         self.room(now, way).map(|bytes| Delivery::Room { from, to, bytes })
     }
 
+    /// A message of so many bytes has left at `left` and travels for `delay`; when it arrives.
+    #[inline(always)]
+    fn take(
+        &mut self,
+        now: SimTime,
+        (left, delay): (SimTime, Duration),
+        message: &Message,
+        size: Bytes,
+    ) -> SimTime {
+        let arrives = match self.is_impaired() {
+            true => self.arrives_impaired(now, left, delay, message),
+            false => SimTime(left.0 + delay.0),
+        };
+        if let Body::XLogData { .. } = message.body
+            && self.stream.is_none_or(|s| s == message.connection)
+        {
+            self.unread += size.0;
+        }
+        arrives.max(self.earliest(message.connection))
+    }
+
     /// Room for what the sender wants, or for half a window: it then sends less at once. A message
     /// larger than the window goes alone. On a thin link it gets only what takes [`AT_ONCE`].
     #[inline]
     fn room(&mut self, now: SimTime, (window, rate): (Bytes, Rate)) -> Option<Bytes> {
-        while let Some(&(known, bytes)) = self.taken.front()
-            && known <= now
-        {
-            self.taken.pop_front();
-            self.unread = self.unread.saturating_sub(bytes);
-        }
+        self.learn(now);
         let most = rate.bytes_in(AT_ONCE).0;
         let wants = self.wants?.min((window.0 / 2).min(most).max(MAX_SEND_SIZE + XLOG_DATA_HEADER));
         let free = window.0.saturating_sub(self.unread);
@@ -550,6 +503,16 @@ impl Flow {
             self.wants = None;
             Bytes(if most < MAX_TRANSFER { wants } else { free })
         })
+    }
+
+    /// The sender learns of what was taken.
+    fn learn(&mut self, now: SimTime) {
+        while let Some(&(known, bytes)) = self.taken.front()
+            && known <= now
+        {
+            self.taken.pop_front();
+            self.unread = self.unread.saturating_sub(bytes);
+        }
     }
 
     /// A message of `connection` arrives after the one before it: no two at the same nanosecond, so
@@ -639,7 +602,7 @@ mod tests {
         link.deliver(SimTime(1_001_000));
         link.deliver(SimTime(1_002_000));
         assert_eq!(link.next_deadline(), SimTime::NEVER);
-        link.take(SimTime(5_000_000), 0, Bytes(1_000));
+        link.take(0, &mut vec![Read { at: SimTime(5_000_000), bytes: Bytes(1_000) }]);
         assert_eq!(link.next_deadline(), SimTime(6_000_000));
         let (from, to, bytes) = (ServerId(0), ServerId(1), Bytes(1_000));
         assert_eq!(link.deliver(SimTime(6_000_000)), Some(Delivery::Room { from, to, bytes }));
@@ -691,7 +654,7 @@ mod tests {
         };
         let mut link = Link::new(config, Die::new(1, "delay", "link"));
         for n in 0..10_000 {
-            let d = link.delay.at(SimTime(n * 1_234_567)).0;
+            let d = link.wire.delay.at(SimTime(n * 1_234_567)).0;
             assert!((499_990..=1_500_000).contains(&d), "{d}");
         }
     }

@@ -14,6 +14,7 @@
 pub mod human;
 
 use std::fmt;
+use std::num::NonZero;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
 
@@ -35,13 +36,13 @@ impl Lsn {
 
     /// The number of the segment that holds the byte at this position (`XLByteToSeg`).
     pub fn segment(self, size: SegmentSize) -> u64 {
-        self.0 >> size.shift()
+        self.0.wrapping_shr(size.shift)
     }
 
     /// The number of the segment that holds the byte *before* this position
     /// (`XLByteToPrevSeg`): the one a record ending here lies in.
     pub fn previous_segment(self, size: SegmentSize) -> u64 {
-        self.0.saturating_sub(1) >> size.shift()
+        self.0.saturating_sub(1).wrapping_shr(size.shift)
     }
 
     /// The start of the segment that holds this position.
@@ -113,6 +114,7 @@ const SEGMENT_HEADER: u64 = 40;
 /// `wal_segment_size`: a power of two from 1 MB to 1 GB, fixed at initdb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentSize {
+    /// From 20 to 30: no shift by it needs a check.
     shift: u32,
 }
 
@@ -128,11 +130,7 @@ impl SegmentSize {
 
     /// Bytes of a segment.
     pub fn bytes(self) -> u64 {
-        1 << self.shift
-    }
-
-    fn shift(self) -> u32 {
-        self.shift
+        1u64.wrapping_shl(self.shift)
     }
 
     /// Whole segments in `size`, rounded down (`ConvertToXSegs`).
@@ -177,11 +175,12 @@ impl UsableBytes {
             let header = if end && rest == 0 { 0 } else { PAGE_HEADER };
             PAGE * (1 + page) + rest + header
         };
-        Lsn((segment << size.shift()) + offset)
+        Lsn((segment << size.shift) + offset)
     }
 
     /// The usable position of a record boundary at `lsn` (`XLogRecPtrToBytePos`). A position
     /// inside a page header counts as the header's end.
+    #[inline(always)]
     pub fn from_lsn(lsn: Lsn, size: SegmentSize) -> UsableBytes {
         let segment = lsn.segment(size) * size.usable();
         let offset = lsn.0 - lsn.segment_start(size).0;
@@ -213,7 +212,8 @@ impl UsableBytes {
     /// The position after a record of `length` bytes, aligned to 8 (`MAXALIGN64`).
     #[inline]
     pub fn after(self, length: Bytes) -> UsableBytes {
-        UsableBytes(self.0 + ((length.0 + 7) & !7))
+        // Nothing wraps: no run comes near to 2^63 bytes of WAL.
+        UsableBytes(self.0.wrapping_add(length.0.wrapping_add(7) & !7))
     }
 }
 
@@ -294,23 +294,24 @@ impl fmt::Display for Bytes {
 
 /// Bytes a second, never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Rate(u64);
+pub struct Rate(NonZero<u64>);
 
 impl Rate {
     /// `None` for zero: what moves nothing is a fault, not a rate.
     pub const fn new(bytes_per_second: u64) -> Option<Rate> {
-        if bytes_per_second == 0 { None } else { Some(Rate(bytes_per_second)) }
+        if let Some(rate) = NonZero::new(bytes_per_second) { Some(Rate(rate)) } else { None }
     }
 
     /// Bytes a second.
     pub fn bytes_per_second(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// The rate of what takes `factor / one` times as long; at least a byte a second.
     pub fn divided(self, factor: u64, one: u64) -> Rate {
-        let rate = u128::from(self.0) * u128::from(one) / u128::from(factor.max(1));
-        Rate(u64::try_from(rate).unwrap_or(u64::MAX).max(1))
+        let rate = u128::from(self.0.get()) * u128::from(one) / u128::from(factor.max(1));
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        Rate(NonZero::new(rate).unwrap_or(NonZero::<u64>::MIN))
     }
 
     /// How long `bytes` take, rounded down to the nanosecond.
@@ -319,8 +320,10 @@ impl Rate {
         // Most transfers fit 64 bits, and 128-bit division is slow.
         Duration(match bytes.0.checked_mul(NANOS) {
             Some(product) => product / self.0,
-            None => u64::try_from(u128::from(bytes.0) * u128::from(NANOS) / u128::from(self.0))
-                .unwrap_or(u64::MAX / 2),
+            None => {
+                u64::try_from(u128::from(bytes.0) * u128::from(NANOS) / u128::from(self.0.get()))
+                    .unwrap_or(u64::MAX / 2)
+            }
         })
     }
 
@@ -330,10 +333,10 @@ impl Rate {
         const NANOS: u64 = 1_000_000_000;
         // What takes up to `time`, rounded down, takes less than a nanosecond more.
         let until = time.0.saturating_add(1);
-        Bytes(match until.checked_mul(self.0) {
+        Bytes(match until.checked_mul(self.0.get()) {
             Some(product) => (product - 1) / NANOS,
             None => {
-                let bytes = (u128::from(until) * u128::from(self.0) - 1) / u128::from(NANOS);
+                let bytes = (u128::from(until) * u128::from(self.0.get()) - 1) / u128::from(NANOS);
                 u64::try_from(bytes).unwrap_or(u64::MAX)
             }
         })

@@ -126,6 +126,16 @@ impl Checkers {
         self.answers.answered(view, commits, released, &mut self.findings);
     }
 
+    /// Where a standby that is ahead of the answers notes until when it had flushed what.
+    pub fn disk(&mut self, standby: usize) -> &mut Vec<(SimTime, Lsn)> {
+        self.answers.disk(standby)
+    }
+
+    /// No standby is ahead any more.
+    pub fn forget_disks(&mut self) {
+        self.answers.forget_disks();
+    }
+
     /// Other standbys count as synchronous than before, perhaps.
     #[inline]
     pub fn candidates_changed(&mut self) {

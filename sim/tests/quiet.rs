@@ -8,11 +8,11 @@ use models::postgres::guc::SynchronousCommit;
 use models::trace::Run;
 use models::trace::fact::{ServerId, What};
 use models::trace::series::{Merge, Series};
-use models::units::{Bytes, Die, Duration, SimTime};
+use models::units::{Bytes, Die, Duration, Lsn, SimTime};
 use scenarios::file::ScenarioFile;
 use scenarios::scenario::Scenario;
 use scenarios::workload::{Load, Workload};
-use sim::world::World;
+use sim::world::{Watch, World};
 use sim::{Options, Outside};
 
 /// Plays `text` with and without somebody who forbids standbys to act late.
@@ -273,6 +273,27 @@ fn whoever_looks_changes_no_bit_of_the_digest() {
     assert_eq!(play(false, 1), expected);
     assert_eq!(play(false, 1_000), expected);
     assert_eq!(play(true, 997), expected);
+}
+
+#[test]
+fn whoever_watches_every_moment_changes_no_bit_of_the_digest() {
+    // In an open loop the primary runs ahead of its standbys, unless somebody watches positions.
+    let text = "duration = '10s'\n[postgresql]\nwal_segment_size = '1MB'\n\
+                checkpoint_timeout = '30s'\n[server.pg1]\n[server.pg1.postgresql]\n\
+                synchronous_standby_names = 'ANY 1 (*)'\n[server.pg2]\nupstream = 'pg1'\n\
+                slot = 'pg2'\n[server.pg3]\nupstream = 'pg1'\n[network]\nrtt = '1ms'\n\
+                [workload.orders]\nrate = '3000/s'\n";
+    let file = ScenarioFile::parse("ahead", text, &mut |path| Err(format!("no {path}")));
+    let scenario = file.expect("a scenario").variants().expect("a variant").remove(0);
+    let play = |watches: &[Watch]| {
+        let mut world = World::new(&scenario, true);
+        world.run_until(SimTime(scenario.duration.0), watches);
+        (world.events(), world.finish(&scenario))
+    };
+    let never = Watch::Flushed(ServerId(1), Lsn(u64::MAX));
+    let ((events, ahead), (events_watched, watched)) = (play(&[]), play(&[never]));
+    assert_eq!((events, ahead.digest), (events_watched, watched.digest));
+    assert_eq!(told(&ahead), told(&watched));
 }
 
 #[test]

@@ -34,6 +34,12 @@ impl Delay {
         Delay { fixed, draws: delay.clone(), round_trip: false, die, window: None }
     }
 
+    /// The delay of whatever leaves whenever, if it is constant.
+    #[inline]
+    pub fn fixed(&self) -> Option<Duration> {
+        self.fixed
+    }
+
     /// The delay of what leaves at `now`.
     #[inline]
     pub fn at(&mut self, now: SimTime) -> Duration {

@@ -43,6 +43,7 @@ impl Link {
 
     /// What its receivers send back is delayed like this on top: their acknowledgements.
     pub fn impair_answers(&mut self, flow: usize, impairment: &Impairment) {
+        self.acknowledge(SimTime::ZERO, flow);
         self.flows[flow].answers = delays(&impairment.added);
     }
 
@@ -53,19 +54,19 @@ impl Link {
 
     /// What has not left yet leaves at another rate.
     fn set_bandwidth(&mut self, now: SimTime, rate: Rate) {
-        let before = std::mem::replace(&mut self.bandwidth, rate);
+        let before = std::mem::replace(&mut self.wire.bandwidth, rate);
         if before == rate {
             return;
         }
-        self.update_time = rate.time_for(STATUS_UPDATE);
+        self.wire.update_time = rate.time_for(STATUS_UPDATE);
         let waiting = self.waiting(now, before);
         let leaves = |at: SimTime| {
             let waits = u128::from(at.since(now).0) * u128::from(before.bytes_per_second());
             let waits = waits / u128::from(rate.bytes_per_second());
             now + Duration(u64::try_from(waits).unwrap_or(u64::MAX))
         };
-        if self.free_at > now {
-            self.free_at = leaves(self.free_at);
+        if self.wire.free_at > now {
+            self.wire.free_at = leaves(self.wire.free_at);
         }
         for (flow, place, left) in waiting {
             let parcel = &mut self.flows[flow].under_way[place];
@@ -86,7 +87,7 @@ impl Link {
         });
         let mut newest_first: Vec<_> = all.collect();
         newest_first.sort_by_key(|&(sent, flow, place, _)| (sent, flow, place));
-        let (mut left, mut waiting) = (self.free_at, Vec::new());
+        let (mut left, mut waiting) = (self.wire.free_at, Vec::new());
         for (_, flow, place, size) in newest_first.into_iter().rev() {
             if left <= now {
                 break;

@@ -241,6 +241,12 @@ impl Commits {
         &live[first..behind.max(first)]
     }
 
+    /// End of the first commit that waits for standbys in `mode`.
+    #[inline]
+    pub fn first_waiting(&self, mode: WaitMode) -> Option<UsableBytes> {
+        self.remote[mode as usize].live().first().map(|waiting| waiting.end)
+    }
+
     /// Whether any backend waits for standbys in `mode`.
     #[inline]
     pub fn waits_for(&self, mode: WaitMode) -> bool {

@@ -56,13 +56,24 @@ pub struct Read {
     pub bytes: Bytes,
 }
 
+/// WAL for a standby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// When it is sent: now, or a moment ago.
+    pub at: SimTime,
+    /// To whom.
+    pub to: ServerId,
+    /// What.
+    pub message: Message,
+}
+
 /// Where effects go.
 #[derive(Clone, Debug, Default)]
 pub struct Out {
     /// The moment of what is sent.
     pub at: SimTime,
-    /// WAL for standbys, in order. It leaves before the effects.
-    pub wal: Vec<(ServerId, Message)>,
+    /// WAL for standbys, in order for each. It leaves before the effects.
+    pub wal: Vec<Sent>,
     /// Status updates to the upstream, in order. They leave before the effects.
     pub updates: Vec<Update>,
     /// One of them asks for an answer.
@@ -108,7 +119,7 @@ impl Out {
     pub fn send_wal(&mut self, to: ServerId, connection: ConnectionId, body: Body) {
         // It is not to overtake what was said before.
         match self.effects.is_empty() {
-            true => self.wal.push((to, Message { connection, body })),
+            true => self.wal.push(Sent { at: self.at, to, message: Message { connection, body } }),
             false => self.send(to, connection, body),
         }
     }

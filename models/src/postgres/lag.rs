@@ -203,11 +203,13 @@ impl LagTracker {
         self.written += 1;
     }
 
-    /// Whether the next sample may overrun a reader: all replies until then must be known.
+    /// Whether one of the next `count` samples may overrun a reader: all replies until then must be
+    /// known.
     #[inline]
-    pub fn is_full(&self) -> bool {
+    pub fn may_overflow(&self, count: usize) -> bool {
         let longest = LAG_TRACKER_BUFFER_SIZE;
-        self.ring.len() as u64 >= longest && self.written - self.first + 1 >= longest
+        let kept = self.written - self.first + count as u64;
+        self.ring.len() as u64 >= longest && kept >= longest
     }
 
     /// Where the sample with this ordinal lies.
@@ -545,25 +547,23 @@ impl LagColumns {
         tracker.note_all([(at, now)].into_iter(), at.falls_behind(before));
     }
 
-    /// The same for some replies in a row, with the moments at which they came.
+    /// The same for some replies in a row, with the moments at which they came. They are of one
+    /// stream, in which no position falls: the last of them is the furthest.
     #[inline]
     pub fn track_all(
         &mut self,
         tracker: &mut LagTracker,
         replies: impl ExactSizeIterator<Item = (Positions, SimTime)> + Clone,
+        last: Positions,
         sent: Lsn,
     ) {
-        let (mut before, mut falling, mut may_clear) = (self.previous, false, false);
-        for (at, _) in replies.clone() {
-            falling |= at.falls_behind(before);
-            may_clear |= at.apply == sent;
-            before = at;
-        }
-        if may_clear {
+        debug_assert!(replies.clone().is_sorted_by(|(at, _), (next, _)| !next.falls_behind(*at)));
+        if last.apply >= sent {
             replies.for_each(|(at, now)| self.track(tracker, at, sent, now));
         } else {
-            (self.previous, self.applied_all) = (before, false);
-            tracker.note_all(replies, falling);
+            let before = std::mem::replace(&mut self.previous, last);
+            self.applied_all = false;
+            tracker.note_all(replies, last.falls_behind(before));
         }
     }
 

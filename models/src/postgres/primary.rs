@@ -22,6 +22,7 @@ mod waits;
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
 pub use last_commit::LastCommit;
+pub use senders::LATE_FLUSHES;
 
 use std::collections::VecDeque;
 
@@ -66,6 +67,10 @@ pub struct Primary {
     senders: Vec<Option<WalSender>>,
     /// What syncrep.c reads of each of them.
     standbys: Vec<Standby>,
+    /// Flushes that walsenders have not come to, if they come late.
+    late: Option<Vec<Flushed>>,
+    /// Up to where all of them can send before something must be known of their standbys.
+    sends_freely_to: Lsn,
     /// Earliest moment at which a walsender wants to look at its timeout.
     senders_due: SimTime,
     /// Checkpoints completed.
@@ -90,6 +95,15 @@ pub struct Primary {
     last_commit: Option<Box<LastCommit>>,
     /// End of the WAL that crash recovery has replayed, if there was one.
     replayed: Option<Lsn>,
+}
+
+/// How far WAL was durable at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Flushed {
+    /// When.
+    pub at: SimTime,
+    /// How far.
+    pub upto: Lsn,
 }
 
 /// Transactions of one workload that are to be inserted together.
@@ -132,6 +146,8 @@ impl Primary {
             sender_timeout: settings.wal_sender_timeout,
             senders: Vec::new(),
             standbys: Vec::new(),
+            late: None,
+            sends_freely_to: Lsn::INVALID,
             senders_due: SimTime::NEVER,
             checkpoints: 0,
             checkpoint_record: Lsn::INVALID,
@@ -252,7 +268,7 @@ impl Primary {
         if taken > 0 {
             self.stages.workload(workload, clients.mean_service());
             clients.plain_wal(queue.last(taken), |waiting, bytes| {
-                end = end.after(bytes + record::COMMIT_ALIGNED);
+                end = end.after(bytes).after(record::COMMIT_ALIGNED);
                 waiting.end = end;
             });
             self.wal.insert_up_to(end);
@@ -348,8 +364,8 @@ impl Primary {
     fn begin_flush(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
         self.stages.flush_began(now);
         // The owner sleeps only if enough *other* backends are in a transaction.
-        let siblings = self.commits.waiting().saturating_sub(1);
-        if self.commit_delay > Duration::ZERO && siblings >= self.commit_siblings && !need_room {
+        let has_siblings = || self.commits.waiting().saturating_sub(1) >= self.commit_siblings;
+        if self.commit_delay > Duration::ZERO && !need_room && has_siblings() {
             self.wal.begin_delay(now + self.commit_delay);
         } else {
             self.wal.begin_flush(now, &mut host.files, &mut host.disk);
@@ -403,13 +419,7 @@ impl Primary {
         if done.released {
             self.flush_if_wanted(now, false, host);
         }
-        let mut caught_up = false;
-        for sender in self.senders.iter_mut().flatten() {
-            caught_up |= sender.send(now, done.flushed, &self.wal, out);
-        }
-        if caught_up {
-            self.caught_up(out);
-        }
+        self.wake_senders(Flushed { at: now, upto: done.flushed }, out);
         if let Some(segment) = done.completed {
             self.segment_completed(now, segment, host, out);
         }

@@ -86,17 +86,21 @@ pub enum Body {
     Close,
 }
 
-/// A status update and when it is sent.
+/// A status update on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Update {
     /// When it is sent: now, or a moment ago.
     pub at: SimTime,
+    /// When it arrives, as soon as the link knows.
+    pub arrives: SimTime,
+    /// How far the standby is.
+    pub positions: Positions,
     /// The connection it belongs to.
     pub connection: ConnectionId,
     /// Whether an answer is wanted at once.
     pub reply_requested: bool,
-    /// How far the standby is.
-    pub positions: Positions,
+    /// Whether it wakes whoever gets it when it arrives, as soon as the world has said so.
+    pub loud: bool,
 }
 
 /// Bytes before the WAL of one XLogData message: CopyData 5, type 1, header 24.
@@ -132,6 +136,14 @@ impl Message {
     /// Bytes on the wire.
     #[inline(always)]
     pub fn size(&self) -> Bytes {
+        match self.body {
+            Body::XLogData { start, end, chunks, .. } => Bytes(transfer_size(start, end, chunks)),
+            _ => self.other_size(),
+        }
+    }
+
+    /// Bytes on the wire of whatever is no WAL.
+    fn other_size(&self) -> Bytes {
         Bytes(match self.body {
             Body::XLogData { start, end, chunks, .. } => transfer_size(start, end, chunks),
             Body::Keepalive { .. } => 5 + 18,

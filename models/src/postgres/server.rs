@@ -332,8 +332,7 @@ impl Server {
                 }
             }
             State::Standby(standby) => {
-                standby.deadline(now, &mut self.host, out);
-                self.next = standby.next_deadline();
+                self.next = standby.deadline(now, &mut self.host, out);
             }
             State::Recovering { until, .. } if now < *until => {}
             State::Recovering { .. } => {

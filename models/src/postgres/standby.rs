@@ -168,7 +168,27 @@ impl Standby {
             true => self.receiver.next_loud_deadline(),
             false => self.receiver.next_deadline().min(self.startup.piece_done()),
         };
-        next.min(self.startup.retry_at()).min(self.checkpointer.next_deadline())
+        next.min(self.next_other())
+    }
+
+    /// When it has something to do beside the stream and replay.
+    #[inline]
+    fn next_other(&self) -> SimTime {
+        self.startup.retry_at().min(self.checkpointer.next_deadline())
+    }
+
+    /// Whether all WAL that it has been given lies in the segment that replay is in, and nothing
+    /// else has come.
+    #[inline]
+    pub fn stays_in_segment(&self, size: SegmentSize) -> bool {
+        let within = |end: Lsn| end.segment(size) <= self.segment;
+        self.is_quiet() && self.receiver.newest().is_some_and(within)
+    }
+
+    /// When it has something to do though no WAL comes.
+    #[inline]
+    pub fn next_timer(&self) -> SimTime {
+        self.next_other().min(self.receiver.next_timer())
     }
 
     #[inline]
@@ -233,11 +253,11 @@ impl Standby {
         }
     }
 
-    /// Does everything that is due.
+    /// Does everything that is due; when it has something to do next.
     #[inline(always)]
-    pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+    pub fn deadline(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> SimTime {
         if self.is_quiet() && self.usual_round(now, host, out) {
-            return;
+            return self.receiver.next_loud_deadline().min(self.next_other());
         }
         self.catch_up(now, host, out);
         if self.receiver.next_deadline() <= now {
@@ -249,6 +269,7 @@ impl Standby {
         if self.checkpointer.next_deadline() <= now {
             self.restartpoint_due(now, host, out);
         }
+        self.next_deadline()
     }
 
     /// The usual case while nobody waits for its writes, all at once: what it had in hand is

@@ -30,6 +30,8 @@ pub struct Startup {
     since: SimTime,
     /// When it will be over; never if none is in hand.
     busy_until: SimTime,
+    /// It takes longer than [`MOMENT`].
+    is_long: bool,
     /// End of the WAL it may replay.
     available: Lsn,
     last_failure: Option<SimTime>,
@@ -58,6 +60,7 @@ impl Startup {
             target: replayed,
             since: SimTime::ZERO,
             busy_until: SimTime::NEVER,
+            is_long: false,
             available,
             last_failure: None,
             retry_at: SimTime::NEVER,
@@ -79,7 +82,7 @@ impl Startup {
     /// The same at `now`, before the end of the piece in hand.
     #[inline(always)]
     pub fn reached(&self, now: SimTime) -> Lsn {
-        if self.busy_until.since(self.since) <= MOMENT || self.busy_until == SimTime::NEVER {
+        if !self.is_long {
             return self.replayed;
         }
         self.part_of(self.replayed, self.target, now.since(self.since))
@@ -91,10 +94,13 @@ impl Startup {
         if self.busy_until > now {
             return self.reached(now);
         }
+        if self.is_last_piece() {
+            return self.target;
+        }
         // The next piece is all that was there when this one ended.
         let rest = self.rate.time_for(self.available.since(self.target));
         if self.busy_until + rest <= now {
-            self.available.max(self.target)
+            self.available
         } else if rest <= MOMENT {
             self.target
         } else {
@@ -153,7 +159,8 @@ impl Startup {
     fn begin(&mut self, now: SimTime, target: Lsn) {
         self.target = target;
         self.since = now;
-        self.busy_until = now + self.rate.time_for(target.since(self.replayed));
+        let takes = self.rate.time_for(target.since(self.replayed));
+        (self.busy_until, self.is_long) = (now + takes, takes > MOMENT);
     }
 
     /// End of the piece in hand.
@@ -171,7 +178,7 @@ impl Startup {
     /// Ends the piece in hand, whose time has come, and begins the next.
     #[inline]
     pub fn end_piece(&mut self, now: SimTime) {
-        self.busy_until = SimTime::NEVER;
+        (self.busy_until, self.is_long) = (SimTime::NEVER, false);
         self.replayed = self.target;
         self.go_on(now);
     }
@@ -179,7 +186,7 @@ impl Startup {
     /// The same if nothing more is there.
     #[inline]
     pub fn end_last_piece(&mut self) {
-        self.busy_until = SimTime::NEVER;
+        (self.busy_until, self.is_long) = (SimTime::NEVER, false);
         self.replayed = self.target;
     }
 
@@ -187,7 +194,7 @@ impl Startup {
     pub fn halt(&mut self, now: SimTime) {
         debug_assert!(self.busy_until >= now, "{:?} was over at {:?}", self, now);
         self.replayed = self.reached(now);
-        self.busy_until = SimTime::NEVER;
+        (self.busy_until, self.is_long) = (SimTime::NEVER, false);
     }
 
     /// It has halted and may go on.

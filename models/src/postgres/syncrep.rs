@@ -279,10 +279,15 @@ impl SyncRep {
     /// The walsender in slot `index` has processed a reply and stored its positions
     /// (`SyncRepReleaseWaiters`). `standbys` are all walsender slots in array order; an `index`
     /// outside them releases nothing.
+    #[inline]
     pub fn release(&mut self, standbys: &[Standby], index: usize) -> Release {
-        if self.names.method == Method::Any && self.names.number == 1 {
-            return self.release_any_one(standbys, index);
+        match self.names.method == Method::Any && self.names.number == 1 {
+            true => self.release_any_one(standbys, index),
+            false => self.release_in_general(standbys, index),
         }
+    }
+
+    fn release_in_general(&mut self, standbys: &[Standby], index: usize) -> Release {
         let mut release = Release::default();
         let count = match self.standing(standbys, index) {
             Standing::Chosen { candidates } => candidates,
@@ -313,6 +318,7 @@ impl SyncRep {
     }
 
     /// The same for `ANY 1`, in one pass: the largest of each position.
+    #[inline]
     fn release_any_one(&mut self, standbys: &[Standby], index: usize) -> Release {
         let among = standbys.get(index).is_some_and(Standby::is_candidate);
         let mut release = Release { among, ..Release::default() };

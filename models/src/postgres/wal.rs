@@ -305,8 +305,8 @@ impl Wal {
     /// The redo point of the last checkpoint record that ends in (`start`, `end`]; invalid if
     /// there is none.
     pub fn checkpoint_between(&self, start: Lsn, end: Lsn) -> Lsn {
-        let found = self.checkpoints.iter().rev().find(|(at, _)| start < *at && *at <= end);
-        found.map_or(Lsn::INVALID, |&(_, redo)| redo)
+        let mut newer = self.checkpoints.iter().rev().take_while(|(at, _)| start < *at);
+        newer.find(|(at, _)| *at <= end).map_or(Lsn::INVALID, |&(_, redo)| redo)
     }
 
     /// Somebody waits until `end` is durable.
@@ -373,6 +373,12 @@ impl Wal {
         self.flush.as_ref().map_or(SimTime::NEVER, |flush| flush.done)
     }
 
+    /// How far the flush in progress goes.
+    #[inline]
+    pub fn flush_target(&self) -> Lsn {
+        self.flush.as_ref().map_or(Lsn::INVALID, |flush| flush.target)
+    }
+
     /// Whether a step ends by `now`, and with it a segment, or everything.
     #[inline]
     pub fn completes_segment(&self, now: SimTime) -> bool {
@@ -397,6 +403,7 @@ impl Wal {
     }
 
     /// Begins to write and fsync everything inserted.
+    #[inline]
     pub fn begin_flush(&mut self, now: SimTime, files: &mut WalFiles, disk: &mut Disk) {
         let target = (self.insert_lsn(), self.insert);
         self.flush = Some(self.step(now, target, files, disk));
@@ -430,13 +437,15 @@ impl Wal {
         let ended = flush.step == flush.step.segment_start(self.size);
         let completed = ended.then(|| flush.step.previous_segment(self.size));
         let released = flush.step >= flush.target;
-        self.flush = match released {
-            true => None,
-            false => Some(self.step(now, (flush.target, self.usable(flush.target)), files, disk)),
-        };
+        self.flush = None;
+        if !released {
+            let target = (flush.target, self.usable(flush.target));
+            self.flush = Some(self.step(now, target, files, disk));
+        }
         StepDone { flushed: files.flushed, released, completed, failed: false }
     }
 
+    #[inline(always)]
     fn step(
         &mut self,
         now: SimTime,

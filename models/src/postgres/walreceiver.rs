@@ -22,12 +22,14 @@
 //! connection's start takes three round trips. Hot standby feedback. The last fsync of a
 //! walreceiver that ends occupies the disk, but nobody waits for it.
 
+mod inbox;
 mod shown;
 mod timers;
 mod writing;
 
 use std::collections::VecDeque;
 
+use inbox::Inbox;
 pub use shown::Shown;
 
 use super::ConnectionId;
@@ -48,7 +50,7 @@ pub struct WalReceiver {
     connection: ConnectionId,
     phase: Phase,
     /// What lies in the socket and was not read, in order of arrival; WAL also before it arrives.
-    inbox: VecDeque<Parcel>,
+    inbox: Inbox,
     work: Work,
     /// When that is done; while it waits, when the next message of `inbox` arrives.
     busy_until: SimTime,
@@ -164,7 +166,7 @@ impl WalReceiver {
             config,
             connection: ConnectionId::default(),
             phase: Phase::Off,
-            inbox: VecDeque::new(),
+            inbox: Inbox::new(),
             work: Work::Waiting,
             busy_until: SimTime::NEVER,
             foreseen: Foreseen::default(),
@@ -232,6 +234,23 @@ impl WalReceiver {
         self.busy_until.min(self.timer)
     }
 
+    /// When it looks at its timers.
+    #[inline]
+    pub fn next_timer(&self) -> SimTime {
+        self.timer
+    }
+
+    /// End of the newest WAL that it was given; `None` if something else is in hand.
+    #[inline]
+    pub fn newest(&self) -> Option<Lsn> {
+        match (self.inbox.last().map(|parcel| parcel.message.body), self.work) {
+            (Some(Body::XLogData { end, .. }), _) => Some(end),
+            (Some(_), _) | (None, Work::Ending(_)) => None,
+            (None, Work::Writing { end } | Work::Fsyncing { end }) => Some(end),
+            (None, Work::Waiting) => Some(self.write),
+        }
+    }
+
     /// The same if nobody waits for the end of a write: what follows it can be told in advance,
     /// unless there is more to read.
     #[inline]
@@ -279,7 +298,7 @@ impl WalReceiver {
     /// The process ends; what it had under way is forgotten.
     pub fn stop(&mut self, now: SimTime) {
         self.phase = Phase::Off;
-        self.inbox.retain(|parcel| parcel.arrives > now);
+        self.inbox.take_arrived(now);
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;
         self.timer = SimTime::NEVER;
@@ -330,7 +349,7 @@ impl WalReceiver {
                 Some(Event::Failed(why))
             }
             (Phase::Streaming, Body::CopyDone | Body::Close) if self.is_busy() => {
-                self.inbox.push_back(*parcel);
+                self.inbox.push(*parcel);
                 None
             }
             (Phase::Streaming, Body::CopyDone) | (_, Body::Close) => {
@@ -341,55 +360,13 @@ impl WalReceiver {
         }
     }
 
-    /// WAL lies in the socket, or will: it may be handed over before it arrives. Whether it changes
-    /// what comes next.
-    #[inline(always)]
-    pub fn keep_wal(&mut self, parcel: Parcel) -> bool {
-        let arrives = parcel.arrives;
-        self.inbox.push_back(parcel);
-        match self.work {
-            Work::Waiting => {
-                self.wait();
-                true
-            }
-            Work::Writing { .. } => arrives < self.busy_until,
-            Work::Fsyncing { .. } | Work::Ending(_) => false,
-        }
-    }
-
-    /// A message of the stream lies in the socket.
-    fn keep(&mut self, parcel: Parcel) {
-        match parcel.message.body {
-            Body::XLogData { .. } => _ = self.keep_wal(parcel),
-            Body::Keepalive { reply_requested } => {
-                self.heard(parcel.arrives);
-                if !reply_requested {
-                    (self.shown.sent, self.shown.read) = (parcel.sent, parcel.arrives);
-                    return;
-                }
-                let later = |other: &&Parcel| other.arrives > parcel.arrives;
-                let later = self.inbox.iter().rev().take_while(later).count();
-                self.inbox.insert(self.inbox.len() - later, parcel);
-            }
-            _ => {}
-        }
-    }
-
-    /// What was handed over and has not arrived by `now` is given back.
-    pub fn give_back(&mut self, now: SimTime) -> Vec<Parcel> {
-        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
-        let coming = self.inbox.split_off(arrived);
-        if self.work == Work::Waiting {
-            self.wait();
-        }
-        coming.into()
-    }
-
     /// Nothing is in hand: the next message is what comes next.
     #[inline]
     fn wait(&mut self) {
-        let next = self.inbox.front().filter(|_| self.phase == Phase::Streaming);
-        self.busy_until = next.map_or(SimTime::NEVER, |parcel| parcel.arrives);
+        self.busy_until = match self.phase == Phase::Streaming {
+            true => self.inbox.next(),
+            false => SimTime::NEVER,
+        };
     }
 
     /// What it was busy with is done, or a timer is due.
@@ -535,7 +512,7 @@ impl WalReceiver {
     /// comes after it has looked.
     #[inline]
     fn has_received(&self, now: SimTime) -> bool {
-        self.inbox.front().is_some_and(|parcel| parcel.arrives < now)
+        self.inbox.next() < now
     }
 
     fn begin_stream(&mut self, now: SimTime, at: Lsn, received: Lsn) {
@@ -563,16 +540,21 @@ impl WalReceiver {
     /// Tells how far it is. `now`: when that is looked at.
     #[inline(always)]
     fn say(&mut self, now: SimTime, apply: Lsn, ping: bool, out: &mut Out) {
-        let (write, flush) = (self.write, self.flush);
-        self.replied = (write, flush);
-        self.replied_at = now;
+        (self.replied, self.replied_at) = ((self.write, self.flush), now);
         out.asks |= ping;
-        out.updates.push(Update {
+        out.updates.push(self.update(now, apply, ping));
+    }
+
+    #[inline(always)]
+    fn update(&self, now: SimTime, apply: Lsn, ping: bool) -> Update {
+        Update {
             at: now,
+            arrives: SimTime::NEVER,
+            positions: Positions { write: self.write, flush: self.flush, apply },
             connection: self.connection,
             reply_requested: ping,
-            positions: Positions { write, flush, apply },
-        });
+            loud: true,
+        }
     }
 
     #[inline]

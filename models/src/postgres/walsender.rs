@@ -13,11 +13,12 @@
 
 use super::effect::{Effect, Out};
 use super::lag::{LagColumns, LagTracker, WhenFull, WhenIdle};
-use super::protocol::{Body, MAX_SEND_SIZE, MESSAGES_AT_ONCE, XLOG_DATA_HEADER, transfer_size};
+use super::protocol::{
+    Body, MAX_SEND_SIZE, MESSAGES_AT_ONCE, Update, XLOG_DATA_HEADER, transfer_size,
+};
 use super::syncrep::{Announcer, Positions};
 use super::wal::Wal;
 use super::{ConnectionId, PgVersion};
-use crate::network::Coming;
 use crate::trace::fact::{ServerId, What};
 use crate::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -155,7 +156,7 @@ impl WalSender {
 
     /// Sends what is flushed and not yet sent, as far as the socket takes it. Whether it streams
     /// from now on.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, now: SimTime, flushed: Lsn, wal: &Wal, out: &mut Out) -> bool {
         if self.phase == Phase::Startup {
             return false;
@@ -191,6 +192,9 @@ impl WalSender {
             let body = Body::XLogData { start: self.sent, end, chunks, redo };
             self.sent = end;
             out.send_wal(self.standby, self.connection, body);
+            if end == flushed && self.phase == Phase::Streaming {
+                break;
+            }
         }
         false
     }
@@ -243,18 +247,29 @@ impl WalSender {
 
     /// The same for some that want no answer, which arrived a while ago.
     #[inline]
-    pub fn note_statuses(&mut self, arrived: &[Coming]) {
+    pub fn note_statuses(&mut self, arrived: &[Update]) {
         let Some(last) = arrived.last() else { return };
         self.heard(last.arrives);
-        self.replied = Some(last.update.at);
-        let replies = arrived.iter().map(|coming| (coming.update.positions, coming.arrives));
-        self.columns.track_all(&mut self.lag, replies, self.sent);
+        self.replied = Some(last.at);
+        let replies = arrived.iter().map(|update| (update.positions, update.arrives));
+        self.columns.track_all(&mut self.lag, replies, last.positions, self.sent);
     }
 
-    /// Whether all replies must be known before it sends more.
+    /// Up to where it can send, in `most` messages or in full ones, before replies or what its
+    /// standby has read must be known: it may have to ask for room, or its samples be overrun.
     #[inline]
-    pub fn must_know_replies(&self) -> bool {
-        self.lag.is_full()
+    pub fn sends_freely_to(&self, most: usize) -> Lsn {
+        if self.lag.may_overflow(most) {
+            return self.sent;
+        }
+        // A full message has a header as well.
+        let headers = (most as u64 + self.room / MAX_SEND_SIZE) * XLOG_DATA_HEADER;
+        self.sent + Bytes(self.room.saturating_sub(headers))
+    }
+
+    /// Whether its socket is full.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
     }
 
     /// `wal_sender_timeout` has changed.

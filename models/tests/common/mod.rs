@@ -19,7 +19,7 @@ use models::latency::Quantiles;
 use models::network::{Delivery, Link, LinkConfig, Loss};
 use models::postgres::PgVersion;
 use models::postgres::command::SlotName;
-use models::postgres::effect::{Effect, Out};
+use models::postgres::effect::{Effect, Out, Sent};
 use models::postgres::guc::{Settings, SynchronousCommit};
 use models::postgres::host::Names;
 use models::postgres::protocol::{Body, Message};
@@ -385,14 +385,15 @@ impl World {
                 link.send(now, 0, &update.message());
             }
         }
-        for read in std::mem::take(&mut self.out.reads) {
+        let mut reads = std::mem::take(&mut self.out.reads);
+        if !reads.is_empty() {
             let upstream = self.servers[server].upstream().expect("a standby has an upstream");
             if let Some(link) = self.route(upstream.index(), id) {
-                link.take(now, 0, read.bytes);
+                link.take(0, &mut reads);
             }
         }
         let wal = std::mem::take(&mut self.out.wal).into_iter();
-        let wal = wal.map(|(to, message)| Effect::Send { at: now, to, message });
+        let wal = wal.map(|Sent { at, to, message }| Effect::Send { at, to, message });
         for effect in wal.chain(std::mem::take(&mut self.out.effects)) {
             match effect {
                 Effect::Send { at, to, message } => {

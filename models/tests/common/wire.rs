@@ -5,6 +5,7 @@ use std::fmt::Write;
 use goldenscript::{Command, Context, Runner};
 use models::latency::Quantiles;
 use models::network::{AddedDelay, Delivery, Impairment, Link, LinkConfig, Loss};
+use models::postgres::effect::Read;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::{ConnectionId, PgVersion};
 use models::trace::fact::ServerId;
@@ -92,7 +93,8 @@ impl Runner for Wire {
                 self.link.send(self.now, 0, &Message { connection, body });
             }
             "take" => {
-                self.link.take(self.now, 0, bytes(word(&mut args)?)?);
+                let bytes = bytes(word(&mut args)?)?;
+                self.link.take(0, &mut vec![Read { at: self.now, bytes }]);
             }
             "room" => match self.link.ask_for_room(self.now, 0, bytes(word(&mut args)?)?) {
                 Some(bytes) => writeln!(output, "{} there is room for {bytes}", moment(self.now))?,

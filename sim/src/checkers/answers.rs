@@ -7,6 +7,9 @@
 //! have it is worked out here from the walsenders that stream and the names, apart from the rules
 //! that released the commits.
 //!
+//! While the world is patient (`world/patience.rs`), standbys are ahead of the answers: what counts
+//! is what they had when the answer was given.
+//!
 //! A standby may have lost what it reported by the time the commit is answered: written WAL with
 //! its host, replayed WAL with its processes. What it had before it was struck counts.
 //!
@@ -23,7 +26,7 @@ use models::postgres::server::{Server, State};
 use models::postgres::syncrep::{Method, WaitMode};
 use models::postgres::walsender::Phase;
 use models::trace::law::Law;
-use models::units::{Lsn, UsableBytes};
+use models::units::{Lsn, SimTime, UsableBytes};
 
 use super::{Count, Findings, View, replayed};
 
@@ -40,6 +43,31 @@ pub(super) struct Answers {
     required: Option<Required>,
     /// What each server had written and replayed before something befell it.
     heights: Vec<(Lsn, Lsn)>,
+    /// What each standby had flushed when, while the world is patient.
+    disks: Vec<Disk>,
+}
+
+/// What a standby had flushed while it was ahead of the answers.
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    /// Until when, and what.
+    had: Vec<(SimTime, Lsn)>,
+    /// So many of them are over.
+    over: usize,
+}
+
+impl Disk {
+    /// What it had flushed at `at`, if that is `now` by now. `at` never goes back.
+    #[inline]
+    fn flushed_at(&mut self, at: SimTime, now: Lsn) -> Lsn {
+        while let Some(&(until, flushed)) = self.had.get(self.over) {
+            if at < until {
+                return flushed;
+            }
+            self.over += 1;
+        }
+        now
+    }
 }
 
 /// The standbys that a commit waits for now.
@@ -59,6 +87,20 @@ impl Answers {
             promised: UsableBytes::default(),
             required: None,
             heights: vec![(Lsn::INVALID, Lsn::INVALID); servers],
+            disks: vec![Disk::default(); servers],
+        }
+    }
+
+    /// Where a standby that is ahead of the answers notes until when it had flushed what.
+    pub(super) fn disk(&mut self, standby: usize) -> &mut Vec<(SimTime, Lsn)> {
+        &mut self.disks[standby].had
+    }
+
+    /// No standby is ahead any more.
+    pub(super) fn forget_disks(&mut self) {
+        for disk in &mut self.disks {
+            disk.had.clear();
+            disk.over = 0;
         }
     }
 
@@ -82,13 +124,13 @@ impl Answers {
         let State::Primary(primary) = server.state() else { return };
         let Some(last) = commits.last().filter(|_| released != 0) else { return };
         self.promised = self.promised.max(last.end);
-        let mut modes = released;
-        while modes != 0 {
-            let mode = modes.trailing_zeros() as usize;
-            modes &= modes - 1;
-            match WaitMode::ALL.get(mode) {
-                Some(&mode) => self.released(view, primary, mode, findings),
-                None => self.look_at_end(view, commits, (server.flushed(), "flushed"), findings),
+        if released == 1 << WaitMode::Flush as u8 {
+            // The usual case.
+            self.released(view, primary, WaitMode::Flush, findings);
+        } else {
+            self.released_all(view, primary, released, findings);
+            if released & Out::LOCAL != 0 {
+                self.look_at_end(view, commits, (server.flushed(), "flushed"), findings);
             }
         }
         if self.exact && released.is_power_of_two() && released != Out::LOCAL {
@@ -98,8 +140,22 @@ impl Answers {
         }
     }
 
+    /// Commits were answered that waited for standbys in some modes.
+    #[inline(never)]
+    fn released_all(
+        &mut self,
+        view: View<'_>,
+        primary: &Primary,
+        released: u8,
+        findings: &mut Findings,
+    ) {
+        for mode in WaitMode::ALL.into_iter().filter(|&mode| released & 1 << mode as u8 != 0) {
+            self.released(view, primary, mode, findings);
+        }
+    }
+
     /// Commits were answered that waited for standbys in `mode`: these have it all.
-    #[inline]
+    #[inline(always)]
     fn released(
         &mut self,
         view: View<'_>,
@@ -112,12 +168,16 @@ impl Answers {
         if synced > server.flushed() {
             self.not_flushed(view, synced, findings);
         }
+        let (disks, heights) = (&mut self.disks, &self.heights);
         let required = self.required.get_or_insert_with(|| required(primary, server));
         let there = match mode {
             // The usual case.
-            WaitMode::Flush => how_many(required, |s| view.servers[s].flushed() >= synced),
+            WaitMode::Flush => how_many(required, |standby| {
+                let flushed = view.servers[standby].flushed();
+                disks[standby].flushed_at(view.now, flushed) >= synced
+            }),
             WaitMode::Write | WaitMode::Apply => {
-                how_many(required, |s| position(view, &self.heights, s, mode) >= synced)
+                how_many(required, |s| position(view, heights, s, mode) >= synced)
             }
         };
         if there < required.number {
@@ -125,7 +185,9 @@ impl Answers {
         }
     }
 
-    /// None of the commits that were answered ends behind `upto`.
+    /// None of the commits that were answered ends behind `upto`. Not inlined: what surrounds it is
+    /// faster without it.
+    #[inline(never)]
     fn look_at_end(
         &self,
         view: View<'_>,
@@ -225,10 +287,10 @@ impl Answers {
     }
 }
 
-/// How many of those that are waited for have it.
+/// How many of those that are waited for have it, or enough.
 #[inline]
-fn how_many(required: &Required, has: impl Fn(usize) -> bool) -> usize {
-    required.standbys.iter().filter(|&&standby| has(standby)).count()
+fn how_many(required: &Required, mut has: impl FnMut(usize) -> bool) -> usize {
+    required.standbys.iter().filter(|&&standby| has(standby)).take(required.number).count()
 }
 
 /// The furthest that a standby was, in what a mode waits for.
@@ -250,6 +312,7 @@ fn done(mode: WaitMode) -> &'static str {
 }
 
 /// Whom commits wait for: by the walsenders that stream and have heard of a flush, and the names.
+#[cold]
 fn required(primary: &Primary, server: &Server) -> Required {
     let names = primary.syncrep().names();
     let mut ranked: Vec<(u32, usize, usize)> = primary
@@ -268,4 +331,17 @@ fn required(primary: &Primary, server: &Server) -> Required {
     }
     let standbys = ranked.into_iter().map(|(.., standby)| standby).collect();
     Required { standbys, number: if names.names().is_empty() { 0 } else { number } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_disk_has_later_does_not_count() {
+        let had = vec![(SimTime(10), Lsn(100)), (SimTime(20), Lsn(200))];
+        let mut disk = Disk { had, over: 0 };
+        let at = [0, 9, 10, 19, 20].map(|at| disk.flushed_at(SimTime(at), Lsn(300)).0);
+        assert_eq!(at, [100, 100, 200, 200, 300]);
+    }
 }

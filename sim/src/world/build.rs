@@ -26,6 +26,7 @@ use scenarios::workload::{self, Load};
 
 use super::agenda::Agenda;
 use super::digest::Digest;
+use super::patience::Patience;
 use super::recorder::Recorder;
 use super::rows::Rows;
 use super::streams::Stream;
@@ -61,7 +62,6 @@ impl World {
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();
         let shared = |link| scenario.routes.iter().filter(|route| route.link == link).count() > 1;
-        let shares_links = (0..scenario.links.len()).any(shared);
         let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
             let (upstream, count) = (server.upstream?, scenario.servers.len());
             let (down, up) = (upstream * count + standby, standby * count + upstream);
@@ -69,9 +69,10 @@ impl World {
         };
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
-            shares_links,
+            shares_links: (0..scenario.links.len()).any(shared),
             loses: links.iter().any(Link::loses),
             quiet: false,
+            patience: Patience::default(),
             checkpoints: vec![Checkpoints::default(); scenario.servers.len()],
             streams,
             now: SimTime::ZERO,

@@ -2,8 +2,9 @@
 //!
 //! Two runs with the same digest at the same moment have had the same events in the same order.
 //! What befalls the world from outside goes in with all its parts, whether or not anything comes
-//! of it. What a stream brings may be taken note of early or late ([`models::network`], quiet
-//! messages): each way of each stream has a chain of its own.
+//! of it. What standbys do, what a stream brings and whom that releases may come early or late
+//! (see the heads of `streams.rs` and `patience.rs`): each standby, each way of its stream, and the
+//! answers to commits that waited for standbys have a chain of their own.
 //!
 //! It is noted at [`MOMENTS`] moments as well, so that a replay can say where it first differs.
 //! Not a cryptographic hash: it guards against accidents, not against somebody's intent.
@@ -17,8 +18,10 @@ use models::units::{Duration, SimTime, mix};
 #[derive(Clone, Debug)]
 pub struct Digest {
     value: u64,
-    /// Of each server, the two ways of its stream.
-    streams: Vec<[Chain; 2]>,
+    /// Of each server, the two ways of its stream, and its own moments.
+    streams: Vec<[Chain; 3]>,
+    /// Of the answers that replies of standbys have released.
+    released: Chain,
     moments: Vec<u64>,
     step: Duration,
     next: SimTime,
@@ -28,13 +31,15 @@ pub struct Digest {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chain(u64);
 
-/// The ways of a stream.
+/// The ways of a stream, and who is at its end.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     /// WAL for a standby.
     Down,
     /// Its status updates.
     Up,
+    /// The moments at which the standby did something; of the primary, what it has flushed.
+    Own,
 }
 
 /// Odd, with bits well spread (PCG's multiplier).
@@ -66,7 +71,8 @@ impl Digest {
         let step = Duration((duration.0 / MOMENTS as u64).max(1));
         Digest {
             value: 0x7761_6c64_656e,
-            streams: vec![[Chain::default(); 2]; servers],
+            streams: vec![[Chain::default(); 3]; servers],
+            released: Chain::default(),
             moments: Vec::new(),
             step,
             next: SimTime::ZERO + step,
@@ -78,6 +84,12 @@ impl Digest {
     pub fn fold(&mut self, x: u64) {
         let mixed = (self.value ^ x).wrapping_mul(FACTOR);
         self.value = mixed ^ (mixed >> 32);
+    }
+
+    /// Takes an event in.
+    #[inline]
+    pub fn fold_event(&mut self, at: SimTime, source: usize) {
+        self.fold(at.0 ^ (source as u64) << 56);
     }
 
     /// Takes in all that something says of itself: its kind and its parts.
@@ -93,9 +105,15 @@ impl Digest {
         &mut self.streams[standby][way as usize]
     }
 
+    /// The chain of the answers that replies of standbys have released.
+    #[inline]
+    pub fn released(&mut self) -> &mut Chain {
+        &mut self.released
+    }
+
     /// The digest so far.
     pub fn value(&self) -> u64 {
-        let chains = self.streams.as_flattened().iter();
+        let chains = self.streams.as_flattened().iter().chain([&self.released]);
         chains.fold(self.value, |value, chain| mix(value ^ chain.value()))
     }
 

@@ -39,7 +39,8 @@ impl World {
     /// Clients have the answers in `out`. Not inlined: what surrounds it is faster without it.
     #[inline(never)]
     pub(super) fn check_answers(&mut self) {
-        let view = View { now: self.now, servers: &self.servers, primary: self.primary };
+        let now = self.out.answers.at;
+        let view = View { now, servers: &self.servers, primary: self.primary };
         if let Some(checkers) = &mut self.checkers {
             if !self.out.effects.is_empty() {
                 checkers.candidates_changed();

@@ -16,6 +16,7 @@ pub mod digest;
 mod heard;
 mod laws;
 mod links;
+mod patience;
 pub mod recorder;
 mod routes;
 mod rows;
@@ -43,6 +44,7 @@ use scenarios::action::View;
 use crate::checkers::Checkers;
 use agenda::Agenda;
 use digest::Digest;
+use patience::Patience;
 use recorder::Recorder;
 use routes::fingerprint_of;
 use streams::Stream;
@@ -221,6 +223,8 @@ pub struct World {
     loses: bool,
     /// Status updates that only move those may be read later (see [`models::network`]).
     quiet: bool,
+    /// Whether, and how far, the primary runs ahead of its standbys.
+    patience: Patience,
     /// Rows that workloads have added, if the file asks for them.
     rows: Option<rows::Rows>,
     /// What walreceivers were told, if somebody is going to look.
@@ -261,6 +265,10 @@ impl World {
         let every_moment = self.checks_moments;
         let positions = every_moment || watches.iter().any(|watch| watch.is_of_positions());
         self.touched = true;
+        self.patience.watched = positions;
+        if positions {
+            self.be_impatient();
+        }
         loop {
             let (source, at) = self.agenda.first();
             if at > self.now {
@@ -277,6 +285,7 @@ impl World {
                         self.check_all();
                     }
                     if watches.iter().any(|&watch| self.holds(watch)) {
+                        self.read_all_quiet(self.now);
                         return Reached::Saw;
                     }
                 }
@@ -285,9 +294,7 @@ impl World {
                         self.look_around(until);
                     }
                     self.now = self.now.max(until);
-                    if positions {
-                        self.read_all_quiet(self.now);
-                    }
+                    self.read_all_quiet(self.now);
                     return Reached::Until;
                 }
                 if at > self.next_look {
@@ -417,42 +424,56 @@ impl World {
     /// they are due now.
     #[inline]
     fn step(&mut self, source: usize, until: SimTime) {
-        self.count_event(source);
-        if source < self.servers.len() {
-            if source == self.primary {
-                self.prepare_primary();
-                self.feed(self.now);
-            } else {
-                return self.standby_due(source);
+        if source == self.primary {
+            if self.patience.on && self.flush_ahead(until) {
+                return;
             }
+            self.count_event(source);
+            self.prepare_primary();
+            self.feed(self.now);
             self.servers[source].deadline(self.now, &mut self.out);
             self.settle(source);
+        } else if source < self.servers.len() {
+            self.standby_due(source);
         } else if source < self.servers.len() + self.links.len() {
-            self.deliver(source - self.servers.len());
+            self.link_due(source - self.servers.len());
         } else {
+            self.count_event(source);
             self.arrive(until);
         }
     }
 
-    /// The primary is going to do something: what it may look at must be known.
+    /// The primary is going to do something: what it may look at must be known, and walsenders
+    /// that may have to wait are in time.
     #[inline]
     fn prepare_primary(&mut self) {
         if self.servers[self.primary].primary().is_some_and(|p| p.looks_at_senders(self.now)) {
             self.read_all_quiet(self.now);
+            self.be_impatient();
         }
     }
 
     #[inline]
     fn count_event(&mut self, source: usize) {
         self.events += 1;
-        self.digest.fold(self.now.0 ^ (source as u64) << 56);
+        self.digest.fold_event(self.now, source);
+    }
+
+    /// A link's moment has come. An update that is heard is no event: by who looks when, more or
+    /// fewer of them are loud.
+    fn link_due(&mut self, link: usize) {
+        if self.patience.on {
+            self.play_standbys(self.now);
+            self.be_impatient();
+        } else if self.quiet && self.links[link].next_update() <= self.now {
+            return self.hear_update(self.now, link);
+        }
+        self.count_event(self.servers.len() + link);
+        self.deliver(link);
     }
 
     /// What a link has brought.
     fn deliver(&mut self, link: usize) {
-        if self.quiet && self.links[link].next_update() <= self.now {
-            return self.hear_update(link);
-        }
         let at = self.now;
         match self.links[link].deliver(at) {
             Some(Delivery::Message { from, to, sent, message }) => {
@@ -518,18 +539,6 @@ impl World {
         }
     }
 
-    /// The primary has made more WAL durable.
-    fn flush_moved(&mut self) {
-        let primary = &self.servers[self.primary];
-        let flushed = primary.flushed();
-        self.primary_flushed = flushed;
-        if !self.quiet && primary.primary().is_some_and(|primary| self.may_be_quiet(primary)) {
-            self.be_quiet(true);
-        }
-        self.digest.fold(flushed.0);
-        self.note_lag(flushed);
-    }
-
     /// Whether nobody waits for a standby's write or replay, or will until something befalls the
     /// world.
     fn may_be_quiet(&self, primary: &Primary) -> bool {
@@ -576,12 +585,5 @@ impl World {
     fn takes_sessions(&self, server: usize) -> bool {
         let server = &self.servers[server];
         server.is_ready() && server.refuses_sessions().is_none()
-    }
-
-    fn note_lag(&mut self, flushed: Lsn) {
-        let Some(recorder) = &mut self.recorder else { return };
-        for (index, &standby) in self.standbys.iter().enumerate() {
-            recorder.lag(index, flushed.since(self.servers[standby].replayed(self.now)));
-        }
     }
 }

@@ -154,8 +154,14 @@ impl Recorder {
     /// The primary has flushed: a standby is so many bytes behind.
     #[inline]
     pub fn lag(&mut self, standby: usize, bytes: Bytes) {
-        let record = &mut self.standbys[standby];
-        record.recent_lag_bytes = record.recent_lag_bytes.max(bytes.0);
+        let largest = self.lag_of(standby);
+        *largest = (*largest).max(bytes.0);
+    }
+
+    /// The largest that was so far, since somebody asked.
+    #[inline]
+    pub fn lag_of(&mut self, standby: usize) -> &mut u64 {
+        &mut self.standbys[standby].recent_lag_bytes
     }
 
     /// The largest lag of a standby since this was asked last, with `now_bytes` its lag now.

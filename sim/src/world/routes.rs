@@ -1,7 +1,7 @@
 //! The ways of messages: from a server's effects to the links.
 
 use models::network::Link;
-use models::postgres::effect::Effect;
+use models::postgres::effect::{Effect, Sent};
 use models::postgres::protocol::{Body, Message};
 use models::trace::fact::ServerId;
 use models::units::{Bytes, SimTime};
@@ -50,9 +50,9 @@ impl World {
     /// A server sends WAL to its standbys.
     #[inline]
     pub(super) fn send_wal(&mut self, from: ServerId) {
-        let (at, mut wal) = (self.out.at, std::mem::take(&mut self.out.wal));
-        for (to, message) in &wal {
-            self.send(at, from, *to, message);
+        let mut wal = std::mem::take(&mut self.out.wal);
+        for Sent { at, to, message } in &wal {
+            self.send(*at, from, *to, message);
         }
         wal.clear();
         self.out.wal = wal;
@@ -67,7 +67,7 @@ impl World {
         if let Some(heard) = &mut self.heard {
             heard.said(&self.servers, at, from, to, message);
         }
-        if self.hand_over(at, to.index(), message) {
+        if self.hand_over(&[Sent { at, to, message: *message }]) {
             return;
         }
         let route = from.index() * self.servers.len() + to.index();

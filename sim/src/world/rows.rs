@@ -113,6 +113,7 @@ impl World {
 
     /// Forgets what every standby has replayed, and thins out what is left if that is too much.
     fn forget_rows(&mut self) {
+        self.read_all_quiet(self.now);
         let mut low = UsableBytes(u64::MAX);
         for &standby in &self.standbys {
             let server = &self.servers[standby];

@@ -8,6 +8,7 @@
 
 use models::clients::{Arrival, ArrivalKind};
 use models::postgres::backend::Waiting;
+use models::postgres::effect::Out;
 use models::postgres::primary::Batch;
 use models::units::{Duration, SimTime};
 
@@ -105,6 +106,7 @@ impl World {
     }
 
     pub(super) fn answer_clients(&mut self) {
+        let standbys_released = self.out.released & !Out::LOCAL != 0;
         self.check_answers();
         let (at, commits) = (self.out.answers.at, &self.out.answers.to);
         let mut all = Chain::default();
@@ -117,7 +119,10 @@ impl World {
             Some(recorder) => recorder.answered(at, latencies),
             None => latencies.for_each(drop),
         }
-        self.digest.fold(all.value());
+        match standbys_released {
+            true => self.digest.released().take(all.value()),
+            false => self.digest.fold(all.value()),
+        }
         if self.workloads.iter().any(|workload| workload.closed) {
             for Waiting { session, .. } in &self.out.answers.to {
                 let workload = &mut self.workloads[usize::from(session.workload)];

@@ -9,14 +9,15 @@
 //! nobody can tell the difference (`sim/tests/quiet.rs`). Quiet ends when something happens that
 //! makes the next reply of a standby matter, and begins again when all of them have come.
 
-use models::network::Parcel;
 use models::postgres::ConnectionId;
+use models::postgres::effect::Sent;
 use models::postgres::protocol::{Body, Message, Update};
 use models::postgres::syncrep::Positions;
 use models::units::{Lsn, SimTime};
 
 use super::World;
 use super::digest::Way;
+use super::routes::fingerprint_of;
 
 /// The stream between a standby and its upstream.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +28,8 @@ pub(super) struct Stream {
     pub up: (usize, usize),
     /// The connection that a walsender serves, known while the world is quiet.
     served: Option<ConnectionId>,
-    /// What the last status update said.
-    last: Positions,
+    /// Flush position of the last status update.
+    last: Lsn,
 }
 
 /// Bound on the updates on a link that were not noted, beside those under way.
@@ -37,19 +38,7 @@ const UNNOTED: usize = 128;
 impl Stream {
     /// A stream over these links, on which nothing was sent.
     pub fn new(down: (usize, usize), up: (usize, usize)) -> Stream {
-        Stream { down, up, served: None, last: Positions::default() }
-    }
-
-    /// Whether a status update wakes the primary. One that moves nothing that anybody waits for is
-    /// quiet, and so is one that repeats the last, unless the standby says that it has replayed
-    /// everything: the lag columns may become NULL then. Nobody waits for what is `synced`.
-    #[inline]
-    fn is_loud(&mut self, update: &Update, synced: Lsn) -> bool {
-        let before = std::mem::replace(&mut self.last, update.positions);
-        let Positions { write, flush, apply } = update.positions;
-        let moves = before.write != write || before.apply != apply;
-        let awaited = before.flush != flush && flush > synced;
-        awaited || !(before.flush != flush || moves || apply < write) || update.reply_requested
+        Stream { down, up, served: None, last: Lsn::INVALID }
     }
 }
 
@@ -57,6 +46,13 @@ impl World {
     /// A standby's moment has come.
     #[inline]
     pub(super) fn standby_due(&mut self, standby: usize) {
+        if self.patience.on {
+            // What it does now may be something that others act on.
+            self.play_standbys(SimTime(self.now.0.saturating_sub(1)));
+            self.be_impatient();
+        }
+        self.events += 1;
+        self.digest.chain(standby, Way::Own).take(self.now.0);
         self.servers[standby].deadline(self.now, &mut self.out);
         self.settle_standby(standby);
     }
@@ -75,26 +71,25 @@ impl World {
                 let (link, flow) = stream.up;
                 let (up, digest) = (&mut self.links[link], self.digest.chain(standby, Way::Up));
                 let served = stream.served == Some(first.connection);
+                let (mut chain, mut last) = (*digest, stream.last);
                 let loud = |update: &Update| {
-                    digest.take(fingerprint(&update.positions));
-                    digest.take(update.at.0);
-                    stream.is_loud(update, synced)
+                    chain.take(fingerprint(update));
+                    is_loud(update, std::mem::replace(&mut last, update.positions.flush), synced)
                 };
                 // Somebody has to answer whoever asks.
                 match served && !out.asks {
-                    true => up.send_updates(flow, &out.updates, loud),
-                    false => up.send_all(flow, &out.updates, loud),
+                    true => up.send_updates(flow, &mut out.updates, loud),
+                    false => up.send_all(flow, &mut out.updates, loud),
                 }
-                self.agenda.set(self.servers.len() + link, up.next_deadline());
+                (*digest, stream.last) = (chain, last);
                 many = up.unnoted(flow) > UNNOTED;
+                if !self.patience.on || !served {
+                    self.agenda.set(self.servers.len() + link, up.next_deadline());
+                }
             }
             let (link, flow) = stream.down;
             let down = &mut self.links[link];
-            let mut awaited = false;
-            for read in &out.reads {
-                awaited |= down.take(read.at, flow, read.bytes);
-            }
-            if awaited {
+            if !out.reads.is_empty() && down.take(flow, &mut out.reads) {
                 self.agenda.set(self.servers.len() + link, down.next_deadline());
             }
         }
@@ -108,32 +103,55 @@ impl World {
         if many {
             self.note_updates(self.now, standby);
         }
-        self.agenda.set(standby, self.servers[standby].next_deadline());
+        self.book_standby(standby);
+    }
+
+    /// Books the next moment of a standby.
+    #[inline]
+    pub(super) fn book_standby(&mut self, standby: usize) {
+        let next = match self.patience.on {
+            true => self.servers[standby].next_timer(),
+            false => self.servers[standby].next_deadline(),
+        };
+        self.agenda.set(standby, next);
     }
 
     /// Books the next moment of a link.
     #[inline]
     pub(super) fn book_link(&mut self, link: usize) {
-        self.agenda.set(self.servers.len() + link, self.links[link].next_deadline());
+        let next = match self.patience.on {
+            true => self.links[link].next_message(),
+            false => self.links[link].next_deadline(),
+        };
+        self.agenda.set(self.servers.len() + link, next);
     }
 
-    /// WAL is handed to a standby before it arrives. False if it is none, or not for a standby that
-    /// takes it so, or the way is blocked.
+    /// WAL for one standby is handed to it before it arrives. False if it is none, or not for a
+    /// standby that takes it so, or the way is blocked.
     #[inline]
-    pub(super) fn hand_over(&mut self, at: SimTime, standby: usize, message: &Message) -> bool {
-        let Some(Stream { down: (link, flow), served, .. }) = self.streams[standby] else {
+    pub(super) fn hand_over(&mut self, wal: &[Sent]) -> bool {
+        let Some(to) = wal.first().map(|sent| sent.to.index()) else { return true };
+        let Some(Stream { down: (link, flow), served: Some(served), .. }) = self.streams[to] else {
             return false;
         };
-        let Body::XLogData { end, .. } = message.body else { return false };
-        if served != Some(message.connection) {
+        let is_served = |Sent { message: Message { connection, body }, .. }: &Sent| {
+            *connection == served && matches!(body, Body::XLogData { .. })
+        };
+        // All of it is of one walsender.
+        if !wal.first().is_some_and(is_served) {
             return false;
         }
-        let Some(arrives) = self.links[link].hand_over(at, flow, message) else { return false };
-        let digest = self.digest.chain(standby, Way::Down);
-        digest.take(end.0);
-        digest.take(arrives.0);
-        if self.servers[standby].keep_wal(Parcel { sent: at, arrives, message: *message }) {
-            self.agenda.set(standby, self.servers[standby].next_deadline());
+        debug_assert!(wal.iter().all(is_served), "{wal:?}");
+        let Some(parcels) = self.links[link].hand_over(flow, wal) else { return false };
+        let digest = self.digest.chain(to, Way::Down);
+        let mut chain = *digest;
+        let parcels = parcels.inspect(|parcel| {
+            chain.take(fingerprint_of(&parcel.message) ^ parcel.arrives.0.rotate_left(32));
+        });
+        let changes = self.servers[to].keep_wal(parcels);
+        *digest = chain;
+        if changes && !self.patience.on {
+            self.book_standby(to);
         }
         true
     }
@@ -157,15 +175,19 @@ impl World {
         }
     }
 
-    /// A loud update has arrived at the primary.
+    /// A loud update has arrived at the primary at `at`.
     #[inline]
-    pub(super) fn hear_update(&mut self, link: usize) {
+    pub(super) fn hear_update(&mut self, at: SimTime, link: usize) {
         let way = &mut self.links[link];
         let Some(update) = way.loud_update() else { return };
-        let from = way.sender();
-        self.servers[self.primary].hear_update(self.now, from, update, &mut self.out);
+        let (from, primary) = (way.sender(), &mut self.servers[self.primary]);
+        if primary.may_release(update.positions.flush) {
+            primary.hear_update(at, from, update, &mut self.out);
+        }
         way.pass_update();
-        self.agenda.set(self.servers.len() + link, way.next_deadline());
+        if !self.patience.on {
+            self.book_link(link);
+        }
         if !self.out.answers.is_empty() {
             self.answer_clients();
         }
@@ -180,6 +202,9 @@ impl World {
         if self.shares_links {
             return;
         }
+        if self.patience.on {
+            self.play_standbys(upto);
+        }
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             if self.quiet {
@@ -193,6 +218,7 @@ impl World {
     /// Whether standbys may act late from now on.
     pub(super) fn be_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
+        self.be_impatient();
         for index in 0..self.standbys.len() {
             let standby = self.standbys[index];
             self.servers[standby].be_quiet(quiet);
@@ -204,9 +230,8 @@ impl World {
                 stream.served = served;
                 let (link, flow) = stream.down;
                 if let Some(connection) = served {
-                    for parcel in self.links[link].take_wal(flow, connection) {
-                        self.servers[standby].keep_wal(parcel);
-                    }
+                    let wal = self.links[link].take_wal(flow, connection);
+                    self.servers[standby].keep_wal(wal.into_iter());
                 }
                 self.book_link(link);
             }
@@ -223,7 +248,23 @@ impl World {
         {
             stream.served = None;
             self.take_back(standby);
+            self.be_impatient();
         }
+    }
+
+    /// Whether a walsender of the primary serves a standby, while the world is quiet, and both
+    /// ways are free.
+    pub(super) fn is_served(&self, standby: usize) -> bool {
+        self.streams[standby].is_some_and(|Stream { down, up, served, .. }| {
+            let free = |(link, flow): (usize, usize)| !self.links[link].is_blocked(flow);
+            served.is_some() && free(down) && free(up)
+        })
+    }
+
+    /// The link and the flow that a standby's updates take.
+    #[inline]
+    pub(super) fn way_up(&self, standby: usize) -> Option<(usize, usize)> {
+        self.streams[standby].map(|stream| stream.up)
     }
 
     /// The connection of a standby that a walsender of the primary serves.
@@ -244,7 +285,16 @@ impl World {
     }
 }
 
+/// Whether a status update wakes the primary: if it moves the flush position that was `before`,
+/// and somebody may wait for that, or asks for an answer. Nobody waits for what is `synced`.
+#[inline]
+fn is_loud(update: &Update, before: Lsn, synced: Lsn) -> bool {
+    let flush = update.positions.flush;
+    before != flush && flush > synced || update.reply_requested
+}
+
 /// What of a status update goes into the digest.
-fn fingerprint(at: &Positions) -> u64 {
-    at.write.0 ^ at.flush.0.rotate_left(16) ^ at.apply.0.rotate_left(32)
+fn fingerprint(Update { at, positions, .. }: &Update) -> u64 {
+    let Positions { write, flush, apply } = positions;
+    at.0 ^ write.0.rotate_left(16) ^ flush.0.rotate_left(32) ^ apply.0.rotate_left(48)
 }

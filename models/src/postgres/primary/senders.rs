@@ -7,8 +7,7 @@
 //! **Source.** `walsender.c:InitWalSenderSlot`, `StartReplication`, `ProcessStandbyReplyMessage`,
 //! `PhysicalConfirmReceivedLocation`; `syncrep.c:SyncRepReleaseWaiters`.
 
-use super::Primary;
-use crate::network::Coming;
+use super::{Flushed, Primary};
 use crate::postgres::ConnectionId;
 use crate::postgres::command::SlotName;
 use crate::postgres::effect::{Effect, Out};
@@ -18,7 +17,10 @@ use crate::postgres::syncrep::{Positions, Release, Standby, Takeover, WaitMode};
 use crate::postgres::walsender::{Phase, WalSender};
 use crate::trace::fact::{ConnectionEnd, Refusal, ServerId, What};
 use crate::trace::messages::Process;
-use crate::units::{Bytes, Lsn, SimTime};
+use crate::units::{Bytes, Duration, Lsn, SimTime};
+
+/// Flushes that walsenders may come to late, at most.
+pub const LATE_FLUSHES: usize = 16;
 
 impl Primary {
     /// A walsender that has room again reads on: it fails if that segment was removed meanwhile.
@@ -36,6 +38,46 @@ impl Primary {
             self.end_sender(index, None, host, out);
         }
         removed
+    }
+
+    /// WAL is durable up to a new position: walsenders send it, now or late.
+    #[inline]
+    pub(super) fn wake_senders(&mut self, flushed: Flushed, out: &mut Out) {
+        match &mut self.late {
+            Some(late) => late.push(flushed),
+            None => self.send_all(&[flushed], out),
+        }
+    }
+
+    /// Whether walsenders send WAL when they are told to ([`Primary::send_late`]), and not when it
+    /// is durable: nobody may look at them in between.
+    pub fn be_late(&mut self, late: bool) {
+        self.late = late.then(Vec::new);
+    }
+
+    /// Walsenders send what has become durable, each time as of then; moves those moments to
+    /// `flushes`.
+    pub fn send_late(&mut self, flushes: &mut Vec<Flushed>, out: &mut Out) {
+        if let Some(late) = &mut self.late {
+            flushes.append(late);
+            self.send_all(flushes, out);
+        }
+    }
+
+    fn send_all(&mut self, flushes: &[Flushed], out: &mut Out) {
+        let (mut caught_up, now) = (false, out.at);
+        self.sends_freely_to = Lsn(u64::MAX);
+        for sender in self.senders.iter_mut().flatten() {
+            for &Flushed { at, upto } in flushes {
+                out.at = at;
+                caught_up |= sender.send(at, upto, &self.wal, out);
+            }
+            self.sends_freely_to = self.sends_freely_to.min(sender.sends_freely_to(LATE_FLUSHES));
+        }
+        out.at = now;
+        if caught_up {
+            self.caught_up(out);
+        }
     }
 
     pub(super) fn check_senders(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
@@ -203,14 +245,14 @@ impl Primary {
 
     /// Takes note of status updates of a standby, which have arrived a while ago: whoever they
     /// could release is released. A walsender that has ended since has no use for them.
-    pub fn note_updates(&mut self, from: ServerId, arrived: &[Coming], host: &mut Host) {
+    pub fn note_updates(&mut self, from: ServerId, arrived: &[Update], host: &mut Host) {
         let Some(last) = arrived.last() else { return };
-        let Some(index) = self.find_sender(from, last.update.connection) else { return };
+        let Some(index) = self.find_sender(from, last.connection) else { return };
         let Some(sender) = &mut self.senders[index] else { return };
-        let others = |coming: &Coming| coming.update.connection != last.update.connection;
-        let first = arrived.iter().rposition(others).map_or(0, |other| other + 1);
+        // Those of an older connection come first.
+        let first = arrived.partition_point(|update| update.connection != last.connection);
         sender.note_statuses(&arrived[first..]);
-        let Positions { write, flush, apply } = last.update.positions;
+        let Positions { write, flush, apply } = last.positions;
         let known = &mut self.standbys[index];
         (known.write, known.flush, known.apply) = (write, flush, apply);
         if flush.is_valid() {
@@ -218,21 +260,23 @@ impl Primary {
         }
     }
 
-    /// A status update of a standby arrives that will be noted later: releases whoever waits for
-    /// it. Whoever is behind what is synchronous already raises nothing, whichever standbys count.
+    /// A status update of a standby arrives that will be noted later, and may release somebody:
+    /// releases whoever waits for it. Nobody waits for a write or for replay then.
     #[inline]
     pub fn hear_update(&mut self, now: SimTime, from: ServerId, update: &Update, out: &mut Out) {
-        let positions = update.positions;
-        let mut modes = WaitMode::ALL.into_iter();
-        let raises = modes.any(|mode| {
-            self.commits.waits_for(mode) && positions.at(mode) > self.syncrep.synced(mode)
-        });
-        if raises && let Some(index) = self.find_sender(from, update.connection) {
+        if let Some(index) = self.find_sender(from, update.connection) {
+            let Positions { write, flush, apply } = update.positions;
             let known = &mut self.standbys[index];
-            let Positions { write, flush, apply } = positions;
             (known.write, known.flush, known.apply) = (write, flush, apply);
-            self.release(now, index, positions, out);
+            self.release_waiters(now, index, out);
         }
+    }
+
+    /// Whether a reply with such a position may release somebody. A standby behind what is
+    /// synchronous already raises nothing, whichever standbys count.
+    #[inline]
+    pub fn may_release(&self, mode: WaitMode, position: Lsn) -> bool {
+        position > self.syncrep.synced(mode) && self.commits.waits_for(mode)
     }
 
     /// Whether it is to look at what walsenders have heard, or at slots: at timeouts, where a
@@ -242,7 +286,24 @@ impl Primary {
         self.busy
             || self.senders_due.min(self.checkpointer.next_deadline()) <= now
             || self.wal.completes_segment(now)
-            || self.senders.iter().flatten().any(WalSender::must_know_replies)
+            || self.wal.flush_target() > self.sends_freely_to
+    }
+
+    /// Whether all that is due at `now` is the end of a flush, and nothing is looked at then, nor
+    /// anybody sent late that must not be later.
+    #[inline]
+    pub fn only_ends_flush(&self, now: SimTime) -> bool {
+        self.wal.next_deadline() <= now
+            && self.walwriter.next_deadline() > now
+            && self.late.as_ref().is_some_and(|late| late.len() < LATE_FLUSHES)
+            && !self.looks_at_senders(now)
+    }
+
+    /// Whether it does anything else by whether commits are answered, or is held up by a standby
+    /// that does not read.
+    pub fn minds_answers(&self) -> bool {
+        self.commit_delay > Duration::ZERO
+            || self.senders.iter().flatten().any(WalSender::is_blocked)
     }
 
     /// A walsender has processed a reply: releases whoever waited for it.
@@ -254,32 +315,38 @@ impl Primary {
     fn release(&mut self, now: SimTime, index: usize, reply: Positions, out: &mut Out) {
         let Some(sender) = &mut self.senders[index] else { return };
         let recheck = std::mem::take(&mut sender.recheck_candidates);
-        let matters =
-            |mode| self.commits.waits_for(mode) && reply.at(mode) > self.syncrep.synced(mode);
-        if !recheck && !WaitMode::ALL.into_iter().any(matters) {
-            return;
+        let matters = |mode| self.may_release(mode, reply.at(mode));
+        if recheck || WaitMode::ALL.into_iter().any(matters) {
+            let release = self.release_waiters(now, index, out);
+            if recheck {
+                self.announce(index, &release, out);
+            }
         }
+    }
+
+    /// Releases whoever has waited for the last reply of a walsender.
+    #[inline]
+    fn release_waiters(&mut self, now: SimTime, index: usize, out: &mut Out) -> Release {
         let release = self.syncrep.release(&self.standbys, index);
         for mode in WaitMode::ALL {
             if let Some(synced) = release.at(mode)
                 && self.commits.waits_for(mode)
             {
                 let synced = self.wal.usable(synced);
-                if self.stages.wait_for_standbys() {
+                let followed = self.stages.follow(synced);
+                if followed {
                     self.stages.synced(now, mode, synced, &self.commits);
                 }
                 self.commits.synced(now, mode, synced, &mut out.answers);
+                if followed {
+                    self.stages.answered(&self.commits);
+                }
                 if !out.answers.is_empty() {
                     out.released |= 1 << mode as u8;
                 }
             }
         }
-        if self.stages.wait_for_standbys() {
-            self.stages.answered(&self.commits);
-        }
-        if recheck {
-            self.announce(index, &release, out);
-        }
+        release
     }
 
     /// Whether a walsender serves this connection.

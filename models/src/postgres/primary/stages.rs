@@ -87,12 +87,12 @@ impl Stages {
     #[inline]
     pub fn flush_began(&mut self, now: SimTime) {
         if now >= self.next {
-            self.follow(now);
+            self.follow_flush(now);
         }
         self.last_begin = now;
     }
 
-    fn follow(&mut self, now: SimTime) {
+    fn follow_flush(&mut self, now: SimTime) {
         let (none, waited) = (UsableBytes::default(), now.since(self.last_begin));
         self.following = Some(Cycle { from: none, to: none, waited, begin: now, done: now });
         self.next = now + APART;
@@ -131,10 +131,11 @@ impl Stages {
         }
     }
 
-    /// Whether somebody who is followed waits for standbys.
+    /// Whether somebody who is followed may have waited for standbys to have everything up to
+    /// `synced`.
     #[inline]
-    pub fn wait_for_standbys(&self) -> bool {
-        !self.durable.is_empty()
+    pub fn follow(&self, synced: UsableBytes) -> bool {
+        self.durable.front().is_some_and(|cycle| cycle.from < synced)
     }
 
     /// Standbys have everything up to `synced`; nobody who waited for it is answered yet.
@@ -179,7 +180,8 @@ impl Stages {
     }
 }
 
+/// Whether a commit of a flush, or of one before it, waits for standbys.
 fn waits_for_standbys(cycle: &Cycle, commits: &Commits) -> bool {
-    let waits = |mode| !commits.waiting_between(Some(mode), cycle.from, cycle.to).is_empty();
+    let waits = |mode| commits.first_waiting(mode).is_some_and(|end| end <= cycle.to);
     WaitMode::ALL.into_iter().any(waits)
 }

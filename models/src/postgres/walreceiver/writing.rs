@@ -6,7 +6,7 @@ use super::{CHECKPOINTS_KEPT, Event, Foreseen, Phase, WalReceiver, Work, ending}
 use crate::disk::{Disk, Moved};
 use crate::network::Parcel;
 use crate::postgres::effect::{Out, Read};
-use crate::postgres::protocol::{Body, transfer_size};
+use crate::postgres::protocol::{Body, Message, transfer_size};
 use crate::postgres::wal::{NoSpace, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SegmentSize, SimTime};
 
@@ -24,12 +24,13 @@ impl WalReceiver {
     ) {
         let (mut writes, mut end, mut taken) = (0, Lsn::INVALID, 0);
         let boundary = self.flush.max(self.write).segment_start(files.size).0 + files.size.bytes();
-        while let Some(parcel) = self.inbox.front().filter(|parcel| parcel.arrives < before) {
-            let (body, arrives) = (parcel.message.body, parcel.arrives);
-            let sent = parcel.sent;
+        while self.has_received(before)
+            && let Some(&Parcel { sent, arrives, message: Message { body, .. } }) =
+                self.inbox.first()
+        {
             match body {
                 Body::XLogData { start, end: upto, chunks, redo } => {
-                    self.inbox.pop_front();
+                    self.inbox.pop();
                     writes += 1;
                     taken += transfer_size(start, upto, chunks);
                     end = upto;
@@ -45,14 +46,14 @@ impl WalReceiver {
                 Body::CopyDone | Body::Close => {
                     // What came before it is written and fsynced first.
                     if writes == 0 {
-                        self.inbox.pop_front();
+                        self.inbox.pop();
                         return (self.work, self.busy_until) = (Work::Ending(ending(body)), now);
                     }
                     break;
                 }
                 _ => {
                     // Somebody asks for a reply.
-                    self.inbox.pop_front();
+                    self.inbox.pop();
                     (self.shown.sent, self.shown.read) = (sent, now);
                     self.reply(now, replayed, true, false, out);
                 }
@@ -103,11 +104,12 @@ impl WalReceiver {
         let Foreseen { at, upto: end, done, .. } = self.foreseen;
         (self.write, files.written) = (end, end);
         self.shown.has_written = true;
-        self.say(at, at_write, false, out);
+        let written = self.update(at, at_write, false);
         disk.fsync_until(done);
         (self.work, self.busy_until) = (Work::Waiting, SimTime::NEVER);
         (self.flush, files.flushed) = (end, end);
-        self.say(now, replayed, false, out);
+        out.updates.extend([written, self.update(now, replayed, false)]);
+        (self.replied, self.replied_at) = ((end, end), now);
         self.reply_if_forced(now, replayed, out);
         match self.has_received(now) {
             true => self.take_all(now, now, replayed, files, disk, out),
@@ -247,8 +249,7 @@ impl WalReceiver {
             Work::Writing { end } => Some(end),
             Work::Fsyncing { .. } | Work::Waiting | Work::Ending(_) => None,
         };
-        let arrived = self.inbox.iter().take_while(|parcel| parcel.arrives <= now).count();
-        let arrived: Vec<Parcel> = self.inbox.drain(..arrived).collect();
+        let arrived = self.inbox.take_arrived(now);
         let ends = arrived.into_iter().filter_map(|parcel| match parcel.message.body {
             Body::XLogData { end, .. } => Some(end),
             _ => None,
