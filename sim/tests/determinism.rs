@@ -10,11 +10,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use models::postgres::command::{Command, Interrupt, SlotName, Waiters};
 use models::trace::Run;
+use models::trace::fact::ServerId;
 use scenarios::catalog::{self, CatalogEntry};
 use scenarios::scenario::Scenario;
 use sim::checkers::Checks;
-use sim::world::World;
+use sim::world::{Action, World};
 use sim::{Options, Outside, control, sweep};
 
 const SEEDS: u64 = 100;
@@ -100,6 +102,35 @@ fn the_log_of_the_control_plane_on_a_bare_world_gives_the_same_run() {
         let (first, second) = (played.world.finish(&scenario), bare.finish(&scenario));
         assert!(essence(&first) == essence(&second), "seed {}", scenario.seed);
         assert!(first.facts.iter().eq(second.facts.iter()), "seed {}", scenario.seed);
+    }
+}
+
+/// Nothing comes of any of these on a primary that has no such session, slot or standby.
+#[test]
+fn what_an_operator_asks_for_is_in_the_digest_whatever_comes_of_it() {
+    let scenario = &stormy()[0];
+    let waiters = |nth| Waiters { workload: 0, nth };
+    let interrupt = |how, nth| Command::Interrupt { how, waiters: waiters(nth) };
+    let commands = [
+        Command::ReplayPause,
+        Command::ReplayResume,
+        interrupt(Interrupt::Cancel, None),
+        interrupt(Interrupt::Terminate, None),
+        interrupt(Interrupt::Terminate, Some(7)),
+        interrupt(Interrupt::Disconnect, None),
+        Command::SlotDrop { slot: SlotName(40) },
+        Command::SlotDrop { slot: SlotName(41) },
+    ];
+    let digest = |command: &Command, server| {
+        let mut world = World::new(scenario, false);
+        let (server, command) = (ServerId(server), command.clone());
+        world.apply(Action::Command { server, command });
+        world.digest()
+    };
+    let mut digests: Vec<u64> = commands.iter().map(|command| digest(command, 0)).collect();
+    digests.push(digest(&commands[2], 1));
+    for (n, one) in digests.iter().enumerate() {
+        assert!(!digests[..n].contains(one), "{:?}", commands.get(n));
     }
 }
 

@@ -73,6 +73,7 @@ impl Standby {
             timeout: settings.wal_receiver_timeout,
             status_interval: settings.wal_receiver_status_interval,
             slot: host.primary_slot_name,
+            replies_at_start: settings.version().major() >= 16,
         };
         let retry = settings.wal_retrieve_retry_interval;
         let (redo, end) = (host.files.redo, host.files.written.max(host.files.flushed));

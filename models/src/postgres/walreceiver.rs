@@ -88,6 +88,8 @@ pub struct ReceiverConfig {
     pub status_interval: Option<Duration>,
     /// `primary_slot_name`.
     pub slot: Option<SlotName>,
+    /// Its first reply goes when the stream opens: from 16 on.
+    pub replies_at_start: bool,
 }
 
 /// How far a connection is.
@@ -314,7 +316,7 @@ impl WalReceiver {
             (Phase::Starting, Body::CopyBoth) => {
                 let received = self.received().unwrap_or(replayed.segment_start(files.size));
                 self.begin_stream(now, replayed, received);
-                self.reply(now, replayed, true, false, out);
+                self.first_reply(now, replayed, out);
                 Some(Event::Started)
             }
             (Phase::Streaming, Body::XLogData { .. } | Body::Keepalive { .. }) => {

@@ -1,11 +1,14 @@
 //! The digest of a run: 64 bits that every event of the data plane goes into.
 //!
 //! Two runs with the same digest at the same moment have had the same events in the same order.
-//! What a stream brings may be taken note of early or late ([`models::network`], quiet messages):
-//! each way of each stream has a chain of its own.
+//! What befalls the world from outside goes in with all its parts, whether or not anything comes
+//! of it. What a stream brings may be taken note of early or late ([`models::network`], quiet
+//! messages): each way of each stream has a chain of its own.
 //!
 //! It is noted at [`MOMENTS`] moments as well, so that a replay can say where it first differs.
 //! Not a cryptographic hash: it guards against accidents, not against somebody's intent.
+
+use std::fmt::{self, Write};
 
 use models::trace::MOMENTS;
 use models::units::{Duration, SimTime, mix};
@@ -50,6 +53,13 @@ impl Chain {
     }
 }
 
+impl Write for Chain {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.take(u64::from(byte)));
+        Ok(())
+    }
+}
+
 impl Digest {
     /// The digest of nothing, for a run of `duration` with so many servers.
     pub fn new(duration: Duration, servers: usize) -> Digest {
@@ -68,6 +78,13 @@ impl Digest {
     pub fn fold(&mut self, x: u64) {
         let mixed = (self.value ^ x).wrapping_mul(FACTOR);
         self.value = mixed ^ (mixed >> 32);
+    }
+
+    /// Takes in all that something says of itself: its kind and its parts.
+    pub fn fold_parts(&mut self, thing: &impl fmt::Debug) {
+        let mut parts = Chain::default();
+        write!(parts, "{thing:?}").expect("a chain takes every text");
+        self.fold(parts.value());
     }
 
     /// The chain of one way of a standby's stream.

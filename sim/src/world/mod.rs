@@ -305,6 +305,7 @@ impl World {
         self.be_loud();
         self.feed(self.now);
         self.check_before();
+        self.digest.fold_parts(&action);
         let now = self.now;
         match action {
             Action::Crash { server, scope } => {

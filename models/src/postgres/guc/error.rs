@@ -66,8 +66,8 @@ pub enum SettingError {
         name: String,
         /// In the setting's base unit.
         value: i32,
-        /// PostgreSQL's reason.
-        detail: &'static str,
+        /// PostgreSQL's reason, if it gives one.
+        detail: Option<String>,
     },
     /// A number outside the setting's range. The three numbers are as PostgreSQL prints them:
     /// the value with its base unit, the limits with it only since 17.
@@ -121,7 +121,7 @@ impl SettingError {
                 "Custom parameter names must be two or more simple identifiers separated by dots."
                     .to_owned(),
             ),
-            SettingError::Rejected { detail, .. } => Some((*detail).to_owned()),
+            SettingError::Rejected { detail, .. } => detail.clone(),
             SettingError::Unrecognized { .. }
             | SettingError::CannotBeChanged { .. }
             | SettingError::NotBoolean { .. }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use super::values::{Value, Values};
-use super::{Context, SettingError, find, index, rows, table};
+use super::{Context, Guc, SettingError, find, index, rows, table};
 use crate::postgres::PgVersion;
 use crate::units::{Bytes, Duration, SegmentSize};
 
@@ -177,6 +177,12 @@ impl Deref for Settings {
     }
 }
 
+/// Processes that count as backends.
+const BACKENDS: [&str; 4] =
+    ["max_connections", "autovacuum_max_workers", "max_worker_processes", "max_wal_senders"];
+/// `MAX_BACKENDS`.
+const MAX_BACKENDS: i64 = 0x3FFFF;
+
 impl Settings {
     /// What a new server of this version has.
     pub fn defaults(version: PgVersion) -> Settings {
@@ -203,9 +209,26 @@ impl Settings {
             return Err(SettingError::CannotBeChanged { name: name.to_owned() });
         }
         let value = Value::parse(guc, name, value, version)?;
+        self.check_backends(guc, name, &value)?;
         self.values.set.insert(index(guc), value);
         self.modelled = Modelled::read(&self.values);
         Ok(())
+    }
+
+    /// Until 17 a number of processes is refused if all together are too many
+    /// (`check_max_connections` and its sisters); 18 looks when it starts.
+    fn check_backends(&self, guc: &Guc, name: &str, value: &Value) -> Result<(), SettingError> {
+        let &Value::Integer(value) = value else { return Ok(()) };
+        if self.values.version.major() >= 18 || !BACKENDS.contains(&guc.name) {
+            return Ok(());
+        }
+        let others = BACKENDS.iter().filter(|other| **other != guc.name);
+        let others: i64 = others.map(|other| i64::from(self.values.number(other))).sum();
+        // The launcher of autovacuum is one more.
+        if others + i64::from(value) < MAX_BACKENDS {
+            return Ok(());
+        }
+        Err(SettingError::Rejected { name: name.to_owned(), value, detail: None })
     }
 
     fn set_custom(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
@@ -294,6 +317,7 @@ impl Settings {
         };
         let mut errors = Vec::new();
         errors.extend(self.check_reserved_connections(quote));
+        errors.extend(self.check_processes());
         if self.wal_level == WalLevel::Minimal {
             let level = quote("wal_level");
             if self.archive_mode != ArchiveMode::Off {
@@ -318,6 +342,23 @@ impl Settings {
             }
         }
         errors.into_iter().map(SettingError::Start).collect()
+    }
+
+    /// What 18 says at its start of too many processes (`InitializeMaxBackends`), its DETAIL left
+    /// out.
+    fn check_processes(&self) -> Option<String> {
+        const ALL: [&str; 4] = [
+            "max_connections",
+            "autovacuum_worker_slots",
+            "max_worker_processes",
+            "max_wal_senders",
+        ];
+        if self.version().major() < 18 {
+            return None;
+        }
+        // With the launcher of autovacuum and the slot synchronization worker.
+        let sum: i64 = ALL.iter().map(|name| i64::from(self.values.number(name))).sum::<i64>() + 2;
+        (sum > MAX_BACKENDS).then(|| "too many server processes configured".to_owned())
     }
 
     /// Somebody must be able to connect beside superusers and, since 16, the privileged.

@@ -425,3 +425,30 @@ fn a_reload_leaves_what_needs_a_restart() {
     assert_eq!(reloaded.wal_keep_size, Bytes(0));
     assert!(reloaded.reloaded(&files).changes(&files).iter().all(|change| change.needs_restart));
 }
+
+#[test]
+fn too_many_processes_together_are_refused_until_17() {
+    let refused = "invalid value for parameter \"max_worker_processes\": 262143";
+    for major in 13..18 {
+        check(major, "max_worker_processes", &[("262143", refused), ("262029", "262029")]);
+        check(major, "max_connections", &[("262121", "262121")]);
+    }
+    check(18, "max_worker_processes", &[("262143", "262143")]);
+    let mut settings = Settings::defaults(version(18));
+    for (count, starts) in [("262013", true), ("262016", false)] {
+        settings.set("max_worker_processes", count).expect("a value");
+        assert_eq!(settings.check_start().is_empty(), starts, "{count}");
+    }
+}
+
+#[test]
+fn buffers_in_banks_are_multiples_of_sixteen() {
+    let refused = |stop: &str| {
+        format!(
+            "invalid value for parameter \"notify_buffers\": 102 | \"notify_buffers\" must be a \
+             multiple of 16{stop}"
+        )
+    };
+    check(17, "notify_buffers", &[("102", &refused("")), ("816kB", &refused("")), ("96", "768kB")]);
+    check(18, "notify_buffers", &[("102", &refused("."))]);
+}

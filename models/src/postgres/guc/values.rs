@@ -53,7 +53,7 @@ impl Value {
                 if !(min..=max).contains(&number) {
                     return Err(out_of_range(written, version, unit, range));
                 }
-                check_segment_size(guc, written, number)?;
+                check(guc, written, number, version)?;
                 Ok(Value::Integer(number))
             }
             Kind::Real(unit, min, max) => {
@@ -114,15 +114,41 @@ fn out_of_range(
     SettingError::OutOfRange { name, value, min: limit(min), max: limit(max) }
 }
 
-/// `check_wal_segment_size`, in 16 and later; before, initdb says the same.
-fn check_segment_size(guc: &Guc, written: &str, value: i32) -> Result<(), SettingError> {
-    let is_size = u64::try_from(value).is_ok_and(|bytes| SegmentSize::new(bytes).is_some());
-    if guc.name != "wal_segment_size" || is_size {
-        return Ok(());
-    }
-    let detail = "The WAL segment size must be a power of two between 1 MB and 1 GB.";
-    Err(SettingError::Rejected { name: written.to_owned(), value, detail })
+/// What checks of their own say to a number that is in range: `check_wal_segment_size` in 16 and
+/// later (before, initdb says the same), `check_slru_buffers`, `check_vacuum_buffer_usage_limit`
+/// and `check_io_max_concurrency`.
+fn check(guc: &Guc, written: &str, value: i32, version: PgVersion) -> Result<(), SettingError> {
+    let is_size = || u64::try_from(value).is_ok_and(|bytes| SegmentSize::new(bytes).is_some());
+    let stop = if version.major() >= 18 { "." } else { "" };
+    let detail = match guc.name {
+        "wal_segment_size" if !is_size() => {
+            "The WAL segment size must be a power of two between 1 MB and 1 GB.".to_owned()
+        }
+        name if SLRU_BUFFERS.contains(&name) && value % SLRU_BANK_SIZE != 0 => {
+            format!("\"{name}\" must be a multiple of {SLRU_BANK_SIZE}{stop}")
+        }
+        name @ "vacuum_buffer_usage_limit" if (1..128).contains(&value) => {
+            format!("\"{name}\" must be 0 or between 128 kB and 16777216 kB{stop}")
+        }
+        "io_max_concurrency" if value == 0 => {
+            "Only -1 or values bigger than 0 are valid.".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(SettingError::Rejected { name: written.to_owned(), value, detail: Some(detail) })
 }
+
+const SLRU_BANK_SIZE: i32 = 16;
+/// Settings that count buffers in banks.
+const SLRU_BUFFERS: &[&str] = &[
+    "commit_timestamp_buffers",
+    "multixact_member_buffers",
+    "multixact_offset_buffers",
+    "notify_buffers",
+    "serializable_buffers",
+    "subtransaction_buffers",
+    "transaction_buffers",
+];
 
 /// A version, and what was set in it.
 #[derive(Clone, Debug, PartialEq)]

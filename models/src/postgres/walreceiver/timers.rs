@@ -79,6 +79,16 @@ impl WalReceiver {
         }
     }
 
+    /// The stream is open: from 16 on it replies at once, before with the first WAL, or when it has
+    /// slept without any.
+    pub(super) fn first_reply(&mut self, now: SimTime, replayed: Lsn, out: &mut Out) {
+        if self.config.replies_at_start {
+            return self.reply(now, replayed, true, false, out);
+        }
+        self.replied = (Lsn::INVALID, Lsn::INVALID);
+        self.timer = self.timer.min(now + NAP);
+    }
+
     /// Whether nothing was heard for so long, by the wall clock.
     fn timed_out(&self, now: SimTime, timeout: Duration) -> bool {
         now >= (self.heard + timeout).shifted(self.jumped.saturating_neg())

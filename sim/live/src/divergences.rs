@@ -1,0 +1,80 @@
+//! What is known to differ, from `divergences.toml`.
+//!
+//! A test asks of each comparison whether a known difference covers it. A known one that never
+//! shows is as wrong as an unknown one that does: whoever mends it takes it out of the list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+const REGISTER: &str = include_str!("../divergences.toml");
+
+/// A known difference.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Divergence {
+    /// What differs.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// By how much.
+    pub size: String,
+}
+
+/// All of them, by name.
+pub fn all() -> BTreeMap<String, Divergence> {
+    toml::from_str(REGISTER).expect("divergences.toml is a part of the program")
+}
+
+/// Counts comparisons, and collects what differs without being known to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    equal: usize,
+    known: usize,
+    seen: BTreeSet<&'static str>,
+    differ: Vec<String>,
+}
+
+impl Tally {
+    /// One comparison. `known` names the difference that may show here.
+    pub fn compare<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        known: Option<&'static str>,
+        real: &T,
+        ours: &T,
+    ) {
+        match known {
+            _ if real == ours => self.equal += 1,
+            Some(name) => {
+                self.known += 1;
+                self.seen.insert(name);
+            }
+            None => {
+                let both = format!("{what}\n  PostgreSQL {real:?}\n  Walden     {ours:?}");
+                self.differ.push(both);
+            }
+        }
+    }
+
+    /// Nothing else differed, at least so much was compared, and each of `expected` showed.
+    ///
+    /// # Panics
+    ///
+    /// If one of these is not so; the message has both sides of each difference.
+    pub fn holds(self, at_least: usize, expected: &[&'static str]) {
+        let total = self.equal + self.known + self.differ.len();
+        println!("{} of {total} equal, {} known to differ", self.equal, self.known);
+        let known = all();
+        assert!(
+            expected.iter().all(|name| known.contains_key(*name)),
+            "{expected:?}: not registered"
+        );
+        assert!(self.differ.is_empty(), "{}", self.differ.join("\n"));
+        assert!(total >= at_least, "only {total} were compared");
+        for name in expected {
+            assert!(
+                self.seen.contains(name),
+                "{name} is registered as a difference and showed none"
+            );
+        }
+    }
+}
