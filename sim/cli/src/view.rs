@@ -304,8 +304,13 @@ fn show(
 
 /// Says which columns nothing is known of.
 fn note(args: &ViewArgs, table: &Table, query: Query, version: PgVersion) {
-    let missing = query.not_modelled(version);
-    if !args.quiet && !missing.is_empty() && !table.rows.is_empty() {
+    let is_null = |name: &&str| {
+        let index = table.columns.iter().position(|column| column.name == **name);
+        index.is_some_and(|index| table.rows.iter().any(|row| row[index].is_none()))
+    };
+    let missing = query.not_modelled(version).iter().copied().filter(is_null);
+    let missing: Vec<&str> = missing.collect();
+    if !args.quiet && !missing.is_empty() {
         complain(&format!("note: not modelled, and therefore empty: {}\n", missing.join(", ")));
     }
 }

@@ -295,10 +295,9 @@ fn the_same_situation_prints_the_same_bytes_as_a_real_server() {
     assert!(compared > 500, "only {compared} were compared");
 }
 
-/// Their process id becomes ours, at the same width where that matters.
+/// Their process id becomes ours: the aligned column is as wide as its name.
 fn like_ours(theirs: &str, pid: &str) -> String {
-    let ours = format!("{:>width$}", 1101, width = pid.len());
-    let aligned = theirs.replace(&format!(" {pid} |"), &format!(" {ours} |"));
+    let aligned = theirs.replace(&format!("{pid:>10} |"), &format!("{:>10} |", 1101));
     aligned.replace(&format!("| {pid}\n"), "| 1101\n").replace(&format!(",{pid},"), ",1101,")
 }
 

@@ -225,8 +225,7 @@ impl Query {
         }
     }
 
-    /// Columns of a row that are shown as NULL because no model knows them, and on a real server
-    /// are none.
+    /// Columns that are shown as NULL where no model knows them, and on a real server never are.
     pub fn not_modelled(self, version: PgVersion) -> &'static [&'static str] {
         match self {
             Query::StatWal if version.major() >= 18 => {

@@ -255,22 +255,24 @@ pub(super) fn replication_slots(session: &Session<'_>) -> Table {
     Table { rows, ..empty(&columns) }
 }
 
-/// What is counted of WAL: all of it on a primary; a standby makes none.
+/// What is counted of WAL: a standby makes none, and what its walreceiver writes does not count.
 pub(super) fn stat_wal(session: &Session<'_>) -> Result<Table, SqlError> {
     if !session.since(14) {
         return Err(no_such_relation(Query::StatWal));
     }
     let counted = session.here().statistics();
+    // Nobody counts what a primary makes but its bytes and fsyncs.
+    let none = session.in_recovery().then(|| "0".to_owned());
     let mut cells = vec![
-        ("wal_records", Bigint, None),
-        ("wal_fpi", Bigint, None),
+        ("wal_records", Bigint, none.clone()),
+        ("wal_fpi", Bigint, none.clone()),
         ("wal_bytes", Numeric, some(counted.wal_bytes)),
-        ("wal_buffers_full", Bigint, None),
+        ("wal_buffers_full", Bigint, none.clone()),
     ];
     if !session.since(18) {
         // `track_wal_io_timing` is off by default: the times stay 0.
         cells.extend([
-            ("wal_write", Bigint, None),
+            ("wal_write", Bigint, none),
             ("wal_sync", Bigint, some(counted.wal_syncs)),
             ("wal_write_time", DoublePrecision, some(0)),
             ("wal_sync_time", DoublePrecision, some(0)),
