@@ -6,9 +6,6 @@
 
 mod common;
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use live::divergences::Tally;
 use live::{Installation, Server};
 use models::postgres::PgVersion;
@@ -45,7 +42,7 @@ fn pair(installed: &Installation, room: &common::Room) -> Result<[Server; 2], li
         if primary.query(idle)? == "t" {
             break;
         }
-        sleep(Duration::from_millis(100));
+        primary.query("select pg_sleep(0.1)")?;
     }
     Ok([primary, standby])
 }
