@@ -194,10 +194,10 @@ impl UsableBytes {
         })
     }
 
-    /// The first position whose record end is at `lsn` or behind it.
+    /// The first position at which `pg_current_wal_insert_lsn()`, which counts the header of a page
+    /// not yet begun, is at `lsn` or behind it.
     pub fn reaching(lsn: Lsn, size: SegmentSize) -> UsableBytes {
-        let at = UsableBytes((UsableBytes::from_lsn(lsn, size).0 + 7) & !7);
-        if at.end_lsn(size) < lsn { at.after(Bytes(8)) } else { at }
+        UsableBytes((UsableBytes::from_lsn(lsn, size).0 + 7) & !7)
     }
 
     /// Whether a record that ends here ends with its segment.
@@ -573,14 +573,20 @@ mod tests {
     fn a_position_is_reached_exactly_where_a_record_can_end() {
         let reaching = |lsn: &str| {
             let lsn = lsn.parse().expect("an LSN");
-            UsableBytes::reaching(lsn, S).end_lsn(S).to_string()
+            let at = UsableBytes::reaching(lsn, S);
+            (at.end_lsn(S).to_string(), at.start_lsn(S).to_string())
         };
-        for lsn in ["0/3000050", "0/4000000", "0/3002000"] {
-            assert_eq!(reaching(lsn), lsn);
-        }
-        assert_eq!(reaching("0/3000051"), "0/3000058");
-        assert_eq!(reaching("0/3002008"), "0/3002020");
-        assert_eq!(reaching("0/4000010"), "0/4000030");
+        let is = |lsn: &str, end: &str, insert: &str| {
+            assert_eq!(reaching(lsn), (end.to_owned(), insert.to_owned()), "{lsn}");
+        };
+        is("0/3000050", "0/3000050", "0/3000050");
+        is("0/3000051", "0/3000058", "0/3000058");
+        // What is inserted next goes behind the header, which is there already.
+        is("0/3002000", "0/3002000", "0/3002018");
+        is("0/3002008", "0/3002000", "0/3002018");
+        is("0/4000010", "0/4000000", "0/4000028");
+        is("0/4000028", "0/4000000", "0/4000028");
+        is("0/4000029", "0/4000030", "0/4000030");
     }
 
     #[test]

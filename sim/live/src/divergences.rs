@@ -55,6 +55,16 @@ impl Tally {
         }
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Tally) -> Tally {
+        self.equal += other.equal;
+        self.known += other.known;
+        self.seen.extend(other.seen);
+        self.differ.extend(other.differ);
+        self
+    }
+
     /// Nothing else differed, at least so much was compared, and each of `expected` showed.
     ///
     /// # Panics

@@ -1,4 +1,6 @@
 //! PostgreSQL's binaries, and the user that runs them.
+//!
+//! **Source.** The folders are those of `pg_config` and of Debian's packages.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,11 +25,15 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// The one that `WALDEN_PG_BINDIR` names, or else the one of `pg_config`.
+    /// The one that `WALDEN_PG_BINDIR` names, or else the one of `pg_config`, or else the newest
+    /// where Debian's packages put them.
     pub fn find() -> Result<Installation, Error> {
         let bindir = match std::env::var_os("WALDEN_PG_BINDIR") {
             Some(bindir) => PathBuf::from(bindir),
-            None => PathBuf::from(said(Command::new("pg_config").arg("--bindir"))?),
+            None => match said(Command::new("pg_config").arg("--bindir")) {
+                Ok(bindir) => PathBuf::from(bindir),
+                Err(error) => newest_package().ok_or(error)?,
+            },
         };
         let banner = said(Command::new(bindir.join("postgres")).arg("--version"))?;
         let word = banner.split(' ').nth(2).unwrap_or_default();
@@ -59,6 +65,14 @@ impl Installation {
             None => Ok(()),
         }
     }
+}
+
+/// The binaries of the newest version that Debian's packages have installed.
+fn newest_package() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let major = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let newest = versions.max_by_key(|entry| major(entry))?;
+    Some(newest.path().join("bin"))
 }
 
 /// The first line that a command prints.

@@ -41,12 +41,17 @@ pub fn room(name: &str) -> Room {
 
 /// The seed: the same each time, unless the environment has another.
 pub fn seed() -> u64 {
-    let seed = match std::env::var("WALDEN_LIVE_SEED") {
-        Ok(text) => text.parse().expect("WALDEN_LIVE_SEED is a number"),
-        Err(_) => 1,
-    };
-    println!("WALDEN_LIVE_SEED={seed}");
-    seed
+    number("WALDEN_LIVE_SEED", 1)
+}
+
+/// A number from the environment, or the usual one.
+pub fn number(name: &str, usual: u64) -> u64 {
+    let given = std::env::var(name).ok();
+    let number = given.map_or(usual, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number"))
+    });
+    println!("{name}={number}");
+    number
 }
 
 /// Whole numbers from a die.
