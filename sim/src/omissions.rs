@@ -79,8 +79,8 @@ pub const OMISSIONS: [Omission; 20] = [
         touches: has_commits,
     },
     Omission {
-        what: "Replay goes in pieces, all that is flushed when it looks: a remote_apply commit in \
-               the middle of one is reported with its end.",
+        what: "A remote_apply commit in the middle of what a standby replays at a stretch has no \
+               reply of its own: the next one tells, at the latest the one at the end.",
         touches: waits_for_replay,
     },
     Omission {

@@ -38,7 +38,7 @@ fn a_slot_fills_the_volume_and_the_primary_gives_up() {
     let pg1 = &run.summary.servers[0];
     assert_eq!(pg1.pg_wal_bytes.max, 1 << 30);
     let panics = when(&run, PG1, |what| matches!(what, What::Panicked { .. }));
-    assert_eq!(panics.len(), 2, "one running, one at the end of recovery: {panics:?}");
+    assert_eq!(panics.len(), 2, "one running, one when redo is over: {panics:?}");
     assert!((SimTime(0) + Duration::s(420)..SimTime(0) + Duration::s(600)).contains(&panics[0]));
     let down = run.duration.0 - panics[0].0;
     assert_eq!(pg1.downtime_seconds, down as f64 / 1e9);
@@ -52,7 +52,7 @@ fn a_primary_starts_when_there_is_room_again() {
     let run = run("", full);
     let during = |phase| move |what: &What| *what == What::Panicked { during: phase };
     let panics = when(&run, PG1, during(Phase::Running));
-    assert_eq!((panics.len(), when(&run, PG1, during(Phase::Recovery)).len()), (1, 1));
+    assert_eq!((panics.len(), when(&run, PG1, during(Phase::Redone)).len()), (1, 1));
     let ready = when(&run, PG1, |what| *what == What::Ready);
     let [ready] = ready[..] else { panic!("it comes back once: {ready:?}") };
     let healed = SimTime(0) + Duration::s(420);

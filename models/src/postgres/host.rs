@@ -11,10 +11,10 @@ use super::ConnectionId;
 use super::backend::Session;
 use super::command::SlotName;
 use super::slot::Slots;
-use super::wal::WalFiles;
+use super::wal::{NoSpace, WalFiles};
 use crate::disk::Disk;
 use crate::trace::fact::ServerId;
-use crate::units::{Lsn, SegmentSize, SimTime, TimelineId, UsableBytes, WalSegment};
+use crate::units::{Bytes, Lsn, SegmentSize, SimTime, TimelineId, UsableBytes, WalSegment};
 
 /// What survives a crash of a server's processes, and mostly of its host.
 #[derive(Clone, Debug)]
@@ -50,6 +50,14 @@ pub struct Names {
 }
 
 impl Host {
+    /// Creates the file behind the newest (`PreallocXlogFiles`), zero-filled and fsynced in the
+    /// background.
+    pub fn add_file(&mut self, now: SimTime) -> Result<(), NoSpace> {
+        self.files.add()?;
+        self.disk.fsync(now, Bytes(self.files.size.bytes()));
+        Ok(())
+    }
+
     /// The host of server `id`, with these files and slots.
     pub fn new(
         id: ServerId,

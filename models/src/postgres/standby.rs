@@ -339,7 +339,8 @@ impl Standby {
     fn want_stream(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         self.complain(host, out);
         if std::mem::take(&mut self.failed) && self.startup.source_failed(now) == Retry::Later {
-            let at = asked_for(self.startup.replayed(), host.files.size);
+            let received = self.receiver.received();
+            let at = asked_for(self.startup.replayed(), received, host.files.size);
             out.fact(What::WaitingForWal { at });
         }
         if !self.startup.waits() {
@@ -447,12 +448,15 @@ impl Standby {
 }
 
 /// The end of what startup asks for when it needs the record after `replayed`: that record's
-/// header; but whenever it looks at a segment anew, the segment's first page before anything else
-/// (`xlogreader.c:ReadPageInternal`).
-fn asked_for(replayed: Lsn, size: SegmentSize) -> Lsn {
-    let record = UsableBytes::from_lsn(replayed, size).start_lsn(size);
-    let first_page_end = record.segment_start(size) + Bytes(PAGE);
-    first_page_end.min(record + Bytes(RECORD_HEADER))
+/// header, as far as its page goes; of a page that begins there, the page's header. But it looks at
+/// a segment anew, at its first page before any other (`xlogreader.c:ReadPageInternal`): if no
+/// walreceiver of this startup process has flushed that, it is what it asks for.
+fn asked_for(replayed: Lsn, received: Option<Lsn>, size: SegmentSize) -> Lsn {
+    let first_page_end = replayed.segment_start(size) + Bytes(PAGE);
+    if replayed >= first_page_end && received.is_none_or(|flushed| flushed <= first_page_end) {
+        return first_page_end;
+    }
+    (replayed + Bytes(RECORD_HEADER)).min(replayed.page_start() + Bytes(PAGE))
 }
 
 /// `SizeOfXLogRecord`.
@@ -462,11 +466,19 @@ const RECORD_HEADER: u64 = 24;
 mod tests {
     use super::*;
 
-    /// Both recorded on 15.18, the first with segments of 16 MB, the second with 1 MB.
+    /// All recorded on 15.18, with segments of 16 MB and of 1 MB.
     #[test]
     fn startup_asks_for_a_record_or_for_the_first_page_of_its_segment() {
         let small = SegmentSize::new(1 << 20).expect("a segment size");
-        assert_eq!(asked_for(Lsn(0x301_6078), SegmentSize::DEFAULT), Lsn(0x300_2000));
-        assert_eq!(asked_for(Lsn(0x80_00D8), small), Lsn(0x80_00F0));
+        let (large, asked) = (SegmentSize::DEFAULT, asked_for);
+        // After a restart, in the segment's first page and beyond it.
+        assert_eq!(asked(Lsn(0x80_00D8), None, small), Lsn(0x80_00F0));
+        assert_eq!(asked(Lsn(0x301_6078), None, large), Lsn(0x300_2000));
+        assert_eq!(asked(Lsn(0x301_6078), Some(Lsn(0x300_0000)), large), Lsn(0x300_2000));
+        // After a stream that had come as far; after a switch, where the next page is not there.
+        let received = |lsn, size| asked(Lsn(lsn), Some(Lsn(lsn)), size);
+        assert_eq!(received(0x306_C0B8, large), Lsn(0x306_C0D0));
+        assert_eq!(received(0x82_8610, small), Lsn(0x82_8628));
+        assert_eq!(received(0x90_0000, small), Lsn(0x90_0018));
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! **Not modelled.** Archives, replay delay, hot standby conflicts. A `remote_apply` commit in the
 //! middle of a piece has no reply of its own: the next one tells, at the latest that at the end of
-//! the piece. The bounds of records are not known: a position between two looks like one.
+//! the piece. The bounds of records are not known: a position between two looks like one. A switch
+//! record, whose replay moves `replay_lsn` to the end of its segment before the zeroes have come.
 
 use crate::units::{Duration, Lsn, Rate, SimTime};
 

@@ -75,6 +75,7 @@ impl Words<'_> {
                 format!("TCP tries {to} again in {wait}: its pauses have grown with the outage")
             }
             What::Panicked { during } => panicked(during).to_owned(),
+            What::CreatedAhead => "creates the next WAL file ahead".to_owned(),
             What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
             What::Crashed { .. }
             | What::Frozen { .. }
@@ -317,6 +318,9 @@ fn panicked(during: Phase) -> &'static str {
     match during {
         Phase::Running => "no room for the next WAL file: PostgreSQL dies and starts again",
         Phase::Recovery => "no room for the WAL that ends recovery: PostgreSQL gives up",
+        Phase::Redone | Phase::Start => {
+            "no room to create a WAL file ahead: PostgreSQL does not start"
+        }
         Phase::Shutdown => "no room for the last checkpoint's WAL: PostgreSQL dies",
     }
 }

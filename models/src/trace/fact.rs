@@ -75,6 +75,10 @@ pub enum Phase {
     Recovery,
     /// The last checkpoint of a shutdown.
     Shutdown,
+    /// Crash recovery, when redo is over.
+    Redone,
+    /// A start after an orderly shutdown.
+    Start,
 }
 
 /// Why a connection attempt failed.
@@ -245,6 +249,8 @@ pub enum What {
     },
     /// A checkpoint could not create a segment's file ahead for lack of space.
     NoRoomAhead,
+    /// A start has created the next segment's file ahead.
+    CreatedAhead,
     /// The server's processes or its host stopped running, without dying.
     Frozen {
         /// What stopped.

@@ -301,6 +301,7 @@ impl Lines<'_, '_> {
             What::FaultBegan { .. }
             | What::FaultHealed { .. }
             | What::SendsAgain { .. }
+            | What::CreatedAhead
             | What::Crashed { .. }
             | What::Frozen { .. }
             | What::Thawed

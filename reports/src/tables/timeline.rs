@@ -131,6 +131,7 @@ fn matters(what: &What) -> bool {
         | What::CommandRefused { .. }
         | What::QueueFull { .. } => true,
         What::Starting
+        | What::CreatedAhead
         | What::WasShutDown { .. }
         | What::InterruptedInRecovery
         | What::ShuttingDown

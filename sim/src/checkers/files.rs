@@ -59,6 +59,7 @@ impl Files {
                 self.newest += u64::from(added) + u64::from(recycled);
                 self.add_up(server, findings);
             }
+            What::CreatedAhead => self.newest += 1,
             What::CheckpointDone { end, .. } => self.kept(server, end, findings),
             What::SlotInvalidated { slot, why } => {
                 self.invalidated(server, slot, why, findings);

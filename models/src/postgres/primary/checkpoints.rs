@@ -147,17 +147,16 @@ impl Primary {
     }
 }
 
-/// `PreallocXlogFiles`: zero-filled and fsynced in the background. Without room for it there is
-/// none, and nothing else happens.
+/// The checkpointer's `PreallocXlogFiles`. Without room for the file there is none, and nothing else
+/// happens.
 pub(in crate::postgres) fn create_next_file(
     now: SimTime,
     counts: &mut FileCounts,
     host: &mut Host,
     out: &mut Out,
 ) {
-    if host.files.add().is_err() {
-        return out.fact(What::NoRoomAhead);
+    match host.add_file(now) {
+        Ok(()) => counts.added += 1,
+        Err(_) => out.fact(What::NoRoomAhead),
     }
-    counts.added += 1;
-    host.disk.fsync(now, Bytes(host.files.size.bytes()));
 }

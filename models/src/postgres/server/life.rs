@@ -12,11 +12,12 @@
 //! **Source.** `xlog.c:StartupXLOG`, `xlogrecovery.c:InitWalRecovery`;
 //! `postmaster.c:HandleChildCrash`, `PostmasterStateMachine`.
 //!
-//! **Not modelled.** A record that a full volume tore at the end of a segment: recovery would end
+//! **Not modelled.** The time in which a start fills the next file with zeroes. A record that a full volume tore at the end of a segment: recovery would end
 //! before it, and the space may be enough for the checkpoint's record. Such a server comes back
 //! for a moment before it dies again and gives up.
 
 use super::{Control, Gate, Server, State};
+use crate::postgres::checkpointer::next_is_missing;
 use crate::postgres::effect::Out;
 use crate::postgres::primary::{LastCommit, Primary};
 use crate::postgres::protocol::Body;
@@ -181,6 +182,9 @@ impl Server {
         let end = files.written.max(files.flushed);
         (files.written, files.flushed) = (end, end);
         if let Control::ShutDown { .. } = self.control {
+            if !self.looks_ahead(now, end, Phase::Start, out) {
+                return;
+            }
             let version = self.settings.version();
             let mut primary = Primary::new(now, version, &self.settings, end);
             if let Some(search) = self.last_commit.take() {
@@ -190,6 +194,11 @@ impl Server {
             return out.fact(What::Ready);
         }
         out.fact(What::RecoveryDone { end, took: now.since(since) });
+        // Before 15 it does so behind the checkpoint, which has done it then.
+        let first = self.settings.version().major() >= 15;
+        if first && !self.looks_ahead(now, end, Phase::Redone, out) {
+            return;
+        }
         let version = self.settings.version();
         let mut primary = Primary::new(now, version, &self.settings, end);
         primary.recovered(self.host.files.redo, end);
@@ -200,6 +209,22 @@ impl Server {
         primary.request_checkpoint(now, cause, &mut self.host, out);
         self.state = State::Primary(Box::new(primary));
         self.gate = Gate::Opening;
+    }
+
+    /// The startup process creates the file behind the one where WAL ends, if most of that is used.
+    /// Whether it lived through it: an error ends it, and with it the server.
+    fn looks_ahead(&mut self, now: SimTime, end: Lsn, during: Phase, out: &mut Out) -> bool {
+        if !next_is_missing(end, &self.host.files) {
+            return true;
+        }
+        if self.host.add_file(now).is_ok() {
+            out.fact(What::CreatedAhead);
+            return true;
+        }
+        out.fact(What::Panicked { during });
+        self.state = State::Down;
+        out.fact(What::ShutDown);
+        false
     }
 
     /// Looks from now on for the last commit that ends at `upto` or below, on a primary.

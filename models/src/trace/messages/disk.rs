@@ -23,19 +23,28 @@ impl Lines<'_, '_> {
     pub(super) fn panicked(&mut self, server: ServerId, during: Phase) {
         let (process, name) = match during {
             Phase::Running => (Process::Backend, "server"),
-            Phase::Recovery => (Process::Startup, "startup"),
+            Phase::Recovery | Phase::Redone | Phase::Start => (Process::Startup, "startup"),
             Phase::Shutdown => (Process::Checkpointer, "checkpointer"),
         };
-        self.no_space(server, process, Level::Panic);
-        let pid = process.pid(server);
-        let text = format!("{name} process (PID {pid}) was terminated by signal 6: Aborted");
+        let (level, end) = match during {
+            Phase::Redone | Phase::Start => (Level::Fatal, "exited with exit code 1"),
+            Phase::Running | Phase::Recovery | Phase::Shutdown => {
+                (Level::Panic, "was terminated by signal 6: Aborted")
+            }
+        };
+        self.no_space(server, process, level);
+        let text = format!("{name} process (PID {}) {end}", process.pid(server));
         self.log(server, Process::Postmaster, text);
         let then: &[&str] = match during {
             Phase::Running => &[
                 "terminating any other active server processes",
                 "all server processes terminated; reinitializing",
             ],
-            Phase::Recovery => &["aborting startup due to startup process failure"],
+            Phase::Redone => &[
+                "terminating any other active server processes",
+                "shutting down due to startup process failure",
+            ],
+            Phase::Recovery | Phase::Start => &["aborting startup due to startup process failure"],
             Phase::Shutdown => &[
                 "terminating any other active server processes",
                 "abnormal database system shutdown",
