@@ -1,6 +1,6 @@
 //! What output functions make of numbers, held against real servers.
 //!
-//! `psql/values.csv` has some 1,200 numbers and what PostgreSQL 13 to 18 print of them, recorded
+//! `psql/values.csv` has some 1,300 numbers and what PostgreSQL 13 to 18 print of them, recorded
 //! with `psql/record.py`.
 
 use models::postgres::PgVersion;

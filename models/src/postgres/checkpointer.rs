@@ -26,7 +26,7 @@
 
 mod counts;
 
-pub use counts::Counts;
+pub use counts::{Counts, Work};
 
 use super::effect::Out;
 use super::guc::Settings;

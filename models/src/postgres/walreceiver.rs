@@ -219,7 +219,7 @@ impl WalReceiver {
         }
     }
 
-    /// `pg_last_wal_receive_lsn()`; `None` before the first stream.
+    /// `pg_last_wal_receive_lsn()`; `None` before the first stream was asked for.
     pub fn received(&self) -> Option<Lsn> {
         let end = match self.flush > self.began_at {
             true => self.flush.max(self.received),
@@ -275,6 +275,9 @@ impl WalReceiver {
     /// The startup process wants a stream from `start` on: opens a connection.
     pub fn connect(&mut self, now: SimTime, connection: ConnectionId, start: Lsn, out: &mut Out) {
         self.shown = Shown { began: now, start, has_written: false, sent: now, read: now };
+        if !self.received.is_valid() {
+            self.received = start;
+        }
         self.connection = connection;
         self.work = Work::Waiting;
         self.busy_until = SimTime::NEVER;

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use models::postgres::PgVersion;
 use models::postgres::guc::{self, Context, Kind, MODELLED, Settings};
+use models::postgres::views::Query;
 use models::trace::law::Law;
 use scenarios::check::RULES;
 use scenarios::expect::METRICS;
@@ -46,9 +47,11 @@ pub enum Listed {
     Settings,
     /// What `walden check` looks for, by code.
     Findings,
+    /// What `walden view` shows of a server.
+    Views,
 }
 
-/// List scenarios, faults, actions, presets, metrics, laws, settings or findings.
+/// List scenarios, faults, actions, presets, metrics, laws, settings, findings or views.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ListArgs {
@@ -76,6 +79,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Laws => laws(&mut list),
         Listed::Settings => settings(&mut list),
         Listed::Findings => findings(&mut list),
+        Listed::Views => views(&mut list),
     }
     list.terminal.finish()?;
     match &args.name {
@@ -204,6 +208,20 @@ fn findings(list: &mut List) {
         let name = format!("{} {}", rule.code, rule.level);
         let title = format!("{}.", rule.title);
         list.item(&name, &[&title, rule.explanation]);
+    }
+}
+
+fn views(list: &mut List) {
+    for query in Query::NAMED {
+        if list.takes(query.name()) {
+            list.heading(query.name());
+            for line in wrap(query.doc(), list.terminal.width().saturating_sub(4)) {
+                list.terminal.line(format!("    {line}"));
+            }
+            for line in query.sql().lines() {
+                list.terminal.line(format!("        {line}"));
+            }
+        }
     }
 }
 

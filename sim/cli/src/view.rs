@@ -46,6 +46,7 @@ Views:
       one that fails: it asks for a column that there is not
   monitor
       an overview of all servers
+`walden list views` tells what each shows, with its SQL.
 
 Examples:
   walden view latest --at 90s pg_stat_replication
@@ -189,6 +190,9 @@ fn moment(text: &str) -> Result<SimTime, Failure> {
 
 /// The variant that is meant, and what was stored of it, if it was.
 fn find_run(args: &ViewArgs) -> Result<(Scenario, Option<StoredVariant>), Failure> {
+    if let Some(nearest) = mistyped(&args.run) {
+        return Err(Failure::Unknown { name: args.run.clone(), nearest: Some(nearest.to_owned()) });
+    }
     let stored = match is_scenario(&args.run) {
         true => None,
         false => Some(StoredRun::read(Path::new(&args.run), &args.out)?),
@@ -209,6 +213,12 @@ fn find_run(args: &ViewArgs) -> Result<(Scenario, Option<StoredVariant>), Failur
         why: format!("the scenario now has {} variants", plan.scenarios.len()),
     })?;
     Ok((scenario, stored.map(|stored| stored.variants[index].clone())))
+}
+
+/// The name of the catalogue that was meant, if it is no path and only nearly a name.
+fn mistyped(run: &str) -> Option<&'static str> {
+    let unknown = !Path::new(run).exists() && catalog::find(run).is_none();
+    catalog::nearest_name(run).filter(|_| unknown)
 }
 
 /// Whether it is to be played as a scenario, not as a stored run.
@@ -294,8 +304,13 @@ fn show(
 
 /// Says which columns nothing is known of.
 fn note(args: &ViewArgs, table: &Table, query: Query, version: PgVersion) {
-    let missing = query.not_modelled(version);
-    if !args.quiet && !missing.is_empty() && !table.rows.is_empty() {
+    let is_null = |name: &&str| {
+        let index = table.columns.iter().position(|column| column.name == **name);
+        index.is_some_and(|index| table.rows.iter().any(|row| row[index].is_none()))
+    };
+    let missing = query.not_modelled(version).iter().copied().filter(is_null);
+    let missing: Vec<&str> = missing.collect();
+    if !args.quiet && !missing.is_empty() {
         complain(&format!("note: not modelled, and therefore empty: {}\n", missing.join(", ")));
     }
 }

@@ -16,6 +16,7 @@ fn a_name_narrows_every_list() {
         ("metrics", "commits.lost", "latency_ms"),
         ("settings", "wal_keep_size", "fsync"),
         ("findings", "WAL005", "SLT001"),
+        ("views", "pg_stat_wal_receiver", "pg_ls_waldir"),
     ] {
         assert!(all(what).contains(name) && all(what).contains(other), "{what}");
         let done = room.run(&["list", what, name]).ends(0).says(name);

@@ -140,6 +140,17 @@ impl Server {
         run(sql, &mut psql)
     }
 
+    /// What psql prints of a statement, with an option of its own: the result, and the error.
+    pub fn prints(&self, sql: &str, option: Option<&str>) -> Result<(String, String), Error> {
+        let mut psql = self.installation.program("psql");
+        psql.args(["-h", "127.0.0.1", "-U", "postgres", "-d", "postgres", "-X", "-p"]);
+        psql.arg(self.port.to_string()).args(option).args(["-c", sql]);
+        psql.env("PGCONNECT_TIMEOUT", "10").env("PGCLIENTENCODING", "UTF8");
+        let output = tried(sql, psql.output())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&output.stdout), text(&output.stderr)))
+    }
+
     /// What each statement of a session comes to, errors included.
     pub fn script(&self, statements: &[String]) -> Result<Vec<Reply>, Error> {
         let mut text = String::from("\\set VERBOSITY default\n");

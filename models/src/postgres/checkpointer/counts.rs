@@ -17,14 +17,21 @@ use crate::units::{Duration, SimTime};
 pub struct Counts {
     /// Asked for by the timer, those skipped included.
     pub timed: u64,
-    /// Asked for by WAL or by a session.
-    pub requested: u64,
-    /// At a shutdown.
-    pub shutdown: u64,
-    /// At the end of crash recovery.
-    pub recovery: u64,
     /// Completed, those at a shutdown not included.
     pub done: u64,
+    /// Of those that WAL or a session asked for, and of the timer's.
+    pub usual: Work,
+    /// Of those at a shutdown.
+    pub shutdown: Work,
+    /// Of those at the end of crash recovery.
+    pub recovery: Work,
+}
+
+/// What some checkpoints come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How often they were asked for.
+    pub requested: u64,
     /// Buffers written.
     pub buffers: u64,
     /// Milliseconds of writing, each checkpoint's rounded up.
@@ -38,10 +45,27 @@ impl Counts {
     pub fn and(self, other: Counts) -> Counts {
         Counts {
             timed: self.timed + other.timed,
-            requested: self.requested + other.requested,
-            shutdown: self.shutdown + other.shutdown,
-            recovery: self.recovery + other.recovery,
             done: self.done + other.done,
+            usual: self.usual.and(other.usual),
+            shutdown: self.shutdown.and(other.shutdown),
+            recovery: self.recovery.and(other.recovery),
+        }
+    }
+
+    fn of(&mut self, cause: CheckpointCause) -> &mut Work {
+        match (cause.is_alone(), cause.is_shutdown()) {
+            (false, _) => &mut self.usual,
+            (true, true) => &mut self.shutdown,
+            (true, false) => &mut self.recovery,
+        }
+    }
+}
+
+impl Work {
+    /// Both together.
+    pub fn and(self, other: Work) -> Work {
+        Work {
+            requested: self.requested + other.requested,
             buffers: self.buffers + other.buffers,
             write_ms: self.write_ms + other.write_ms,
             sync_ms: self.sync_ms + other.sync_ms,
@@ -56,13 +80,8 @@ impl Checkpointer {
     }
 
     /// Somebody's request is being served.
-    pub(super) fn count_request(&mut self, cause: CheckpointCause) {
-        let counts = &mut self.counts;
-        match (cause.is_alone(), cause.is_shutdown()) {
-            (false, _) => counts.requested += 1,
-            (true, true) => counts.shutdown += 1,
-            (true, false) => counts.recovery += 1,
-        }
+    pub(in crate::postgres) fn count_request(&mut self, cause: CheckpointCause) {
+        self.counts.of(cause).requested += 1;
     }
 
     /// Everything is written and fsynced: tells writes and fsyncs apart, and counts them.
@@ -70,9 +89,10 @@ impl Checkpointer {
         let Some(running) = &mut self.running else { return };
         let Step::Writing(writing) = running.step else { return };
         running.wrote = Duration(now.since(running.started).0.saturating_sub(writing.sync.0));
-        self.counts.buffers += running.buffers;
-        self.counts.write_ms += milliseconds(running.wrote);
-        self.counts.sync_ms += milliseconds(writing.sync);
+        let work = self.counts.of(running.cause);
+        work.buffers += running.buffers;
+        work.write_ms += milliseconds(running.wrote);
+        work.sync_ms += milliseconds(writing.sync);
     }
 
     /// A checkpoint has completed.

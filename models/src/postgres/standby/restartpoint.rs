@@ -72,6 +72,7 @@ impl Standby {
         if self.checkpointer.is_running() {
             self.end_restartpoint(now, host, out);
         }
+        self.checkpointer.count_request(CheckpointCause::SHUTDOWN);
         if !self.checkpointer.is_running() {
             self.start_restartpoint(now, CheckpointCause::SHUTDOWN, host, out);
         }

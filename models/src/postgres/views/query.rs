@@ -123,6 +123,50 @@ impl Query {
         }
     }
 
+    /// What it tells.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Query::StatReplication => "Of a primary, its walsenders: how far each standby is.",
+            Query::StatWalReceiver => "Of a standby, its walreceiver; no row without a connection.",
+            Query::ReplicationSlots => "Slots, and whether the WAL that they need is kept.",
+            Query::StatWal => "WAL made since time 0 or a crash. 14 and later.",
+            Query::StatBgwriter => {
+                "To 16 checkpoints; the background writer itself is not modelled."
+            }
+            Query::StatCheckpointer => "Checkpoints and restartpoints. 17 and later.",
+            Query::LsWaldir => "The files of pg_wal, by name.",
+            Query::IsInRecovery => "Whether the server is a standby.",
+            Query::CurrentWalLsn => "End of what is written to files; an error on a standby.",
+            Query::CurrentWalInsertLsn => "End of what is inserted; an error on a standby.",
+            Query::CurrentWalFlushLsn => "End of what is durable; an error on a standby.",
+            Query::LastWalReceiveLsn => "End of what a standby has received and made durable.",
+            Query::LastWalReplayLsn => "End of what a standby has replayed.",
+            Query::LastXactReplayTimestamp => {
+                "When the last transaction was made that a standby has replayed, by the clock of \
+                 its primary."
+            }
+            Query::Status => "Monitoring query 1: how each standby does.",
+            Query::Lag => {
+                "Monitoring query 2: lag in bytes and seconds. The seconds are NULL on a primary, \
+                 and a standby has no rows."
+            }
+            Query::Slots => {
+                "Monitoring query 3: what each slot keeps; an error on a standby's slots."
+            }
+            Query::Role => "Monitoring query 4: what the server is.",
+            Query::LastReplay => {
+                "Monitoring query 5: the age of the last transaction replayed, which grows while \
+                 nothing happens."
+            }
+            Query::LagTimestamp => {
+                "A lag query that fails everywhere: pg_stat_replication has no replay_timestamp."
+            }
+            Query::MonitorStandbys => "Of `monitor`: the standbys of a server.",
+            Query::MonitorSlots => "Of `monitor`: its slots.",
+            Query::MonitorRecovery => "Of `monitor`: how far it has received and replayed.",
+        }
+    }
+
     /// As it is typed.
     pub fn sql(self) -> String {
         match self {
@@ -181,8 +225,7 @@ impl Query {
         }
     }
 
-    /// Columns of a row that are shown as NULL because no model knows them, and on a real server
-    /// are none.
+    /// Columns that are shown as NULL where no model knows them, and on a real server never are.
     pub fn not_modelled(self, version: PgVersion) -> &'static [&'static str] {
         match self {
             Query::StatWal if version.major() >= 18 => {

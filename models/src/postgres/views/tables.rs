@@ -12,6 +12,7 @@ use super::session::{
 };
 use super::{Query, WalLsn, ls_waldir as files, replication_slots as slots};
 use crate::postgres::PgVersion;
+use crate::postgres::checkpointer::Work;
 use crate::postgres::output;
 use crate::postgres::server::State;
 use crate::trace::table::{SqlError, SqlType, Table, TableColumn};
@@ -254,22 +255,24 @@ pub(super) fn replication_slots(session: &Session<'_>) -> Table {
     Table { rows, ..empty(&columns) }
 }
 
-/// What is counted of WAL: all of it on a primary; a standby makes none.
+/// What is counted of WAL: a standby makes none, and what its walreceiver writes does not count.
 pub(super) fn stat_wal(session: &Session<'_>) -> Result<Table, SqlError> {
     if !session.since(14) {
         return Err(no_such_relation(Query::StatWal));
     }
     let counted = session.here().statistics();
+    // Nobody counts what a primary makes but its bytes and fsyncs.
+    let none = session.in_recovery().then(|| "0".to_owned());
     let mut cells = vec![
-        ("wal_records", Bigint, None),
-        ("wal_fpi", Bigint, None),
+        ("wal_records", Bigint, none.clone()),
+        ("wal_fpi", Bigint, none.clone()),
         ("wal_bytes", Numeric, some(counted.wal_bytes)),
-        ("wal_buffers_full", Bigint, None),
+        ("wal_buffers_full", Bigint, none.clone()),
     ];
     if !session.since(18) {
         // `track_wal_io_timing` is off by default: the times stay 0.
         cells.extend([
-            ("wal_write", Bigint, None),
+            ("wal_write", Bigint, none),
             ("wal_sync", Bigint, some(counted.wal_syncs)),
             ("wal_write_time", DoublePrecision, some(0)),
             ("wal_sync_time", DoublePrecision, some(0)),
@@ -283,17 +286,26 @@ fn stats_reset(session: &Session<'_>) -> String {
     session.moment(session.server, session.here().statistics().since)
 }
 
+/// What the checkpointer's work comes to: a shutdown's counts since 14, the end of crash recovery
+/// since 15, when the checkpointer makes that checkpoint too.
+fn work(session: &Session<'_>) -> Work {
+    let counts = session.here().statistics().checkpoints;
+    let shutdown = if session.since(14) { counts.shutdown } else { Work::default() };
+    let recovery = if session.since(15) { counts.recovery } else { Work::default() };
+    counts.usual.and(shutdown).and(recovery)
+}
+
 /// To 16 with checkpoints, on a standby restartpoints among them.
 pub(super) fn stat_bgwriter(session: &Session<'_>) -> Table {
-    let counts = session.here().statistics().checkpoints;
+    let (timed, work) = (session.here().statistics().checkpoints.timed, work(session));
     let mut cells = Vec::new();
     if !session.since(17) {
         cells.extend([
-            ("checkpoints_timed", Bigint, some(counts.timed)),
-            ("checkpoints_req", Bigint, some(requested(session))),
-            ("checkpoint_write_time", DoublePrecision, some(counts.write_ms)),
-            ("checkpoint_sync_time", DoublePrecision, some(counts.sync_ms)),
-            ("buffers_checkpoint", Bigint, some(counts.buffers)),
+            ("checkpoints_timed", Bigint, some(timed)),
+            ("checkpoints_req", Bigint, some(work.requested)),
+            ("checkpoint_write_time", DoublePrecision, some(work.write_ms)),
+            ("checkpoint_sync_time", DoublePrecision, some(work.sync_ms)),
+            ("buffers_checkpoint", Bigint, some(work.buffers)),
         ]);
     }
     cells.extend([("buffers_clean", Bigint, None), ("maxwritten_clean", Bigint, None)]);
@@ -305,37 +317,29 @@ pub(super) fn stat_bgwriter(session: &Session<'_>) -> Table {
     single(cells)
 }
 
-/// Requested checkpoints: the one at a shutdown counts since 14, the one at the end of crash
-/// recovery since 15, when the checkpointer makes it.
-fn requested(session: &Session<'_>) -> u64 {
-    let counts = session.here().statistics().checkpoints;
-    let shutdown = if session.since(14) { counts.shutdown } else { 0 };
-    let recovery = if session.since(15) { counts.recovery } else { 0 };
-    counts.requested + shutdown + recovery
-}
-
-/// Since 17.
+/// Since 17. The restartpoint at a standby's shutdown counts among the checkpoints requested.
 pub(super) fn stat_checkpointer(session: &Session<'_>) -> Result<Table, SqlError> {
     if !session.since(17) {
         return Err(no_such_relation(Query::StatCheckpointer));
     }
-    let counts = session.here().statistics().checkpoints;
+    let (counts, work) = (session.here().statistics().checkpoints, work(session));
     let standby = session.in_recovery();
     let of = |here: bool, count: u64| some(if here { count } else { 0 });
+    let restartpoints = if standby { counts.usual.requested } else { 0 };
     let mut cells = vec![
         ("num_timed", Bigint, of(!standby, counts.timed)),
-        ("num_requested", Bigint, of(!standby, requested(session))),
+        ("num_requested", Bigint, some(work.requested - restartpoints)),
     ];
     if session.since(18) {
         cells.push(("num_done", Bigint, of(!standby, counts.done)));
     }
     cells.extend([
         ("restartpoints_timed", Bigint, of(standby, counts.timed)),
-        ("restartpoints_req", Bigint, of(standby, requested(session))),
+        ("restartpoints_req", Bigint, some(restartpoints)),
         ("restartpoints_done", Bigint, of(standby, counts.done)),
-        ("write_time", DoublePrecision, some(counts.write_ms)),
-        ("sync_time", DoublePrecision, some(counts.sync_ms)),
-        ("buffers_written", Bigint, some(counts.buffers)),
+        ("write_time", DoublePrecision, some(work.write_ms)),
+        ("sync_time", DoublePrecision, some(work.sync_ms)),
+        ("buffers_written", Bigint, some(work.buffers)),
     ]);
     if session.since(18) {
         cells.push(("slru_written", Bigint, None));
