@@ -7,7 +7,8 @@
 //! What gates does not depend on the machine: instructions a commit, ratios taken in one run,
 //! latencies and digests. Rounds go over all workloads in turn, so that a ratio's two sides see the
 //! same minutes of the machine. A broken gate, or a workload that cannot be played, exits with 1.
-//! Without valgrind the counts are `n/a`, and the ratio is taken from the speeds.
+//! Without valgrind the counts are `n/a`. Against madsim alone the gate is on speed; the ratio of
+//! the counts is shown beside it and does not gate.
 
 mod madsim_only;
 mod measure;
@@ -29,7 +30,7 @@ const QUICK: u64 = 10;
 const CORE_INSTRUCTIONS: f64 = 500.0;
 /// The most instructions a commit may take madsim alone, so that it is no straw man.
 const MADSIM_INSTRUCTIONS: f64 = 2_600.0;
-/// How many times less the core must need than madsim alone.
+/// How many times as fast as madsim alone the core must be.
 const RATIO: f64 = 4.0;
 /// How far the two versions' percentiles may lie apart.
 const APART: f64 = 0.01;
@@ -189,7 +190,6 @@ fn gates(rows: &[Row]) -> Vec<Gate> {
     let pair = row("R1").zip(row(MADSIM_ONLY));
     let counted = pair.and_then(|(a, b)| Some(b.instructions()? / a.instructions()?));
     let timed = pair.and_then(|(a, b)| Some(a.speed()? / b.speed()?));
-    let ratio = counted.or(timed);
     let apart = pair.and_then(|(a, b)| Some(apart(a.latencies()?, b.latencies()?)));
     let differing = rows.iter().filter_map(|row| row.runs.as_ref().ok());
     let differing = differing.filter(|runs| runs.iter().any(|r| r.digest != runs[0].digest));
@@ -199,14 +199,16 @@ fn gates(rows: &[Row]) -> Vec<Gate> {
         at_most("instructions a commit of R1", core, CORE_INSTRUCTIONS),
         at_most("instructions a commit on madsim alone", madsim, MADSIM_INSTRUCTIONS),
         Gate {
-            name: if counted.is_some() || timed.is_none() {
-                "times fewer instructions than madsim alone"
-            } else {
-                "times the speed of madsim alone"
-            },
-            found: ratio,
+            name: "times the speed of madsim alone",
+            found: timed,
             bound: format!("at least {RATIO}"),
-            held: ratio.is_none_or(|ratio| ratio >= RATIO),
+            held: timed.is_none_or(|ratio| ratio >= RATIO),
+        },
+        Gate {
+            name: "times fewer instructions than madsim alone",
+            found: counted,
+            bound: "no gate".to_owned(),
+            held: true,
         },
         at_most("share by which their p50 or p99 differ", apart, APART),
         at_most("workloads whose digest changed", Some(differing.count() as f64), 0.0),

@@ -171,3 +171,32 @@ fn dots_stand_for_any_lines() {
     assert!(!matches("a\n...\nd\n", "a\nb\n"));
     assert!(!matches("a\n", "a\nb\n"));
 }
+
+/// `sim/live/divergences.toml` as a table.
+fn divergences() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../live/divergences.toml");
+    let register = fs::read_to_string(path).expect("the register is there");
+    let register: toml::Table = register.parse().expect("the register is TOML");
+    let row = |entry: &toml::Value| {
+        let say = |key: &str| entry[key].as_str().expect("a text").to_owned();
+        format!("| {} | {} | {} |\n", say("what"), say("why"), say("size"))
+    };
+    let rows: String = register.values().map(row).collect();
+    format!("| what differs | why | how much |\n|---|---|---|\n{rows}")
+}
+
+#[test]
+fn the_known_differences_are_those_that_the_live_tests_read() {
+    const BEGIN: &str = "<!-- divergences -->\n";
+    const END: &str = "<!-- end of divergences -->";
+    let path = book().join("trust.md");
+    let text = fs::read_to_string(&path).expect("the chapter is there");
+    let (before, rest) = text.split_once(BEGIN).expect("a place for the table");
+    let (_, after) = rest.split_once(END).expect("an end of the table");
+    let wanted = format!("{before}{BEGIN}\n{}\n{END}{after}", divergences());
+    if updating() {
+        fs::write(&path, wanted).expect("a chapter can be written");
+    } else {
+        assert!(text == wanted, "trust.md is stale: UPDATE_GOLDENFILES=1 cargo test");
+    }
+}
