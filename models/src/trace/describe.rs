@@ -4,12 +4,14 @@
 //! [`Words::describe`] puts PostgreSQL's own message behind it, where there is one.
 
 use super::Run;
-use super::fact::{CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal, Scope, What};
+use super::fact::{
+    CheckpointCause, ConnectionEnd, Fact, Obsolete, Phase, Refusal, Scope, ServerId, What,
+};
 use super::messages::{Level, Words};
 use crate::postgres::backend::Session;
 use crate::postgres::command::{Interrupt, Refused, StopMode};
 use crate::postgres::statement::{Answer, Statement};
-use crate::units::Bytes;
+use crate::units::{Bytes, Duration};
 
 /// One line: what happened in plain words, and PostgreSQL's message if it has one.
 /// [`Words::describe`] does it faster for many facts.
@@ -70,10 +72,7 @@ impl Words<'_> {
                 format!("{} {}", self.fault(fault), if momentary { "strikes" } else { "begins" })
             }
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
-            What::SendsAgain { to, at } => {
-                let (to, wait) = (self.name(to), seconds(at.since(fact.at).0));
-                format!("TCP tries {to} again in {wait}: its pauses have grown with the outage")
-            }
+            What::SendsAgain { to, at } => self.sends_again(to, at.since(fact.at)),
             What::Panicked { during } => panicked(during).to_owned(),
             What::CreatedAhead => "creates the next WAL file ahead".to_owned(),
             What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
@@ -132,6 +131,11 @@ impl Words<'_> {
                 format!("a queue is full at {limit}; what comes now is turned away")
             }
         }
+    }
+
+    fn sends_again(&self, to: ServerId, wait: Duration) -> String {
+        let (to, wait) = (self.name(to), seconds(wait.0));
+        format!("TCP tries {to} again in {wait}: its pauses have grown with the outage")
     }
 
     /// What befell a session that waited for standbys.

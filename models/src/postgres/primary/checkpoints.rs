@@ -147,8 +147,8 @@ impl Primary {
     }
 }
 
-/// The checkpointer's `PreallocXlogFiles`. Without room for the file there is none, and nothing else
-/// happens.
+/// The checkpointer's `PreallocXlogFiles`. Without room for the file there is none, and nothing
+/// else happens.
 pub(in crate::postgres) fn create_next_file(
     now: SimTime,
     counts: &mut FileCounts,
