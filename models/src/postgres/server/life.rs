@@ -12,10 +12,10 @@
 //! **Source.** `xlog.c:StartupXLOG`, `xlogrecovery.c:InitWalRecovery`;
 //! `postmaster.c:HandleChildCrash`, `PostmasterStateMachine`.
 //!
-//! **Not modelled.** The time in which a start fills the next file with zeroes. A record that a full
-//! volume tore at the end of a segment: recovery would end before it, and the space may be enough
-//! for the checkpoint's record. Such a server comes back for a moment before it dies again and
-//! gives up.
+//! **Not modelled.** The time in which a start fills the next file with zeroes. A record that a
+//! full volume tore at the end of a segment: recovery would end before it, and the space may be
+//! enough for the checkpoint's record. Such a server comes back for a moment before it dies again
+//! and gives up.
 
 use super::{Control, Gate, Server, State};
 use crate::postgres::checkpointer::next_is_missing;
