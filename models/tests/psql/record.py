@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -32,77 +33,9 @@ FUNCTIONS = [
     "pg_current_wal_flush_lsn", "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn",
     "pg_last_xact_replay_timestamp",
 ]
-# As the monitoring queries are written that Walden knows by these names; the tests hold them
-# against what it has.
-QUERIES = {
-    "status": """SELECT
-    application_name,
-    client_addr,
-    state,
-    sent_lsn,
-    write_lsn,
-    flush_lsn,
-    replay_lsn,
-    sync_state,
-    replay_lag
-FROM pg_stat_replication;""",
-    "lag": """SELECT
-    application_name,
-    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) AS lag_size,
-    EXTRACT(EPOCH FROM (now() - pg_last_xact_replay_timestamp())) AS lag_seconds
-FROM pg_stat_replication;""",
-    "slots": """SELECT
-    slot_name,
-    slot_type,
-    active,
-    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS retained_wal
-FROM pg_replication_slots;""",
-    "role": """SELECT
-    CASE
-        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
-        ELSE 'PRIMARY (Read-Write)'
-    END AS server_role;""",
-    "last_replay": """SELECT
-    pg_last_xact_replay_timestamp() AS last_replay,
-    now() - pg_last_xact_replay_timestamp() AS replay_lag;""",
-    "lag_timestamp": """SELECT
-    client_addr,
-    state,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
-    extract(epoch from (now() - replay_timestamp)) AS lag_seconds
-FROM pg_stat_replication;""",
-    "monitor_standbys": """SELECT
-    application_name,
-    client_addr,
-    state,
-    sync_state,
-    sent_lsn,
-    write_lsn,
-    flush_lsn,
-    replay_lsn,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
-    write_lag,
-    flush_lag,
-    replay_lag
-FROM pg_stat_replication;""",
-    "monitor_slots": """SELECT
-    slot_name,
-    slot_type,
-    active,
-    restart_lsn,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained_bytes
-FROM pg_replication_slots;""",
-    "monitor_recovery": """SELECT
-    CASE
-        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
-        ELSE 'PRIMARY (Read-Write)'
-    END AS server_mode,
-    pg_last_wal_receive_lsn() AS last_received_lsn,
-    pg_last_wal_replay_lsn() AS last_replayed_lsn,
-    pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS replay_lag_bytes,
-    pg_last_xact_replay_timestamp() AS last_replay_time,
-    now() - pg_last_xact_replay_timestamp() AS replication_delay;""",
-}
+# The monitoring queries that Walden knows, by the names of their files.
+MONITORING = pathlib.Path(__file__).parents[2] / "src/postgres/views/monitoring"
+QUERIES = {file.stem: file.read_text().rstrip() for file in sorted(MONITORING.glob("*.sql"))}
 # Shapes that views do not have and psql has rules for.
 SHAPES = {
     "lines": "select 1 as n, E'one\\ntwo\\n\\nfour' as text, 2 as m "

@@ -184,15 +184,23 @@ impl Query {
             | Query::LastWalReceiveLsn
             | Query::LastWalReplayLsn
             | Query::LastXactReplayTimestamp => format!("select {}()", self.name()),
-            Query::Status => STATUS.to_owned(),
-            Query::Lag => LAG.to_owned(),
-            Query::Slots => SLOTS.to_owned(),
-            Query::Role => ROLE.to_owned(),
-            Query::LastReplay => LAST_REPLAY.to_owned(),
-            Query::LagTimestamp => LAG_TIMESTAMP.to_owned(),
-            Query::MonitorStandbys => MONITOR_STANDBYS.to_owned(),
-            Query::MonitorSlots => MONITOR_SLOTS.to_owned(),
-            Query::MonitorRecovery => MONITOR_RECOVERY.to_owned(),
+            Query::Status => include_str!("monitoring/status.sql").trim_end().to_owned(),
+            Query::Lag => include_str!("monitoring/lag.sql").trim_end().to_owned(),
+            Query::Slots => include_str!("monitoring/slots.sql").trim_end().to_owned(),
+            Query::Role => include_str!("monitoring/role.sql").trim_end().to_owned(),
+            Query::LastReplay => include_str!("monitoring/last_replay.sql").trim_end().to_owned(),
+            Query::LagTimestamp => {
+                include_str!("monitoring/lag_timestamp.sql").trim_end().to_owned()
+            }
+            Query::MonitorStandbys => {
+                include_str!("monitoring/monitor_standbys.sql").trim_end().to_owned()
+            }
+            Query::MonitorSlots => {
+                include_str!("monitoring/monitor_slots.sql").trim_end().to_owned()
+            }
+            Query::MonitorRecovery => {
+                include_str!("monitoring/monitor_recovery.sql").trim_end().to_owned()
+            }
         }
     }
 
@@ -267,88 +275,3 @@ impl Query {
         }
     }
 }
-
-const STATUS: &str = "\
-SELECT
-    application_name,
-    client_addr,
-    state,
-    sent_lsn,
-    write_lsn,
-    flush_lsn,
-    replay_lsn,
-    sync_state,
-    replay_lag
-FROM pg_stat_replication;";
-
-const LAG: &str = "\
-SELECT
-    application_name,
-    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) AS lag_size,
-    EXTRACT(EPOCH FROM (now() - pg_last_xact_replay_timestamp())) AS lag_seconds
-FROM pg_stat_replication;";
-
-const SLOTS: &str = "\
-SELECT
-    slot_name,
-    slot_type,
-    active,
-    pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS retained_wal
-FROM pg_replication_slots;";
-
-const ROLE: &str = "\
-SELECT
-    CASE
-        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
-        ELSE 'PRIMARY (Read-Write)'
-    END AS server_role;";
-
-const LAST_REPLAY: &str = "\
-SELECT
-    pg_last_xact_replay_timestamp() AS last_replay,
-    now() - pg_last_xact_replay_timestamp() AS replay_lag;";
-
-const LAG_TIMESTAMP: &str = "\
-SELECT
-    client_addr,
-    state,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
-    extract(epoch from (now() - replay_timestamp)) AS lag_seconds
-FROM pg_stat_replication;";
-
-const MONITOR_STANDBYS: &str = "\
-SELECT
-    application_name,
-    client_addr,
-    state,
-    sync_state,
-    sent_lsn,
-    write_lsn,
-    flush_lsn,
-    replay_lsn,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) AS lag_bytes,
-    write_lag,
-    flush_lag,
-    replay_lag
-FROM pg_stat_replication;";
-
-const MONITOR_SLOTS: &str = "\
-SELECT
-    slot_name,
-    slot_type,
-    active,
-    restart_lsn,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained_bytes
-FROM pg_replication_slots;";
-
-const MONITOR_RECOVERY: &str = "\
-SELECT
-    CASE
-        WHEN pg_is_in_recovery() THEN 'STANDBY (Read-Only)'
-        ELSE 'PRIMARY (Read-Write)'
-    END AS server_mode,
-    pg_last_wal_receive_lsn() AS last_received_lsn,
-    pg_last_wal_replay_lsn() AS last_replayed_lsn,
-    pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) AS replay_lag_bytes,
-    pg_last_xact_replay_timestamp() AS last_replay_time,
-    now() - pg_last_xact_replay_timestamp() AS replication_delay;";
