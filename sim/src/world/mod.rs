@@ -16,6 +16,7 @@ pub mod digest;
 mod heard;
 mod laws;
 mod links;
+mod needs;
 mod patience;
 pub mod recorder;
 mod routes;
@@ -574,6 +575,7 @@ impl World {
         if let Some(heard) = &mut self.heard {
             heard.happened(&self.servers, server, &what);
         }
+        self.note_needs(server, &what);
         if let Some(recorder) = &mut self.recorder {
             let id = Some(self.servers[server].id());
             recorder.fact(Fact { at: self.now, server: id, what });
