@@ -33,3 +33,46 @@ fn a_trial() {
     }
     println!("{:?}", t.elapsed());
 }
+
+fn day() -> sim::plan::history::History {
+    use scenarios::import::{Input, lsn_samples::WalHistory};
+    let text = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../scenarios/basics/production/wal_lsn_history.csv"
+    ))
+    .expect("the file");
+    let read = WalHistory::read(&[Input { file: "h", text: &text }]).expect("a history");
+    let sample = |s: &scenarios::import::lsn_samples::LsnSample| sim::plan::history::Sample {
+        at: s.at,
+        bytes: s.bytes,
+        known: true,
+    };
+    History::new(read.samples.iter().map(sample).collect())
+        .expect("a history")
+        .stretched(48, 1)
+        .expect("fits")
+}
+
+#[test]
+fn a_day() {
+    use sim::plan::{Keep, Question, Watcher, solve};
+    let stage = Stage { history: day(), ..stage(1, Duration::s(7_200)) };
+    let t = std::time::Instant::now();
+    let question = Question { keep: Keep::WalKeepSize, stage, risk: 0.01, trials: None };
+    let outside = Outside::default();
+    let watcher = Watcher { threads: 2, progress: &|| (), outside: &outside };
+    let answer = solve(&question, &watcher).expect("an answer");
+    println!(
+        "{:?} {:?} {:?} {:?} written {:?} {} trials",
+        answer.value,
+        answer.interval,
+        answer.lost,
+        answer.lost_below,
+        answer.again.len(),
+        answer.trials.len()
+    );
+    for (n, trial) in &answer.again {
+        assert_eq!(trial.lost, answer.trials[*n].needed > answer.value.unwrap(), "{n}");
+    }
+    println!("{:?} {:?}", answer.again.len(), t.elapsed());
+}
