@@ -20,7 +20,6 @@ pub mod error;
 pub mod expect;
 pub mod fault;
 pub mod file;
-mod history;
 pub mod import;
 pub mod keys;
 mod library;

@@ -1,0 +1,4 @@
+//! Planning.
+pub mod history;
+pub mod outage;
+pub mod trial;
