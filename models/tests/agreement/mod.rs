@@ -6,6 +6,8 @@
 
 // Each test is a program of its own and uses a part.
 #![allow(dead_code)]
+// The lints are those of machines.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use std::fmt::{Debug, Write};
 use std::fs;

@@ -217,15 +217,12 @@ fn agreements() -> String {
         // Of the same unit, so that the longest and then the last is the greatest.
         worst.sort_by_key(|text: &String| (text.len(), text.clone()));
         let worst = worst.pop().unwrap_or_default();
-        format!(
-            "| {what} | {} | {} | {worst} |\n",
-            of(equal, compared),
-            of(within, continuous)
-        )
+        format!("| {what} | {} | {} | {worst} |\n", of(equal, compared), of(within, continuous))
     };
     let rows: String = rows.into_iter().map(row).collect();
     format!(
-        "| recording | equal of compared | within its tolerance | worst |\n|---|---|---|---|\n{rows}"
+        "| recording | equal of compared | within its tolerance | worst |\n\
+         |---|---|---|---|\n{rows}"
     )
 }
 

@@ -176,9 +176,9 @@ fn recorded_log(observation: &Value, key: &str) -> Vec<(f64, String)> {
             continue;
         };
         let clock = head.split(' ').nth(1).expect("a time of day");
-        let of_day = clock.split(':').fold(0.0, |sum, part| {
-            sum * 60.0 + part.parse::<f64>().expect("a number")
-        });
+        let of_day = clock
+            .split(':')
+            .fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().expect("a number"));
         lines.push((of_day - BEGAN, said.to_owned()));
     }
     let left_out = ["received replication command", "STATEMENT:", "could not connect"];
