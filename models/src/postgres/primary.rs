@@ -332,7 +332,7 @@ impl Primary {
             self.wal.want_soon(end);
             self.commits.answered_early(end, session.workload);
             self.stages.answered_early(session.workload, at.since(start));
-            self.walwriter.asynchronous_commit(at, self.wal.unflushed());
+            self.walwriter.asynchronous_commit(at, self.version, &self.wal);
             out.answers.give(at, &[Waiting { end, start, session }]);
             return;
         }
