@@ -22,6 +22,8 @@ pub struct Told<'a> {
     pub repeat: String,
 }
 
+/// The outages that need most: one in so many.
+const WORST: usize = 20;
 /// Lengths of outages in the table, in parts of the longest.
 const PARTS: u64 = 6;
 
@@ -92,6 +94,7 @@ impl Told<'_> {
             setting(low),
             setting(high)
         ));
+        said.extend(self.when());
         let segment = self.answer.segment.bytes();
         let apart = Bytes(value.0.abs_diff(written.0));
         let direction = if value.0 >= written.0 { "more" } else { "less" };
@@ -107,6 +110,27 @@ impl Told<'_> {
             human::bytes(apart.0)
         ));
         said
+    }
+
+    /// The hour at which the outages begin that need most.
+    fn when(&self) -> Option<String> {
+        let season = self.given.question.stage.history.season();
+        let starts = self.given.starts.filter(|_| season >= Duration::s(86_400))?;
+        let trials = &self.answer.trials;
+        let mut worst: Vec<_> = trials.iter().collect();
+        worst.sort_by_key(|trial| std::cmp::Reverse(trial.needed_to_survive()));
+        worst.truncate(trials.len().div_ceil(WORST));
+        let mut hours = [0; 24];
+        for trial in &worst {
+            let second = starts + trial.left.0 / 1_000_000_000;
+            hours[(second / 3_600 % 24) as usize] += 1;
+        }
+        let (hour, most) = hours.iter().enumerate().max_by_key(|(hour, n)| (**n, 23 - hour))?;
+        Some(format!(
+            "of the {} outages that need most, {most} begin between {hour:02}:00 and {:02}:00 UTC",
+            worst.len(),
+            (hour + 1) % 24
+        ))
     }
 
     fn risk(&self) -> Vec<String> {
