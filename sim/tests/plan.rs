@@ -1,11 +1,15 @@
 //! Planning: what trials of the real models say about a setting.
 
+use models::latency::Quantiles;
 use models::units::{Bytes, Die, Duration};
 use scenarios::file::ScenarioFile;
+use scenarios::presets;
+use scenarios::workload::TransactionWal;
 use sim::Outside;
 use sim::plan::estimate::{Ranks, Share};
 use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
+use sim::plan::sawtooth;
 use sim::plan::trial::Stage;
 use sim::plan::{Answer, Keep, Question, Watcher, solve};
 
@@ -20,7 +24,13 @@ fn stage(keep: Keep, history: History, outages: Outages) -> Stage {
     );
     let file = ScenarioFile::parse("plan", &text, &mut |f| Err(f.to_owned())).expect("a scenario");
     let scenario = file.variants().expect("its variants").remove(0);
-    Stage { scenario, standby: 1, history, outages, seed: 1 }
+    let transactions = TransactionWal { records: Quantiles::constant(300), pages: Vec::new() };
+    Stage { scenario, standby: 1, history, transactions, outages, seed: 1 }
+}
+
+fn question(keep: Keep, stage: Stage, risk: f64, trials: usize) -> Question {
+    let history = stage.history.clone();
+    Question { keep, stage, history, risk, trials: Some(trials) }
 }
 
 fn answer(question: &Question, threads: usize) -> Answer {
@@ -54,7 +64,7 @@ fn a_setting_in_force_keeps_and_loses_the_very_standbys_that_were_foretold() {
     for keep in [Keep::WalKeepSize, Keep::MaxSlotWalKeepSize] {
         let outages = Outages::Past(vec![Duration::s(600), Duration::s(2 * HOUR)]);
         let stage = stage(keep, week(8 * MB), outages);
-        let question = Question { keep, stage, risk: 0.1, trials: Some(150) };
+        let question = question(keep, stage, 0.1, 150);
         let answer = answer(&question, 2);
         let lost = answer.again.iter().filter(|(_, trial)| trial.lost).count();
         assert!(lost > 0 && lost < answer.again.len(), "{lost} of {}", answer.again.len());
@@ -66,7 +76,7 @@ fn a_setting_in_force_keeps_and_loses_the_very_standbys_that_were_foretold() {
 #[test]
 fn an_answer_does_not_depend_on_threads() {
     let stage = stage(Keep::WalKeepSize, week(8 * MB), Outages::Fixed(Duration::s(HOUR)));
-    let question = Question { keep: Keep::WalKeepSize, stage, risk: 0.2, trials: Some(40) };
+    let question = question(Keep::WalKeepSize, stage, 0.2, 40);
     let (one, three) = (answer(&question, 1), answer(&question, 3));
     assert_eq!(one.trials, three.trials);
     assert_eq!((one.value, one.again), (three.value, three.again));
@@ -76,7 +86,7 @@ fn an_answer_does_not_depend_on_threads() {
 fn a_constant_rate_needs_what_the_arithmetic_says() {
     // 1 MB/s for an hour: 225 segments; a checkpoint every 300 s takes WAL up to its record.
     let stage = stage(Keep::WalKeepSize, History::constant(MB), Outages::Fixed(Duration::s(HOUR)));
-    let question = Question { keep: Keep::WalKeepSize, stage, risk: 0.05, trials: Some(200) };
+    let question = question(Keep::WalKeepSize, stage, 0.05, 200);
     let answer = answer(&question, 2);
     let written = HOUR * MB;
     for trial in &answer.trials {
@@ -152,4 +162,39 @@ fn intervals_of_a_quantile_cover_it_as_often_as_they_say() {
 #[test]
 fn a_share_of_no_trials_is_nothing() {
     assert_eq!(Share::new(0, 0).value(), 0.0);
+}
+
+/// WAL of each minute of a trial's first hour, without its outage.
+fn by_minute(stage: &Stage, n: u64) -> Vec<u64> {
+    let mut scenario = stage.scene(n).scenario;
+    scenario.faults.clear();
+    scenario.duration = Duration::s(HOUR);
+    let run = sim::run(&scenario, sim::Options::default(), &Outside::default()).expect("a run");
+    let looks = run.samples.servers[0].insert_lsn.iter();
+    let looks: Vec<(u64, u64)> =
+        looks.filter_map(|(at, lsn)| Some((at.0 / 1_000_000_000, lsn?))).collect();
+    let position = |second| looks.iter().take_while(|(at, _)| *at <= second).last();
+    let positions: Vec<u64> =
+        (0..60).map(|minute| position(60 * minute).map_or(0, |(_, lsn)| *lsn)).collect();
+    positions.windows(2).map(|w| w[1] - w[0]).collect()
+}
+
+#[test]
+fn images_made_anew_keep_the_rate_and_make_a_sawtooth() {
+    let preset = presets::workload("pgbench-simple-update").expect("a preset");
+    let mut transactions = preset;
+    transactions.records =
+        Quantiles::constant(transactions.records.mean() + presets::COMMIT_RECORD.0);
+    let whole = History::constant(MB / 2);
+    let cycle = sawtooth::Cycle { time: Duration::s(300), wal: Bytes(1 << 40) };
+    let records = sawtooth::without_images(&whole, &transactions, cycle).expect("a history");
+    let outages = Outages::Fixed(Duration::s(HOUR));
+    let stage = Stage { transactions, ..stage(Keep::WalKeepSize, records, outages) };
+    let made = by_minute(&stage, 1);
+    // Ten cycles.
+    let middle = &made[5..55];
+    let mean = middle.iter().sum::<u64>() / middle.len() as u64;
+    assert!(mean.abs_diff(60 * MB / 2) < 60 * MB / 2 / 20, "{mean}: {middle:?}");
+    let (first, last) = (middle.iter().max().expect("some"), middle.iter().min().expect("some"));
+    assert!(*first > 2 * last, "{middle:?}");
 }

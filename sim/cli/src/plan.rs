@@ -75,6 +75,10 @@ pub struct PlanArgs {
     /// Time of the history, multiplied: its rate of WAL stays.
     #[arg(long, value_name = "FACTOR")]
     pub stretch: Option<String>,
+    /// Full-page images: those that the history has, or made anew by the plan's checkpoints as a
+    /// workload preset makes them; anew if the history is stretched.
+    #[arg(long, value_name = "PRESET|history")]
+    pub images: Option<String>,
     /// WAL of the history, multiplied.
     #[arg(long, value_name = "FACTOR")]
     pub growth: Option<String>,
@@ -174,6 +178,7 @@ fn repeat(args: &PlanArgs) -> String {
     let options = [
         ("rate", &args.rate),
         ("stretch", &args.stretch),
+        ("images", &args.images),
         ("growth", &args.growth),
         ("stress", &args.stress),
         ("scenario", &args.scenario),

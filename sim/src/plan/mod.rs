@@ -17,6 +17,7 @@
 pub mod estimate;
 pub mod history;
 pub mod outage;
+pub mod sawtooth;
 pub mod trial;
 
 use std::sync::Mutex;
@@ -27,6 +28,7 @@ use scenarios::scenario::Scenario;
 
 use crate::{Outside, RunError};
 use estimate::{Ranks, Share};
+use history::History;
 use outage::Outages;
 use trial::{Stage, Trial};
 
@@ -83,6 +85,8 @@ pub struct Question {
     pub keep: Keep,
     /// What trials are made of.
     pub stage: Stage,
+    /// All WAL of the history: its records and their images.
+    pub history: History,
     /// The share of outages after which the standby may be lost; between 0 and 1.
     pub risk: f64,
     /// So many trials instead of as many as decide.
@@ -140,9 +144,9 @@ impl Question {
     /// WAL written during times such as these, the quantile above which the accepted share lies:
     /// from the history alone, without any model.
     pub fn written(&self, times: &Outages) -> Bytes {
-        let Stage { history, seed, .. } = &self.stage;
-        let die = Die::new(*seed, "plan", "outage");
-        let written = |n: u64| history.written(times.draw(&die, n), !*seed, n);
+        let seed = self.stage.seed;
+        let die = Die::new(seed, "plan", "outage");
+        let written = |n: u64| self.history.written(times.draw(&die, n), !seed, n);
         let mut all: Vec<Bytes> = (0..WRITTEN).map(written).collect();
         all.sort_unstable();
         let above = (self.risk * WRITTEN as f64) as usize;

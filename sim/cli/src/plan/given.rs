@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use models::latency::{ONE, Quantiles};
-use models::units::Duration;
+use models::postgres::checkpointer::CheckpointConfig;
+use models::units::{Bytes, Duration};
 use scenarios::ScenarioFile;
 use scenarios::import::Input;
 use scenarios::import::lsn_samples::WalHistory;
+use scenarios::presets;
 use scenarios::scenario::{Scenario, ServerIndex};
-use scenarios::workload::{Load, WalProfile};
+use scenarios::workload::{Load, TransactionWal, WalProfile};
 use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
+use sim::plan::sawtooth::{self, Cycle};
 use sim::plan::trial::Stage;
 use sim::plan::{Keep, Question};
 
@@ -50,15 +53,17 @@ pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     let mut remarks = Vec::new();
     let (history, starts) = history(args, &scenario, &mut remarks)?;
     let history = changed(args, history)?;
+    let (records, transactions) = images(args, &scenario, &history, &mut remarks)?;
     let outages = stressed(args, outages(&args.outage)?)?;
     let risk = share(&args.risk)?;
     let length = |text: &str, flag: &str| {
         scenarios::duration(text).map_err(|why| wrong(flag, text, why.help))
     };
     let alert = length(&args.alert, "--alert")?;
-    let stage = Stage { scenario, standby, history, outages, seed: args.seed };
+    let stage =
+        Stage { scenario, standby, history: records, transactions, outages, seed: args.seed };
     let trials = args.trials.map(|trials| trials as usize);
-    Ok(Given { question: Question { keep, stage, risk, trials }, remarks, starts, alert })
+    Ok(Given { question: Question { keep, stage, history, risk, trials }, remarks, starts, alert })
 }
 
 /// Something on the command line that cannot be.
@@ -176,7 +181,7 @@ fn daily(rates: &[u64]) -> History {
         let last = samples[samples.len() - 1];
         samples.push(Sample {
             at: last.at + Duration::s(part),
-            bytes: models::units::Bytes(last.bytes.0 + rate * part),
+            bytes: Bytes(last.bytes.0 + rate * part),
             known: true,
         });
     }
@@ -240,6 +245,38 @@ fn changed(args: &PlanArgs, history: History) -> Result<History, Failure> {
         history = larger.ok_or_else(too_much)?;
     }
     Ok(history)
+}
+
+/// What the WAL is made of, and the history without images if they are made anew.
+fn images(
+    args: &PlanArgs,
+    scenario: &Scenario,
+    history: &History,
+    remarks: &mut Vec<String>,
+) -> Result<(History, TransactionWal), Failure> {
+    let anew = args.stretch.is_some().then_some(presets::DEFAULT_WORKLOAD);
+    let name = args.images.as_deref().or(anew).unwrap_or("history");
+    let preset = if name == "history" { Some(presets::DEFAULT_WORKLOAD) } else { Some(name) };
+    let Some(mut wal) = preset.and_then(presets::workload) else {
+        let names: Vec<_> = presets::workload_names().collect();
+        let help = format!("history, or one of {}", names.join(", "));
+        return Err(wrong("--images", name, help));
+    };
+    wal.records = Quantiles::constant(wal.records.mean() + presets::COMMIT_RECORD.0);
+    if name == "history" {
+        wal.pages.clear();
+        return Ok((history.clone(), wal));
+    }
+    let settings = &scenario.servers[scenario.primary()].settings;
+    let config = CheckpointConfig::from(settings);
+    let size = settings.wal_segment_size;
+    let wal_of_cycle = Bytes(config.segments(size) * size.bytes());
+    let cycle = Cycle { time: config.timeout, wal: wal_of_cycle };
+    let records = sawtooth::without_images(history, &wal, cycle).ok_or_else(|| {
+        Failure::Internal { message: "a history without its images is none".to_owned() }
+    })?;
+    remarks.push(format!("full-page images are made anew, as {name} makes them"));
+    Ok((records, wal))
 }
 
 /// Outages by name.

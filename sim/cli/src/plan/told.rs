@@ -89,8 +89,8 @@ impl Told<'_> {
         };
         said.push(format!(
             "the standby needs all from the segment it left in to the end of the last checkpoint \
-             that ends before it has read it again: played by the models, with {} to {} exactly \
-             {of} are lost",
+             that ends before it has read it again: the value that loses exactly {of} lies \
+             between {} and {} (95 %)",
             setting(low),
             setting(high)
         ));
@@ -114,7 +114,7 @@ impl Told<'_> {
 
     /// The hour at which the outages begin that need most.
     fn when(&self) -> Option<String> {
-        let season = self.given.question.stage.history.season();
+        let season = self.given.question.history.season();
         let starts = self.given.starts.filter(|_| season >= Duration::s(86_400))?;
         let trials = &self.answer.trials;
         let mut worst: Vec<_> = trials.iter().collect();
@@ -224,14 +224,15 @@ impl Told<'_> {
     }
 
     fn source(&self) -> Vec<String> {
-        let stage = &self.given.question.stage;
-        let length = stage.history.length();
-        let wal = stage.history.samples().last().map_or(0, |sample| sample.bytes.0);
+        let question = &self.given.question;
+        let stage = &question.stage;
+        let length = question.history.length();
+        let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
         let mut said = vec![format!(
             "{} of WAL in {}; outages are placed evenly over {}",
             human::bytes(wal),
             human::duration(length.0),
-            match stage.history.season() {
+            match question.history.season() {
                 season if season == Duration::s(7 * 86_400) => "the hours of a week".to_owned(),
                 season if season == Duration::s(86_400) => "the hours of a day".to_owned(),
                 _ => "it: it is too short to have hours of a day".to_owned(),
