@@ -68,6 +68,23 @@ fn settings_are_layered_and_say_what_is_not_modelled() {
 }
 
 #[test]
+fn the_files_disk_is_every_servers_and_a_servers_table_fills_up_from_it() {
+    let s = one("duration = '10s'\n[disk]\npreset = 'ssd'\nfsync = '2ms'\ncapacity = '50GB'\n\
+                 [server.pg1]\n\
+                 [server.pg2]\nupstream = 'pg1'\ndisk = { capacity = '9GB' }\n\
+                 [server.pg3]\nupstream = 'pg1'\ndisk = { preset = 'hdd', capacity = '9GB' }\n\
+                 [server.pg4]\nupstream = 'pg1'\ndisk = 'hdd'\n");
+    let disk = |n: usize| &s.servers[n].disk;
+    let fsync: Vec<u64> = (0..4).map(|n| disk(n).fsync.max()).collect();
+    assert_eq!(fsync, [2_000_000, 2_000_000, 100_000_000, 100_000_000]);
+    let capacity: Vec<Option<Bytes>> = (0..4).map(|n| disk(n).capacity).collect();
+    let gb = |n| Some(Bytes::gb(n));
+    assert_eq!(capacity, [gb(50), gb(9), gb(9), None]);
+    assert_eq!(disk(1).write, disk(0).write);
+    assert_ne!(disk(2).write, disk(0).write);
+}
+
+#[test]
 fn servers_before_sites_before_the_network() {
     let s = one("duration = '10s'\n[server.pg1]\nsite = 'home'\n\
                  [server.pg2]\nupstream = 'pg1'\nsite = 'away'\n\
