@@ -251,6 +251,28 @@ fn an_include_fills_in_what_is_left_out() {
 }
 
 #[test]
+fn a_file_names_others_from_where_it_lies() {
+    let mut asked = Vec::new();
+    let mut read = |path: &str| {
+        asked.push(path.to_owned());
+        Ok(match path {
+            "data/profile.toml" => {
+                "include = ['more/disk.toml']\n[workload.w]\nhistory = 'wal.csv'\n"
+            }
+            "data/more/disk.toml" => "[server.pg1]\nconf_file = '../pg.conf'\n",
+            "data/wal.csv" => "now,lsn\n2026-11-23 06:00:00Z,0/10\n2026-11-23 06:00:01Z,0/20\n",
+            _ => "wal_keep_size = 1GB\n",
+        }
+        .to_owned())
+    };
+    let text = "include = 'data/profile.toml'\nduration = '10s'\n[server.pg1]\n";
+    let file = ScenarioFile::parse("a", text, &mut read).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(file.variants().expect("good")[0].servers[0].settings.wal_keep_size, Bytes::gb(1));
+    let all = ["data/profile.toml", "data/more/disk.toml", "data/more/../pg.conf", "data/wal.csv"];
+    assert_eq!(asked, all);
+}
+
+#[test]
 fn an_archive_needs_no_other_file_and_notices_other_faults() {
     let text = format!(
         "include = 'profile.toml'\n{WORLD}[server.pg3]\nupstream = 'pg1'\nconf_file = 'pg.conf'\n\
