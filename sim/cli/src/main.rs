@@ -1,8 +1,8 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`check`]: `walden check`. [`import`]: `walden import`. [`new`]: `walden new`.
-//!   [`list`]: `walden list`.
+//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
+//!   [`new`]: `walden new`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -19,6 +19,7 @@ mod import;
 mod input;
 mod list;
 mod new;
+mod plan;
 mod play;
 mod progress;
 mod remarks;
@@ -44,6 +45,7 @@ use exit::Exit;
 use import::ImportArgs;
 use list::ListArgs;
 use new::NewArgs;
+use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use terminal::ColorChoice;
@@ -93,6 +95,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Plan(PlanArgs),
     Check(CheckArgs),
     Import(ImportArgs),
     New(NewArgs),
@@ -127,6 +130,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::Import(args) => import::import(args, cli.color),
         Command::New(args) => new::new(args, cli.color),

@@ -260,6 +260,11 @@ impl World {
         &self.servers
     }
 
+    /// The run ends now.
+    pub fn end_here(&mut self) {
+        self.end = self.now;
+    }
+
     /// Plays all data events up to and including `until`, or stops at the close of the first
     /// moment at which one of `watches` holds.
     pub fn run_until(&mut self, until: SimTime, watches: &[Watch]) -> Reached {
