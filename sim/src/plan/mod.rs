@@ -271,7 +271,10 @@ fn worth_playing_again(trials: &[Trial], value: Bytes) -> Vec<usize> {
 }
 
 /// Plays these trials, as many at once as there are threads, and returns them in that order.
-fn play_all(
+///
+/// # Errors
+/// As [`crate::run`].
+pub fn play_all(
     numbers: &[usize],
     stage: &Stage,
     watcher: &Watcher<'_>,
