@@ -19,8 +19,10 @@
 //! with 96 bytes that are left out). Hot standby feedback. `reconnect_handshake` has only sizes of
 //! TCP segments, and messages of a connection's start have no sizes here.
 
+mod agreement;
 mod common;
 
+use agreement::{Agreement, Unit};
 use common::{Plan, Seen, ServerPlan, World};
 use models::clients::ArrivalKind;
 use models::latency::Quantiles;
@@ -236,14 +238,27 @@ fn in_common(a: &[Sent], b: &[Sent]) -> usize {
 
 /// Compares a case as the header says. Of the recorded messages, all but `raced` are played as
 /// they are.
-fn compare(name: &str, recorded: &[Sent], played: &[Sent], raced: usize) {
+fn compare(
+    agreement: &mut Agreement,
+    name: &str,
+    recorded: &[Sent],
+    played: &[Sent],
+    raced: usize,
+) {
     assert_eq!(steps(recorded), steps(played), "{name}");
     assert_eq!(replayed(recorded), replayed(played), "{name}: replay");
     assert_eq!(in_common(recorded, played) + raced, recorded.len(), "{name}: {played:?}");
+    agreement.found(recorded.len() - raced, recorded.len());
+}
+
+/// Nothing yet of this recording.
+fn nothing_yet() -> Agreement {
+    Agreement::told_in("messages of a stream", Unit::Of("s"))
 }
 
 #[test]
 fn single_commits_are_sent_and_confirmed_as_recorded() {
+    let mut agreement = nothing_yet();
     for (name, level, raced) in [
         ("single_commits_on", SynchronousCommit::On, 0),
         ("single_commits_remote_apply", SynchronousCommit::RemoteApply, 2),
@@ -254,8 +269,9 @@ fn single_commits_are_sent_and_confirmed_as_recorded() {
             commit(&mut world, at, 72, level);
         }
         let played = run(&mut world, START, 0.5);
-        compare(name, &case.messages(), &played, raced);
+        compare(&mut agreement, name, &case.messages(), &played, raced);
     }
+    agreement.holds("o-wire_trace-single", 1);
 }
 
 /// The recorded walwriter came round 39 ms after the case began; here it does so at 200 ms.
@@ -266,7 +282,9 @@ fn commits_of_off_go_when_the_walwriter_has_flushed_them() {
     for at in case.events("begin") {
         commit(&mut world, at + 0.161, 72, SynchronousCommit::Off);
     }
-    compare("off", &case.messages(), &run(&mut world, START, 0.9), 1);
+    let mut agreement = nothing_yet();
+    compare(&mut agreement, "off", &case.messages(), &run(&mut world, START, 0.9), 1);
+    agreement.holds("o-wire_trace-off", 1);
 }
 
 /// Commits of `local` come while the standby fsyncs: it takes those that have come together. The
@@ -296,6 +314,10 @@ fn a_standby_takes_what_came_while_it_fsynced() {
         let near = |n: usize| (recorded[n] - played[n]).abs() <= COMMIT;
         assert!(near(0) && near(1), "{recorded:?} {played:?}");
     }
+    let mut agreement = nothing_yet();
+    let of_wal = wal(&messages).len();
+    agreement.found(of_wal, of_wal);
+    agreement.holds("o-wire_trace-gathered", 1);
 }
 
 #[test]
@@ -313,6 +335,10 @@ fn a_bulk_goes_in_messages_of_128_kb_that_end_with_a_page() {
     let played = run(&mut world, start, 1.0);
     assert_eq!(wal(&messages), wal(&played));
     assert_eq!(messages.last().map(|m| m.1), played.last().map(|m| m.1), "all is confirmed");
+    let mut agreement = nothing_yet();
+    let messages = wal(&messages).len() + 1;
+    agreement.found(messages, messages);
+    agreement.holds("o-wire_trace-bulk", 1);
 }
 
 #[test]
@@ -330,18 +356,26 @@ fn a_switch_sends_the_rest_of_its_segment() {
     let end = Wire::Reply { write: total, flush: total, apply: total, asks: false };
     assert_eq!(played.last().map(|m| m.1), Some(end));
     assert!(messages.iter().any(|m| m.1 == end), "recorded as well");
+    let mut agreement = nothing_yet();
+    agreement.found(recorded.len() + 1, recorded.len() + 1);
+    agreement.holds("o-wire_trace-switch", 1);
 }
 
 /// Compares messages and their times, which the recorded clock tells `ahead` earlier.
-fn compare_times(case: &Case, played: &[Sent], ahead: f64) {
+fn compare_times(file: &str, case: &Case, played: &[Sent], ahead: f64) {
     let recorded = case.messages();
-    compare(case.0["scenario"].as_str().expect("a name"), &recorded, played, 0);
+    let mut agreement = nothing_yet();
+    compare(&mut agreement, file, &recorded, played, 0);
     assert_eq!(recorded.len(), played.len(), "{played:?}");
     // Each nap comes on top of those before it.
+    let mut worst = 0.0_f64;
     for (n, (recorded, played)) in recorded.iter().zip(played).enumerate() {
         let off = recorded.0 + ahead - played.0;
         assert!((-0.01..=NAP * (n + 1) as f64).contains(&off), "{off} at {recorded:?} {played:?}");
+        worst = worst.max(off.abs());
     }
+    agreement.near(played.len(), worst);
+    agreement.holds(file, 1);
 }
 
 #[test]
@@ -353,7 +387,7 @@ fn an_idle_standby_replies_ten_seconds_after_its_last_reply() {
     let after = moment(messages[1].0 + ahead - FSYNC.as_seconds()).since(world.now);
     // A commit record of 40 bytes is on top.
     world.commit(after, Bytes(16), None, ArrivalKind::Step);
-    compare_times(&case, &run(&mut world, START, 35.0), ahead);
+    compare_times("o-wire_trace-replies", &case, &run(&mut world, START, 35.0), ahead);
 }
 
 #[test]
@@ -363,7 +397,7 @@ fn a_walreceiver_pings_at_half_its_timeout() {
     plan.servers[1].settings.set("wal_receiver_timeout", "4s").expect("a time");
     let mut world = World::new(&plan);
     let ahead = 2.0 - case.messages()[0].0;
-    compare_times(&case, &run(&mut world, START, 17.0), ahead);
+    compare_times("o-wire_trace-pings", &case, &run(&mut world, START, 17.0), ahead);
 }
 
 /// The standby was down during one commit.
@@ -380,5 +414,7 @@ fn a_standby_that_comes_back_says_nothing_before_it_has_received() {
     world.seen.clear();
     world.start(1);
     let played = run(&mut world, end, 3.0);
-    compare("restart", &case.messages(), &played, 1);
+    let mut agreement = nothing_yet();
+    compare(&mut agreement, "restart", &case.messages(), &played, 1);
+    agreement.holds("o-wire_trace-restart", 1);
 }

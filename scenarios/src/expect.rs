@@ -448,6 +448,7 @@ mod tests {
             replay_lag_seconds: MaxEnd { max: 1.5, end: 0.0 },
             lag_bands: LagBands::default(),
             sync_state: "sync",
+            wal_needed_bytes: 1 << 30,
         };
         let slot = SlotSummary {
             server: "pg1".to_owned(),
@@ -458,6 +459,7 @@ mod tests {
             wal_status_seen: vec!["reserved", "extended"],
             safe_wal_size: Some(-(16 << 20)),
             retained_bytes: MaxEnd { max: 1 << 30, end: 1 << 20 },
+            wal_needed_bytes: 1 << 30,
         };
         let server = ServerSummary {
             name: "pg1".to_owned(),

@@ -11,7 +11,8 @@ use models::postgres::PgVersion;
 use models::postgres::guc::{SettingError, Settings};
 
 use crate::error::{Finding, Findings};
-use crate::history::{self, History};
+use crate::import;
+use crate::import::lsn_samples::{self, WalHistory};
 use crate::import::postgresql_conf::PostgresqlConf;
 use crate::limits;
 use crate::source::{Sources, Span};
@@ -31,6 +32,9 @@ pub(crate) struct Text {
 /// A server's settings, and for every line what PostgreSQL says against it.
 pub(crate) type Configured = (Settings, Vec<Option<SettingError>>);
 
+/// A WAL history, or what is wrong with it.
+type ReadHistory = Result<Rc<WalHistory>, Vec<Finding>>;
+
 /// How many configurations are kept: variants mostly share theirs.
 const MOST_KEPT: usize = 64;
 
@@ -38,7 +42,7 @@ const MOST_KEPT: usize = 64;
 pub(crate) struct Library<'r> {
     read: &'r dyn Fn(&str) -> Result<String, String>,
     texts: RefCell<BTreeMap<String, Result<Text, String>>>,
-    histories: RefCell<BTreeMap<String, Result<Rc<History>, Finding>>>,
+    histories: RefCell<BTreeMap<String, ReadHistory>>,
     configurations: RefCell<BTreeMap<String, Rc<PostgresqlConf>>>,
     configured: RefCell<BTreeMap<String, Rc<Configured>>>,
     /// Every text, for places in messages.
@@ -85,20 +89,43 @@ impl<'r> Library<'r> {
         Ok(Text { text: Rc::from(text), base })
     }
 
-    /// A WAL history, parsed once.
-    pub fn history(&self, path: &str, span: Span, findings: &Findings) -> Option<Rc<History>> {
+    /// A WAL history, parsed once. It has to be one as it stands: what an import would drop or
+    /// move is a mistake here.
+    pub fn history(&self, path: &str, span: Span, findings: &Findings) -> Option<Rc<WalHistory>> {
         let text = self.text(path, span, findings)?;
         let known = self.histories.borrow().get(path).cloned();
         let history = known.unwrap_or_else(|| {
-            let history = history::parse(&text.text).map(Rc::new).map_err(|wrong| {
-                Finding::new(Span::at(text.base, wrong.span), wrong.message)
-                    .maybe_help(wrong.help)
-                    .label(span, "it is used here")
-            });
+            let used = |finding: Finding| finding.label(span, "it is used here");
+            let history = self.read_history(path, &text).map(Rc::new);
+            let history = history.map_err(|found| found.into_iter().map(used).collect());
             self.histories.borrow_mut().insert(path.to_owned(), history.clone());
             history
         });
-        history.map_err(|finding| findings.push(finding)).ok()
+        history.map_err(|found: Vec<Finding>| found.into_iter().for_each(|f| findings.push(f))).ok()
+    }
+
+    fn read_history(&self, path: &str, text: &Text) -> Result<WalHistory, Vec<Finding>> {
+        let findings = Findings::default();
+        let file = import::File { name: path, text: &text.text, base: text.base };
+        let Some(history) = lsn_samples::parse(&[file], &findings) else {
+            return Err(findings.take());
+        };
+        let problem = if let Some(doubt) = history.doubt() {
+            Some((self.line(path, doubt.line), doubt.what.clone()))
+        } else if history.samples.len() > limits::MOST_ROWS {
+            let what = "the history has more than 200,000 rows".to_owned();
+            Some((file.first_line(), what))
+        } else {
+            None
+        };
+        match problem {
+            Some((at, what)) => {
+                let import = format!("`walden import lsn-samples {path} -o profile.toml`");
+                let help = format!("{import} makes a history of it, and says how");
+                Err(vec![Finding::new(at, what).help(help)])
+            }
+            None => Ok(history),
+        }
     }
 
     /// A `postgresql.conf` and what it includes, parsed once.

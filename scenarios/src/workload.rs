@@ -4,7 +4,7 @@ pub use models::clients::{PageSet, WalProfile};
 
 use models::latency::Quantiles;
 use models::postgres::guc::SynchronousCommit;
-use models::units::{Bytes, Duration, Lsn};
+use models::units::{Bytes, Duration};
 
 /// One `[workload.X]`, resolved. It runs against the primary.
 #[derive(Clone, Debug)]
@@ -79,13 +79,4 @@ pub struct TransactionWal {
     pub records: Quantiles,
     /// Sets of pages it touches, each of which may need a full-page image.
     pub pages: Vec<PageSet>,
-}
-
-/// A sample of a WAL history: when, and the position then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LsnSample {
-    /// Since the first sample.
-    pub at: Duration,
-    /// `pg_current_wal_lsn()`.
-    pub lsn: Lsn,
 }

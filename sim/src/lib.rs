@@ -10,6 +10,7 @@ pub mod checkers;
 pub mod control;
 pub mod look;
 pub mod omissions;
+pub mod plan;
 pub mod sweep;
 pub mod world;
 

@@ -17,19 +17,20 @@
 //! **Not compared.** Rows without any injected delay, which measure the recorded machine, and the
 //! throughput of `off`; percentiles above the median.
 
+#[path = "../../models/tests/agreement/mod.rs"]
+mod agreement;
+#[path = "commit_path/base_costs.rs"]
+mod base_costs;
 mod commit_path;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use commit_path::{Cluster, Played, Standby};
-use models::latency::Quantiles;
-use models::postgres::PgVersion;
-use models::postgres::guc::{Settings, SynchronousCommit};
-use models::units::{Bytes, Duration, Rate};
+use agreement::{Agreement, Unit};
+use base_costs::Injected;
+use commit_path::Played;
+use models::units::Duration;
 use serde_json::Value;
 
-const BASE_COSTS: &str = include_str!("conformance/base_costs.toml");
 const COMMIT_LATENCY: &str = include_str!("conformance/a_commit_latency.json");
 const GROUP_COMMIT: &str = include_str!("conformance/b_group_commit.json");
 
@@ -38,69 +39,16 @@ const LATENCY_MS: f64 = 0.5;
 /// How far a number of many clients may be off.
 const SHARE: f64 = 0.1;
 
-/// What is injected in a row. Microseconds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    level: String,
-    clients: u32,
-    one_way: u64,
-    primary_fsync: u64,
-    standby_fsync: u64,
-}
-
-impl Row {
-    fn of(run: &Value, level: &str) -> Row {
-        let delay = |key: &str| (number(&run[key]) * 1000.0) as u64;
-        Row {
-            level: run[level].as_str().expect("a level").to_owned(),
-            clients: run["clients"].as_u64().unwrap_or(1) as u32,
-            one_way: delay("net_oneway_ms"),
-            primary_fsync: delay("primary_fsync_ms"),
-            standby_fsync: delay("standby_fsync_ms"),
-        }
+/// What is injected in a recorded run.
+fn row(run: &Value, level: &str) -> Injected {
+    let delay = |key: &str| (number(&run[key]) * 1000.0) as u64;
+    Injected {
+        level: run[level].as_str().expect("a level").to_owned(),
+        clients: run["clients"].as_u64().unwrap_or(1) as u32,
+        one_way: delay("net_oneway_ms"),
+        primary_fsync: delay("primary_fsync_ms"),
+        standby_fsync: delay("standby_fsync_ms"),
     }
-
-    fn has_delay(&self) -> bool {
-        self.one_way + self.primary_fsync + self.standby_fsync > 0
-    }
-
-    /// The row with the base costs.
-    fn cluster(&self) -> Cluster {
-        let costs: toml::Table = BASE_COSTS.parse().expect("TOML");
-        let ms = |value: &toml::Value| {
-            let ms = value.as_float().expect("a number of milliseconds");
-            Duration((ms * 1e6).round() as u64)
-        };
-        let whole =
-            |key: &str| u64::try_from(costs[key].as_integer().expect("whole")).expect("> 0");
-        let rate = |key| Rate::new(whole(key)).expect("not zero");
-        let fsync = |injected| Duration::us(injected) + ms(&costs["fsync_ms"]);
-        let trip = if self.one_way > 0 { "round_trip_ms" } else { "undelayed_round_trip_ms" };
-        let round_trip = Duration::us(2 * self.one_way) + ms(&costs[trip]);
-        Cluster {
-            fsync: fsync(self.primary_fsync),
-            standbys: vec![Standby {
-                fsync: fsync(self.standby_fsync),
-                write_call: Duration::ZERO,
-                rtt: Quantiles::constant(round_trip.0),
-                bandwidth: rate("bandwidth_bytes_per_second"),
-                replay: rate("replay_bytes_per_second"),
-            }],
-            names: "s1".to_owned(),
-            clients: self.clients,
-            level: level(&self.level),
-            service: Quantiles::constant(ms(&costs["service_ms"]).0),
-            think: Quantiles::constant(0),
-            records: Bytes(whole("records_bytes")),
-        }
-    }
-}
-
-/// The level that a recording calls by its value of `synchronous_commit`.
-fn level(name: &str) -> SynchronousCommit {
-    let mut settings = Settings::defaults(PgVersion::DEFAULT);
-    settings.set("synchronous_commit", name).expect("a level of PostgreSQL");
-    settings.synchronous_commit
 }
 
 fn number(value: &Value) -> f64 {
@@ -108,10 +56,10 @@ fn number(value: &Value) -> f64 {
 }
 
 /// The recorded runs of each row; which field of a run is the level differs between recordings.
-fn runs<'a>(recording: &'a Value, level: &str) -> BTreeMap<Row, Vec<&'a Value>> {
-    let mut rows: BTreeMap<Row, Vec<&Value>> = BTreeMap::new();
+fn runs<'a>(recording: &'a Value, level: &str) -> BTreeMap<Injected, Vec<&'a Value>> {
+    let mut rows: BTreeMap<Injected, Vec<&Value>> = BTreeMap::new();
     for run in recording["observations"].as_array().expect("a list of runs") {
-        rows.entry(Row::of(run, level)).or_default().push(run);
+        rows.entry(row(run, level)).or_default().push(run);
     }
     rows
 }
@@ -135,56 +83,35 @@ fn median_ms(played: &Played) -> f64 {
     played.run.latency.percentile(500_000).expect("commits").as_millis()
 }
 
-/// Numbers of the recording beside the simulation's, as a table that says which are off.
-#[derive(Default)]
-struct Comparison {
-    table: String,
-    compared: u32,
-    off: u32,
-}
-
-impl Comparison {
-    fn compare(&mut self, row: &Row, what: &str, recorded: f64, simulated: f64, allowed: f64) {
-        let Row { level, clients, one_way, primary_fsync, standby_fsync } = row;
-        let difference = simulated - recorded;
-        let mark = if difference.abs() <= allowed { "" } else { "OFF" };
-        self.compared += 1;
-        self.off += u32::from(!mark.is_empty());
-        writeln!(
-            self.table,
-            "{level:<12} {clients:>3} clients, one way {one_way:>5} us, fsync {primary_fsync:>4} \
-             and {standby_fsync:>4} us: {what:<17} {recorded:>8.3} {simulated:>8.3} \
-             {difference:>+7.3} of {allowed:.3} {mark}"
-        )
-        .expect("a string takes everything");
-    }
-
-    /// Every number that was to be compared was, and none is off.
-    fn assert_all(self, numbers: u32) {
-        let Comparison { table, compared, off } = self;
-        assert!(off == 0 && compared == numbers, "{off} of {compared} are off:\n{table}");
-    }
+/// A number of a row, to name it.
+fn named(row: &Injected, what: &str) -> String {
+    let Injected { level, clients, one_way, primary_fsync, standby_fsync } = row;
+    format!(
+        "{level}, {clients} clients, one way {one_way} us, fsync {primary_fsync} and \
+         {standby_fsync} us: {what}"
+    )
 }
 
 #[test]
 fn one_client_waits_as_long_as_recorded_at_every_level() {
     let recording = serde_json::from_str(COMMIT_LATENCY).expect("JSON");
-    let mut comparison = Comparison::default();
+    let what = "latency of commits, five levels, delays";
+    let mut agreement = Agreement::told_in(what, Unit::Of("ms"));
     for (row, runs) in runs(&recording, "level") {
-        if row.has_delay() {
+        if row.one_way + row.primary_fsync + row.standby_fsync > 0 {
             let recorded = number(&best(&runs)["lat"]["p50"]);
             let simulated = median_ms(&row.cluster().play(1, Duration::s(5)));
-            comparison.compare(&row, "p50 (ms)", recorded, simulated, LATENCY_MS);
+            agreement.within(&named(&row, "p50 (ms)"), recorded, simulated, LATENCY_MS);
         }
     }
     // Five levels, two one-way delays, two fsyncs on either side, less the five without a delay.
-    comparison.assert_all(35);
+    agreement.holds("a-commit_latency", 35);
 }
 
 #[test]
 fn clients_share_fsyncs_as_recorded() {
     let recording = serde_json::from_str(GROUP_COMMIT).expect("JSON");
-    let mut comparison = Comparison::default();
+    let mut agreement = Agreement::of("group commit, 1 to 64 clients");
     for (row, runs) in runs(&recording, "mode") {
         let best = best(&runs);
         assert_eq!(best["commit_delay_us"], 0, "commit_delay is not played");
@@ -196,9 +123,9 @@ fn clients_share_fsyncs_as_recorded() {
             ("tps", number(&best["lat"]["tps"]), commits / duration.as_seconds()),
             ("commits per fsync", least_shared(&runs), commits / played.flushes as f64),
         ] {
-            comparison.compare(&row, what, recorded, simulated, SHARE * recorded);
+            agreement.within(&named(&row, what), recorded, simulated, SHARE * recorded);
         }
     }
     // Two levels, six numbers of clients, three numbers each.
-    comparison.assert_all(36);
+    agreement.holds("b-group_commit", 36);
 }

@@ -12,7 +12,7 @@
 //!   point in a later segment and ended more than `K` segments after the one needed.
 
 use models::trace::Run;
-use models::trace::fact::{ServerId, What};
+use models::trace::fact::{Fact, ServerId, What};
 use models::units::{Die, Lsn, SimTime};
 use scenarios::file::ScenarioFile;
 use sim::{Options, Outside};
@@ -58,12 +58,20 @@ impl Case {
     }
 
     fn play(&self, seed: u64) -> Run {
+        self.play_with(seed, Slot::Without)
+    }
+
+    fn play_with(&self, seed: u64, slot: Slot) -> Run {
         let Case { rate_kb, keep, leaves, outage, timeout, max_wal_size, target } = self;
+        let (limit, slot) = match slot {
+            Slot::Without => (String::new(), ""),
+            Slot::UpTo(most) => (format!("max_slot_wal_keep_size = {most}\n"), "slot = 'kept'\n"),
+        };
         let text = format!(
             "seed = {seed}\nduration = '{}s'\n[postgresql]\nwal_keep_size = '{keep}MB'\n\
              checkpoint_timeout = '{timeout}s'\nmax_wal_size = '{max_wal_size}MB'\n\
-             min_wal_size = '32MB'\ncheckpoint_completion_target = {}\n[server.pg1]\n\
-             [server.pg2]\nupstream = 'pg1'\nreplay = '10GB/s'\n[workload.w]\n\
+             min_wal_size = '32MB'\ncheckpoint_completion_target = {}\n{limit}[server.pg1]\n\
+             [server.pg2]\n{slot}upstream = 'pg1'\nreplay = '10GB/s'\n[workload.w]\n\
              wal_rate = '{rate_kb}kB/s'\n[fault.away]\nkind = 'crash'\nserver = 'pg2'\n\
              what = 'host'\nat = '{leaves}s'\nfor = '{outage}s'\n",
             leaves + outage + 20,
@@ -149,4 +157,53 @@ fn survival_is_what_the_closed_form_says_and_at_the_edge_what_the_cycle_says() {
     // The closed form decides most, both ways, and at the edge it goes both ways.
     assert!(clear.iter().all(|&n| n >= 50) && clear.iter().sum::<u32>() >= 250, "{clear:?}");
     assert!(near.iter().all(|&n| n >= 10), "{near:?}");
+}
+
+/// A slot on the primary that the standby uses, and what it may keep.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Without,
+    /// `max_slot_wal_keep_size` in MB.
+    UpTo(i64),
+}
+
+#[test]
+fn the_wal_that_a_standby_needed_is_the_edge_of_wal_keep_size() {
+    let mut edges = 0;
+    for n in 0..150 {
+        let kept = Case { keep: 1 << 20, ..Case::draw(n) };
+        let standby = &kept.play(n).summary.standbys[0];
+        assert!(!standby.lost, "{n}: {kept:?}");
+        let needed = standby.wal_needed_bytes >> 20;
+        let at = |keep| Case { keep, ..kept }.play(n).summary.standbys[0].clone();
+        assert!(!at(needed).lost, "{n}: {kept:?} with {needed} MB");
+        if needed > 0 {
+            edges += 1;
+            let less = at(needed - 16);
+            assert!(less.lost, "{n}: {kept:?} with 16 MB less than {needed} MB");
+            assert!(less.wal_needed_bytes >> 20 >= needed, "{n}: {less:?}");
+        }
+    }
+    assert!(edges >= 70, "{edges}");
+}
+
+#[test]
+fn the_wal_that_a_slot_needed_is_the_edge_of_max_slot_wal_keep_size() {
+    let mut edges = 0;
+    for n in 0..150 {
+        let case = Case { keep: 0, ..Case::draw(n) };
+        let at = |most| case.play_with(n, Slot::UpTo(most)).summary.slots[0].clone();
+        let kept = at(-1);
+        let needed = i64::try_from(kept.wal_needed_bytes >> 20).expect("small");
+        assert_ne!(at(needed).wal_status, Some("lost"), "{n}: {case:?} with {needed} MB");
+        if needed > 0 {
+            edges += 1;
+            let less = case.play_with(n, Slot::UpTo(needed - 16));
+            // A slot that moves on while its walsender is told to end is not invalidated.
+            let told = |fact: &Fact| matches!(fact.what, What::SlotOwnerTerminated { .. });
+            let lost = less.summary.slots[0].wal_status == Some("lost");
+            assert!(lost || less.facts.iter().any(told), "{n}: {case:?}, less than {needed} MB");
+        }
+    }
+    assert!(edges >= 70, "{edges}");
 }

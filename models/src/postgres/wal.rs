@@ -325,6 +325,12 @@ impl Wal {
         self.asynchronous.end_lsn(self.size)
     }
 
+    /// Whether a page is complete, with the end of a commit that nobody waits for behind it, and
+    /// not yet with the operating system.
+    pub fn has_unwritten_page(&self) -> bool {
+        self.asynchronous().page_start() > self.written.end_lsn(self.size)
+    }
+
     /// Inserted bytes that are not durable.
     pub fn unflushed(&self) -> Bytes {
         Bytes(self.insert.0.saturating_sub(self.flushed.0))

@@ -4,14 +4,15 @@
 //! none, for the end of the newest commit that was answered early. It always writes what it
 //! found; it fsyncs only if the last time is `wal_writer_delay` ago or `wal_writer_flush_after`
 //! has piled up. After fifty useless rounds it sleeps 25 times as long, until such a commit wakes
-//! it.
+//! it. Up to 16 such a commit also wakes it whenever a page is complete and not written, so that
+//! a crash of the processes alone loses no more than a page or two.
 //!
 //! **Source.** `walwriter.c:WalWriterMain`, `xlog.c:XLogBackgroundFlush`, `XLogSetAsyncXactLSN`.
 //!
-//! **Not modelled.** The wake-up by every complete page of 13 to 16: it only moves write_lsn
-//! forward earlier. If a backend is flushing when the walwriter's round comes, it leaves the work
+//! **Not modelled.** If a backend is flushing when the walwriter's round comes, it leaves the work
 //! to that flush instead of waiting for its turn.
 
+use super::PgVersion;
 use super::wal::{Wal, WalFiles};
 use crate::units::{Bytes, Duration, Lsn, SimTime};
 
@@ -57,8 +58,14 @@ impl WalWriter {
         self.next
     }
 
-    /// A commit was answered early: wakes a hibernating walwriter, or one that has enough to do.
-    pub fn asynchronous_commit(&mut self, now: SimTime, unflushed: Bytes) {
+    /// A commit was answered early: wakes a hibernating walwriter, or one that has enough to do:
+    /// a whole page from 17 on only if `wal_writer_flush_after` has piled up, before at once.
+    pub fn asynchronous_commit(&mut self, now: SimTime, version: PgVersion, wal: &Wal) {
+        let unflushed = wal.unflushed();
+        if version.major() < 17 && wal.has_unwritten_page() && !wal.flushing() {
+            self.useless_rounds = 0;
+            self.next = self.next.min(now);
+        }
         if self.useless_rounds >= LOOPS_UNTIL_HIBERNATE || unflushed >= self.flush_after {
             self.useless_rounds = 0;
             self.next = self.next.min(now);

@@ -242,6 +242,9 @@ pub struct StandbySummary {
     pub replay_lag_seconds: MaxEnd<f64>,
     /// `async`, `potential`, `sync` or `quorum` at the end; empty while disconnected.
     pub sync_state: &'static str,
+    /// The smallest `wal_keep_size` with which its upstream would have kept all WAL that it needed;
+    /// at least so much if it is lost.
+    pub wal_needed_bytes: u64,
 }
 
 /// One replication slot.
@@ -263,6 +266,9 @@ pub struct SlotSummary {
     pub safe_wal_size: Option<i64>,
     /// Insert position less restart_lsn.
     pub retained_bytes: MaxEnd<u64>,
+    /// The smallest `max_slot_wal_keep_size` with which no checkpoint would have wanted to
+    /// invalidate it; at least so much if one did.
+    pub wal_needed_bytes: u64,
 }
 
 /// One failover.

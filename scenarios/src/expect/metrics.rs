@@ -111,6 +111,11 @@ pub static METRICS: &[Metric] = &[
         Unit::Word(SYNC_STATES),
         "As pg_stat_replication has it at the end; empty while disconnected.",
     ),
+    metric(
+        "standbys.X.wal_needed_bytes",
+        Unit::Bytes,
+        "The smallest wal_keep_size that keeps all it needed; at least so much if it is lost.",
+    ),
     metric("slots.X.active", Unit::Bool, "Whether a walsender owns it at the end."),
     metric("slots.X.restart_lsn", Unit::Lsn, "The oldest WAL that it keeps at the end."),
     metric(
@@ -130,6 +135,11 @@ pub static METRICS: &[Metric] = &[
         "WAL from restart_lsn to the insert position, at most.",
     ),
     metric("slots.X.retained_bytes.end", Unit::Bytes, "The same at the end."),
+    metric(
+        "slots.X.wal_needed_bytes",
+        Unit::Bytes,
+        "The smallest max_slot_wal_keep_size that keeps it; at least so much if it is lost.",
+    ),
     metric("failovers.X.at_seconds", Unit::Seconds, "When the new primary accepted connections."),
     metric("failovers.X.from", Unit::Word(&[]), "The old primary."),
     metric("failovers.X.to", Unit::Word(&[]), "The new primary."),

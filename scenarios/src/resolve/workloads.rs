@@ -229,8 +229,7 @@ fn history(cx: Context<'_>, fields: &Fields<'_>) -> Option<Vec<(Duration, Bytes)
         Some(_) => stretch(cx, fields, history.length())?,
     };
     let longest = u128::from(history.length().0) * u128::from(numerator);
-    let wal = history.samples.last()?.lsn.since(history.samples.first()?.lsn);
-    let most = u128::from(wal.0) * u128::from(numerator) / u128::from(denominator);
+    let most = u128::from(history.bytes().0) * u128::from(numerator) / u128::from(denominator);
     if longest / u128::from(denominator) > u128::from(limits::LONGEST.0) || most > limits::MOST_WAL
     {
         let span = fields.get("stretch").map_or(span, |n| n.span);

@@ -185,15 +185,68 @@ fn divergences() -> String {
     format!("| what differs | why | how much |\n|---|---|---|\n{rows}")
 }
 
+/// `book/agreement/*.toml` as a table: what several tests found of one recording is one row.
+fn agreements() -> String {
+    let folder = book().join("../agreement");
+    let entries = fs::read_dir(folder).expect("the tests have left their numbers").flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut rows: Vec<(String, [i64; 4], Vec<String>)> = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("a file can be read");
+        let found: toml::Table = text.parse().expect("it is TOML");
+        let what = found["what"].as_str().expect("a text").to_owned();
+        let numbers = ["equal", "compared", "within", "continuous"]
+            .map(|key| found.get(key).map_or(0, |n| n.as_integer().expect("a number")));
+        let worst = found.get("worst").map(|worst| worst.as_str().expect("a text").to_owned());
+        match rows.last_mut().filter(|row| row.0 == what) {
+            Some(row) => {
+                for (sum, number) in row.1.iter_mut().zip(numbers) {
+                    *sum += number;
+                }
+                row.2.extend(worst);
+            }
+            None => rows.push((what, numbers, worst.into_iter().collect())),
+        }
+    }
+    let of = |part: i64, whole: i64| match whole {
+        0 => String::new(),
+        _ => format!("{} of {}", thousands(part), thousands(whole)),
+    };
+    let row = |(what, [equal, compared, within, continuous], mut worst): (_, [i64; 4], Vec<_>)| {
+        // Of the same unit, so that the longest and then the last is the greatest.
+        worst.sort_by_key(|text: &String| (text.len(), text.clone()));
+        let worst = worst.pop().unwrap_or_default();
+        format!("| {what} | {} | {} | {worst} |\n", of(equal, compared), of(within, continuous))
+    };
+    let rows: String = rows.into_iter().map(row).collect();
+    format!(
+        "| recording | equal of compared | within its tolerance | worst |\n\
+         |---|---|---|---|\n{rows}"
+    )
+}
+
+fn thousands(number: i64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1_000, number % 1_000),
+    }
+}
+
+/// A chapter with a table between two comments, as `table` has it.
+fn with_table(text: &str, name: &str, table: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = text.split_once(&begin).expect("a place for the table");
+    let (_, after) = rest.split_once(&end).expect("an end of the table");
+    format!("{before}{begin}\n{table}\n{end}{after}")
+}
+
 #[test]
-fn the_known_differences_are_those_that_the_live_tests_read() {
-    const BEGIN: &str = "<!-- divergences -->\n";
-    const END: &str = "<!-- end of divergences -->";
+fn the_page_on_trust_has_the_numbers_and_differences_that_tests_go_by() {
     let path = book().join("trust.md");
     let text = fs::read_to_string(&path).expect("the chapter is there");
-    let (before, rest) = text.split_once(BEGIN).expect("a place for the table");
-    let (_, after) = rest.split_once(END).expect("an end of the table");
-    let wanted = format!("{before}{BEGIN}\n{}\n{END}{after}", divergences());
+    let wanted = with_table(&text, "agreement", &agreements());
+    let wanted = with_table(&wanted, "divergences", &divergences());
     if updating() {
         fs::write(&path, wanted).expect("a chapter can be written");
     } else {

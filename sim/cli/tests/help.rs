@@ -19,9 +19,11 @@ fn help_texts_are_what_the_goldens_say() {
         ("run", &["run", "--help"]),
         ("replay", &["replay", "--help"]),
         ("view", &["view", "--help"]),
+        ("plan", &["plan", "--help"]),
         ("list", &["list", "--help"]),
         ("check", &["check", "--help"]),
         ("new", &["new", "--help"]),
+        ("import", &["import", "--help"]),
     ] {
         let done = room.run(args).ends(0);
         let trimmed: Vec<&str> = done.out.lines().map(str::trim_end).collect();

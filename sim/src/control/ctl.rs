@@ -57,6 +57,8 @@ pub(super) struct Ctl {
     pub(super) polls: Cell<u64>,
     /// Set for good when the run is taken apart: nothing is booked or spawned any more.
     pub(super) closing: Cell<bool>,
+    /// Somebody has seen enough: the run ends here.
+    pub(super) finished: Cell<bool>,
     pub(super) handle: Handle,
     pub(super) clock: TimeHandle,
 }
@@ -114,6 +116,7 @@ impl Ctl {
             trouble: RefCell::default(),
             polls: Cell::default(),
             closing: Cell::default(),
+            finished: Cell::default(),
             handle,
             clock: TimeHandle::current(),
         }
@@ -179,4 +182,10 @@ pub fn ask(server: ServerId, statement: Statement, action: u16) {
 /// Leaves a fact that only the control plane knows.
 pub fn fact(server: Option<ServerId>, what: What) {
     ctl().touch(Touch::Fact(server, what));
+}
+
+/// Ends the run at this moment, when all that was woken has had its turn.
+pub fn finish() {
+    ctl().touch(Touch::Finish);
+    ctl().finished.set(true);
 }

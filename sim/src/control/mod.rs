@@ -54,7 +54,7 @@ use scenarios::scenario::Scenario;
 pub use book::{
     Inbox, Post, Sleep, WaitFor, after, mailbox, sleep, sleep_until, timeout, wait_for,
 };
-pub use ctl::{apply, fact, now, observe, with};
+pub use ctl::{apply, fact, finish, now, observe, with};
 pub use host::{Condition, Hosts};
 pub use replay::{Logged, Touch, replay};
 pub use task::{Join, Node, is_up, kill, node, pause, restart, resume, spawn, spawn_on};
@@ -193,6 +193,9 @@ impl Ctl {
             outside.played.store(moment.0, Ordering::Relaxed);
             if outside.stop.load(Ordering::Relaxed) {
                 return Ok(End::Stopped(moment));
+            }
+            if self.finished.get() {
+                return Ok(End::Done);
             }
             let booked = self.book.borrow().next();
             // What tasks did may have made data events at this same moment.

@@ -25,6 +25,8 @@ pub enum Touch {
     Look(ServerId, View),
     /// Somebody sent a statement; the number of the action that did.
     Ask(ServerId, Statement, u16),
+    /// Somebody had seen enough: the run ended.
+    Finish,
 }
 
 impl Touch {
@@ -34,6 +36,7 @@ impl Touch {
             Touch::Fact(server, what) => world.fact(server, what),
             Touch::Look(server, view) => world.observe(server, view),
             Touch::Ask(server, statement, action) => world.ask(server, statement, action),
+            Touch::Finish => world.end_here(),
         }
     }
 }

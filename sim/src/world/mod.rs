@@ -16,6 +16,7 @@ pub mod digest;
 mod heard;
 mod laws;
 mod links;
+mod needs;
 mod patience;
 pub mod recorder;
 mod routes;
@@ -257,6 +258,11 @@ impl World {
     /// The servers, indexed by [`ServerId`].
     pub fn servers(&self) -> &[Server] {
         &self.servers
+    }
+
+    /// The run ends now.
+    pub fn end_here(&mut self) {
+        self.end = self.now;
     }
 
     /// Plays all data events up to and including `until`, or stops at the close of the first
@@ -574,6 +580,7 @@ impl World {
         if let Some(heard) = &mut self.heard {
             heard.happened(&self.servers, server, &what);
         }
+        self.note_needs(server, &what);
         if let Some(recorder) = &mut self.recorder {
             let id = Some(self.servers[server].id());
             recorder.fact(Fact { at: self.now, server: id, what });

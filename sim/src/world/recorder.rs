@@ -16,6 +16,8 @@ use models::trace::sample::Samples;
 use models::trace::summary::LagBands;
 use models::units::{Bytes, Duration, Lsn, SimTime};
 
+use super::needs::LastCheckpoint;
+
 /// What is written down.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -59,6 +61,8 @@ pub struct ServerRecord {
     pub downtime: Duration,
     /// Since when it accepts none.
     pub down_since: Option<SimTime>,
+    /// The last checkpoint that ended.
+    pub(super) last_checkpoint: LastCheckpoint,
 }
 
 /// What a slot was seen as.
@@ -68,6 +72,8 @@ pub struct SlotRecord {
     pub statuses: Vec<&'static str>,
     /// Most WAL it kept.
     pub retained: u64,
+    /// What `max_slot_wal_keep_size` had to allow.
+    pub needed: Bytes,
 }
 
 /// A standby's extremes.
@@ -81,6 +87,8 @@ pub struct StandbyRecord {
     recent_lag_bytes: u64,
     /// Time in each band.
     pub bands: LagBands,
+    /// WAL that had to be kept for it.
+    pub needed: Bytes,
     /// The first look whose flush position it has not replayed: an index into
     /// [`Recorder::flushed`].
     lacks: usize,

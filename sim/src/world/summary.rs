@@ -188,6 +188,9 @@ impl World {
         recorder.stages(self.end, &sample);
         recorder.close_stages(self.end);
         self.check_all();
+        self.recorder = Some(recorder);
+        self.note_absent(scenario);
+        let mut recorder = self.recorder.take().expect("put there just now");
         let mut summary = self.summary(scenario, &mut recorder);
         let violations = self.take_violations();
         summary.laws = violations.as_ref().map(Violations::summary).unwrap_or_default();
@@ -346,6 +349,7 @@ impl World {
                     end: replay_lag.as_seconds(),
                 },
                 sync_state: row.map_or("", |row| row.sync_state),
+                wal_needed_bytes: record.needed.0,
             });
         }
         summaries
@@ -368,6 +372,7 @@ impl World {
                     wal_status_seen: record.statuses,
                     safe_wal_size: views::safe_wal_size(server, slot),
                     retained_bytes: MaxEnd { max: record.retained.max(end), end },
+                    wal_needed_bytes: record.needed.0,
                 });
             }
         }

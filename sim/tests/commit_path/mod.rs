@@ -4,6 +4,9 @@
 //! not depend on the bytes, recycled segments in plenty, no full-page images. Links are the
 //! standbys' own.
 
+// Each test is a program of its own and uses a part.
+#![allow(dead_code)]
+
 use models::latency::Quantiles;
 use models::network::Loss;
 use models::postgres::PgVersion;
@@ -59,6 +62,8 @@ pub struct Played {
     pub flushes: u64,
 }
 
+/// The version of the servers that were recorded.
+pub const VERSION: PgVersion = PgVersion::new(15).expect("it is known");
 /// A disk that is never the bottleneck.
 const ENDLESS: Rate = Rate::new(1_000_000_000_000).expect("not zero");
 const PRIMARY: ServerId = ServerId(0);
@@ -82,7 +87,8 @@ impl Cluster {
         Played { run: world.finish(&scenario), flushes }
     }
 
-    fn scenario(&self, seed: u64, duration: Duration) -> Scenario {
+    /// As a scenario.
+    pub fn scenario(&self, seed: u64, duration: Duration) -> Scenario {
         let mut servers = vec![self.primary()];
         servers.extend(self.standbys.iter().enumerate().map(|(n, standby)| standby.server(n + 1)));
         let link = |(n, standby): (usize, &Standby)| Link {
@@ -100,7 +106,7 @@ impl Cluster {
             question: String::new(),
             seed,
             duration,
-            pg_version: PgVersion::DEFAULT,
+            pg_version: VERSION,
             start: Start {
                 lsn: START,
                 timeline: TimelineId(1),
@@ -122,7 +128,7 @@ impl Cluster {
     }
 
     fn primary(&self) -> Server {
-        let mut settings = Settings::defaults(PgVersion::DEFAULT);
+        let mut settings = Settings::defaults(VERSION);
         settings.set("synchronous_standby_names", &self.names).expect("names in the right form");
         server("primary", None, disk(self.fsync, Duration::ZERO), ENDLESS, settings)
     }
@@ -143,7 +149,7 @@ impl Cluster {
 
 impl Standby {
     fn server(&self, n: usize) -> Server {
-        let settings = Settings::defaults(PgVersion::DEFAULT);
+        let settings = Settings::defaults(VERSION);
         let disk = disk(self.fsync, self.write_call);
         server(&format!("s{n}"), Some(0), disk, self.replay, settings)
     }

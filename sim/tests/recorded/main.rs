@@ -1,15 +1,23 @@
-//! WAL retention, recycling, timeouts, lag and lost standbys against recorded runs of PostgreSQL
-//! 15.18.
+//! WAL retention, recycling, timeouts, lag, lost standbys, crashes and the volume of WAL against
+//! recorded runs of PostgreSQL 15.18.
 //!
 //! Each recording is played step by step as a scenario file would say it, and every observable
 //! that does not depend on the recorded machine has to come out equal. What is compared within a
 //! tolerance, and what is not compared, stands at the head of each file.
 
+#[path = "../../../models/tests/agreement/mod.rs"]
+mod agreement;
+#[path = "../commit_path/base_costs.rs"]
+mod base_costs;
+#[path = "../commit_path/mod.rs"]
+mod commit_path;
+mod crash;
 mod lag;
 mod recycling;
 mod retention;
 mod sync_loss;
 mod timeouts;
+mod wal_volume;
 
 use models::trace::Run;
 use models::trace::fact::{ServerId, What};

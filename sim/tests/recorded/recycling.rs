@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use super::agreement::Agreement;
 use super::{PRIMARY, Run, observations, play};
 use models::trace::messages::Words;
 
@@ -106,6 +107,7 @@ fn checkpoints_recycle_what_the_recorded_ones_did() {
             equal += 1;
         }
     }
-    println!("{equal} of {equal} equal");
-    assert!(equal >= 80, "{equal}");
+    let mut agreement = Agreement::of("files recycled, counts of checkpoints");
+    agreement.found(equal, equal);
+    agreement.holds("e-recycling", 80);
 }

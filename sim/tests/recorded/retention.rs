@@ -16,34 +16,22 @@
 use models::trace::messages::Words;
 use serde_json::{Value, json};
 
+use super::agreement::Agreement;
 use super::{PRIMARY, Run, STANDBY, observations, play, seconds};
 
 const WITHOUT_SLOT: &str = include_str!("c_retention_noslot.json");
 const WITH_SLOT: &str = include_str!("d_retention_slot.json");
 
-/// How many observables were equal, and what was not.
-#[derive(Default)]
-pub(super) struct Tally {
-    equal: usize,
-    differ: Vec<String>,
-}
-
-impl Tally {
-    pub(super) fn compare(&mut self, what: &str, at: &Value, recorded: &Value, played: &Value) {
-        if recorded == played {
-            self.equal += 1;
-        } else {
-            let step = (&at["variant"]["name"], &at["step"], &at["after"]);
-            self.differ.push(format!("{what} at {step:?}: recorded {recorded}, played {played}"));
-        }
-    }
-
-    pub(super) fn all_equal(&self, at_least: usize) {
-        let total = self.equal + self.differ.len();
-        println!("{} of {total} equal", self.equal);
-        assert!(self.differ.is_empty(), "{}/{total}:\n{}", self.equal, self.differ.join("\n"));
-        assert!(total >= at_least, "only {total} compared");
-    }
+/// Compares an observable of a step.
+pub(super) fn observable(
+    tally: &mut Agreement,
+    what: &str,
+    at: &Value,
+    recorded: &Value,
+    played: &Value,
+) {
+    let step = (&at["variant"]["name"], &at["step"], &at["after"]);
+    tally.equal(&format!("{what} at {step:?}"), recorded, played);
 }
 
 /// The observations of each variant, in order.
@@ -183,7 +171,7 @@ fn steps(rows: &[Value]) -> String {
 
 #[test]
 fn without_a_slot_the_primary_keeps_what_the_recorded_one_kept() {
-    let mut tally = Tally::default();
+    let mut tally = Agreement::of("WAL kept without a slot");
     for recorded in variants(WITHOUT_SLOT) {
         let run = play(&scenario(&recorded[0], false, &steps(&recorded)));
         for (n, row) in recorded.iter().enumerate() {
@@ -202,7 +190,7 @@ fn without_a_slot_the_primary_keeps_what_the_recorded_one_kept() {
                 ],
             };
             for key in exact {
-                tally.compare(key, row, &row["wal"][key], &played[key]);
+                observable(&mut tally, key, row, &row["wal"][key], &played[key]);
             }
             if row["after"] == "checkpoint" {
                 could_start(&mut tally, row, &played);
@@ -212,11 +200,11 @@ fn without_a_slot_the_primary_keeps_what_the_recorded_one_kept() {
             came_back(&mut tally, end, &run);
         }
     }
-    tally.all_equal(350);
+    tally.holds("c-retention_noslot", 350);
 }
 
 /// Whether a standby that needs the recorded segment could start, and the error if not.
-fn could_start(tally: &mut Tally, row: &Value, played: &Value) {
+fn could_start(tally: &mut Agreement, row: &Value, played: &Value) {
     let oldest = played["first_file"].as_str().unwrap_or_default();
     let needed = match row["probe"]["error"].as_str() {
         Some(error) => error.split(' ').find(|word| word.len() == 24).expect("a segment"),
@@ -225,12 +213,12 @@ fn could_start(tally: &mut Tally, row: &Value, played: &Value) {
             &format!("{:08X}{:016X}", 1, segment)
         }
     };
-    tally.compare("could start", row, &row["probe"]["ok"], &json!(needed >= oldest));
+    observable(tally, "could start", row, &row["probe"]["ok"], &json!(needed >= oldest));
 }
 
 /// The standby's log after its restart: the same lines in the same order, each attempt within
 /// 0.1 s of its place in the recorded cadence.
-fn came_back(tally: &mut Tally, row: &Value, run: &Run) {
+fn came_back(tally: &mut Agreement, row: &Value, run: &Run) {
     let recorded: Vec<&str> =
         row["standby_log"].as_array().expect("a log").iter().map(message).collect();
     let log = log(run, STANDBY);
@@ -244,7 +232,7 @@ fn came_back(tally: &mut Tally, row: &Value, run: &Run) {
         log[restart.unwrap_or(0)..].iter().filter(|(_, text)| wanted(text)).collect();
     for (n, line) in recorded.iter().enumerate() {
         let played = played.get(n).map(|(_, text)| text.lines().next());
-        tally.compare("the standby's log", row, &json!(line), &json!(played));
+        observable(tally, "the standby's log", row, &json!(line), &json!(played));
     }
     let attempts: Vec<f64> = played
         .iter()
@@ -260,22 +248,22 @@ fn came_back(tally: &mut Tally, row: &Value, run: &Run) {
 
 #[test]
 fn a_slot_fares_as_the_recorded_one_did() {
-    let mut tally = Tally::default();
+    let mut tally = Agreement::of("WAL kept by a slot, `wal_status`");
     for recorded in variants(WITH_SLOT) {
         let run = play(&scenario(&recorded[0], true, &steps(&recorded)));
         let mut lines = log(&run, PRIMARY).into_iter().map(|(_, text)| text);
         for (n, row) in recorded.iter().enumerate() {
             let played = wal(&run, n);
             for key in ["insert_lsn", "n_files", "first_file", "last_file"] {
-                tally.compare(key, row, &row["wal"][key], &played[key]);
+                observable(&mut tally, key, row, &row["wal"][key], &played[key]);
             }
             // Up to the first CHECKPOINT redo is where the run began.
             for key in ["redo_lsn", "ckpt_lsn"].iter().filter(|_| n >= 2) {
-                tally.compare(key, row, &row["wal"][key], &played[key]);
+                observable(&mut tally, key, row, &row["wal"][key], &played[key]);
             }
             if row["after"] != "gen" {
                 let key = "write_lsn";
-                tally.compare(key, row, &row["wal"][key], &played[key]);
+                observable(&mut tally, key, row, &row["wal"][key], &played[key]);
             }
             slot(&mut tally, row, &rows(&run, n, "pg_replication_slots")[0], &played);
             if row["after"] == "streaming" {
@@ -284,22 +272,22 @@ fn a_slot_fares_as_the_recorded_one_did() {
             for line in row["log"].as_array().expect("a log").iter().map(message) {
                 if let Some(recorded) = counts(line) {
                     let played = lines.find_map(|text| counts(&text).map(str::to_owned));
-                    tally.compare("counts", row, &json!(recorded), &json!(played));
+                    observable(&mut tally, "counts", row, &json!(recorded), &json!(played));
                 } else if line.starts_with("invalidating slot") {
                     let played = lines.find(|text| text.starts_with("invalidating slot"));
-                    tally.compare("invalidation", row, &json!(line), &json!(played));
+                    observable(&mut tally, "invalidation", row, &json!(line), &json!(played));
                 }
             }
         }
     }
-    tally.all_equal(1_000);
+    tally.holds("d-retention_slot", 1_000);
 }
 
 /// The slot's row; of `safe_wal_size` the position at which it is zero.
-fn slot(tally: &mut Tally, row: &Value, played: &Value, wal: &Value) {
+fn slot(tally: &mut Agreement, row: &Value, played: &Value, wal: &Value) {
     let recorded = &row["slot"];
     for key in ["active", "restart_lsn", "wal_status"] {
-        tally.compare(key, row, &recorded[key], &played[key]);
+        observable(tally, key, row, &recorded[key], &played[key]);
     }
     let segment = row["variant"]["segsize_mb"].as_i64().expect("a size") << 20;
     let zero_at = |slot: &Value, wal: &Value| {
@@ -309,6 +297,6 @@ fn slot(tally: &mut Tally, row: &Value, played: &Value, wal: &Value) {
     };
     let recorded = zero_at(recorded, &row["wal"]);
     if recorded.is_none_or(|at| at % segment == 0) {
-        tally.compare("safe_wal_size", row, &json!(recorded), &json!(zero_at(played, wal)));
+        observable(tally, "safe_wal_size", row, &json!(recorded), &json!(zero_at(played, wal)));
     }
 }

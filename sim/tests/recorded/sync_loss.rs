@@ -16,7 +16,8 @@ use models::trace::fact::What;
 use models::trace::messages::Words;
 use serde_json::{Value, json};
 
-use super::retention::Tally;
+use super::agreement::Agreement;
+use super::retention::observable;
 use super::{PRIMARY, observations, play};
 
 const RECORDING: &str = include_str!("g_sync_loss.json");
@@ -215,7 +216,7 @@ fn without_counts(line: &str) -> String {
 fn a_wait_ends_as_the_recorded_one_did() {
     let cases = cases();
     let run = play(&file(&cases));
-    let mut tally = Tally::default();
+    let mut tally = Agreement::of("what releases a waiting commit");
     for (index, case) in cases.iter().enumerate() {
         compare(&run, index, case, &mut tally);
     }
@@ -224,14 +225,14 @@ fn a_wait_ends_as_the_recorded_one_did() {
     let commits = run.summary.commits;
     let at = json!({ "variant": { "name": "all" } });
     let acknowledged = cases.iter().filter(answered).filter(|case| !warned(case)).count();
-    tally.compare("acknowledged", &at, &json!(acknowledged), &json!(commits.acknowledged));
-    tally.compare("cancelled", &at, &json!(1), &json!(commits.cancelled));
+    observable(&mut tally, "acknowledged", &at, &json!(acknowledged), &json!(commits.acknowledged));
+    observable(&mut tally, "cancelled", &at, &json!(1), &json!(commits.cancelled));
     let unknown = cases.len() - acknowledged - 1;
-    tally.compare("unknown", &at, &json!(unknown), &json!(commits.unknown));
-    tally.all_equal(80);
+    observable(&mut tally, "unknown", &at, &json!(unknown), &json!(commits.unknown));
+    tally.holds("g-sync_loss", 80);
 }
 
-fn compare(run: &Run, index: usize, case: &Case, tally: &mut Tally) {
+fn compare(run: &Run, index: usize, case: &Case, tally: &mut Agreement) {
     let recorded = &case.recorded;
     let at = json!({ "variant": { "name": case.how() }, "step": recorded["loss"] });
     let looks = looks(run, case);
@@ -245,18 +246,18 @@ fn compare(run: &Run, index: usize, case: &Case, tally: &mut Tally) {
         [before, end] => (before, end, end),
         _ => panic!("{looks:?} in {at}"),
     };
-    tally.compare("waits", &at, &json!(true), &json!(waits(before)));
+    observable(tally, "waits", &at, &json!(true), &json!(waits(before)));
     for key in ["wait_event_type", "wait_event", "state"] {
         let of = recorded["activity"].get(0).or(recorded["backend_still_waiting_after_3s"].get(0));
         if let Some(column) = of.and_then(|row| row.get(key)) {
-            tally.compare(key, &at, column, &before[0][key]);
+            observable(tally, key, &at, column, &before[0][key]);
         }
     }
     // What is recorded as released late was not by what was done first.
     let late = recorded["release_ms"].as_f64().is_none_or(|ms| ms > 1_000.0);
     let late = late && recorded["still_blocked_after_4s"].is_null();
-    tally.compare("still waits", &at, &json!(late), &json!(waits(after)));
-    tally.compare("waits for ever", &at, &json!(false), &json!(waits(end)));
+    observable(tally, "still waits", &at, &json!(late), &json!(waits(after)));
+    observable(tally, "waits for ever", &at, &json!(false), &json!(waits(end)));
     let interrupted = run.facts.iter().find_map(|fact| match fact.what {
         What::WaitInterrupted { how, session } if usize::from(session.workload) == index => {
             Some(how)
@@ -270,9 +271,9 @@ fn compare(run: &Run, index: usize, case: &Case, tally: &mut Tally) {
         (Some(_), None) => Some(Interrupt::Terminate),
         (None, None) => Some(Interrupt::Disconnect),
     };
-    tally.compare("outcome", &at, &json!(wanted), &json!(interrupted));
+    observable(tally, "outcome", &at, &json!(wanted), &json!(interrupted));
     if recorded["primary_log"].is_array() {
-        tally.compare("log", &at, &json!(recorded_log(case)), &json!(log(run, case)));
+        observable(tally, "log", &at, &json!(recorded_log(case)), &json!(log(run, case)));
     }
     for notice in result["notices"].as_array().map_or(&[][..], Vec::as_slice) {
         let said = log(run, case);
@@ -280,11 +281,7 @@ fn compare(run: &Run, index: usize, case: &Case, tally: &mut Tally) {
             let text = text.as_str().expect("a text");
             said.iter().any(|line| line.ends_with(&format!(":  {text}")))
         };
-        tally.compare(
-            "notice",
-            &at,
-            &json!([true, true]),
-            &json!([has(&notice[1]), has(&notice[2])]),
-        );
+        let both = json!([has(&notice[1]), has(&notice[2])]);
+        observable(tally, "notice", &at, &json!([true, true]), &both);
     }
 }

@@ -92,7 +92,7 @@ impl Primary {
             // (`XLogSetAsyncXactLSN`).
             Some(Job::WriteTo(_)) => {
                 self.wal.want_soon(self.wal.inserted());
-                self.walwriter.asynchronous_commit(now, self.wal.unflushed());
+                self.walwriter.asynchronous_commit(now, self.version, &self.wal);
             }
             None => {}
         }

@@ -1,0 +1,192 @@
+//! One trial: an outage of a standby, placed in a history and played by the real models.
+//!
+//! The run begins a checkpoint cycle before the outage and some part of a second one, drawn evenly
+//! between none and all: the standby leaves at any phase of a cycle. It ends when the standby has
+//! caught up, or can be said never to.
+//!
+//! **Source.** Walden's own.
+//!
+//! **Not modelled.** What the outage does to the workload: clients go on as in the history.
+
+use models::trace::Run;
+use models::trace::fact::Scope;
+use models::trace::fact::{ServerId, What};
+use models::units::{Bytes, Die, Duration, SimTime};
+use scenarios::fault::{Fault, FaultKind};
+use scenarios::scenario::{Scenario, ServerIndex};
+use scenarios::workload::{Load, TransactionWal, WalProfile};
+
+use super::history::History;
+use super::outage::Outages;
+use crate::checkers::Checks;
+use crate::control::{self, finish, sleep_until, wait_for};
+use crate::world::Watch;
+use crate::{Options, Outside, RunError};
+
+/// What trials are made of.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// Servers, links and settings; its first workload makes the WAL of the history.
+    pub scenario: Scenario,
+    /// The standby that goes away.
+    pub standby: ServerIndex,
+    /// The WAL.
+    pub history: History,
+    /// Transactions that the WAL is made of, with all of their records; their images come in
+    /// addition.
+    pub transactions: TransactionWal,
+    /// How long the standby is away.
+    pub outages: Outages,
+    /// Seed of all trials.
+    pub seed: u64,
+}
+
+/// What a trial plays.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Servers, WAL and the outage.
+    pub scenario: Scenario,
+    /// Where in the history the standby leaves.
+    pub left: Duration,
+    /// When it leaves.
+    pub leaves: Duration,
+    /// How long it is away.
+    pub outage: Duration,
+}
+
+/// What a trial showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Where in the history the standby left.
+    pub left: Duration,
+    /// How long it was away.
+    pub outage: Duration,
+    /// WAL that had to be kept for it: by `wal_keep_size`, or by its slot.
+    pub needed: Bytes,
+    /// How that grew: the time since it left, and what was needed then.
+    pub growth: Vec<(Duration, Bytes)>,
+    /// Whether WAL that it needs is gone.
+    pub lost: bool,
+    /// From its return until it had replayed all; `None` if it never did.
+    pub caught_up: Option<Duration>,
+    /// The largest pg_wal of its upstream.
+    pub pg_wal: Bytes,
+    /// Checkpoints that WAL asked for, and all of them.
+    pub checkpoints: (u64, u64),
+}
+
+/// The longest that a trial waits for the standby to catch up, in lengths of the outage.
+const PATIENCE: u64 = 4;
+/// And at least.
+const LEAST_PATIENCE: Duration = Duration::s(3_600);
+/// Steps in which the WAL of a trial is made, at most.
+const STEPS: u64 = 20_000;
+
+impl Stage {
+    /// Plays the `n`-th trial.
+    ///
+    /// # Errors
+    /// As [`crate::run`].
+    pub fn play(&self, n: u64, outside: &Outside) -> Result<Trial, RunError> {
+        let scene = self.scene(n);
+        let back = SimTime::ZERO + scene.leaves + scene.outage;
+        let standby = ServerId(u8::try_from(self.standby).expect("few servers"));
+        let watch = async move {
+            sleep_until(back).await;
+            let lost = async { wait_for(Watch::Lost(standby)).await };
+            let caught_up = async { wait_for(Watch::CaughtUp(standby)).await };
+            futures_util::future::select(Box::pin(lost), Box::pin(caught_up)).await;
+            finish();
+        };
+        let options = Options { laws: Checks::None, ..Options::default() };
+        let cast = |_: &std::rc::Rc<control::Hosts>| _ = control::spawn(watch);
+        let scenario = &scene.scenario;
+        let end = |played: control::Played| (played.world.now(), played.world.finish(scenario));
+        let (ended, run) = control::play(scenario, options, outside, cast, end)?;
+        Ok(self.measure(&run, &scene, ended))
+    }
+
+    /// What the `n`-th trial plays.
+    pub fn scene(&self, n: u64) -> Scene {
+        let upstream = self.scenario.servers[self.standby].upstream.expect("a standby has one");
+        let cycle = self.scenario.servers[upstream].settings.checkpoint_timeout;
+        let phase = Die::new(self.seed, "plan", "phase").at(n);
+        let leaves = cycle + Duration(((u128::from(phase) * u128::from(cycle.0)) >> 64) as u64);
+        let outage = self.outages.draw(&Die::new(self.seed, "plan", "outage"), n);
+        let patience = LEAST_PATIENCE.max(Duration(PATIENCE * outage.0));
+        let length = leaves + outage + patience;
+        let path = self.history.path(length, self.seed, n);
+        let mut scenario = self.scenario.clone();
+        scenario.seed = self.seed ^ n;
+        scenario.duration = length;
+        let step = Duration::s((length.0 / STEPS / Duration::s(1).0).max(1));
+        scenario.workloads[0].wal = self.transactions.clone();
+        scenario.workloads[0].load = Load::Wal { step, profile: WalProfile::History(path.points) };
+        scenario.faults = vec![Fault {
+            name: "outage".to_owned(),
+            at: leaves,
+            lasts: Some(outage),
+            kind: FaultKind::Crash { what: Scope::Host, server: self.standby },
+        }];
+        Scene { scenario, left: path.starts + leaves, leaves, outage }
+    }
+
+    fn measure(&self, run: &Run, scene: &Scene, ended: SimTime) -> Trial {
+        let Scene { scenario, left, leaves, outage } = scene;
+        let name = &scenario.servers[self.standby].name;
+        let standby = run.summary.standbys.iter().find(|s| s.name == *name);
+        let (lost, needed) = standby.map_or((false, 0), |s| (s.lost, s.wal_needed_bytes));
+        let slot = scenario.servers[self.standby].slot.as_ref();
+        let slot = slot.and_then(|n| run.summary.slots.iter().find(|s| s.slot_name == *n));
+        let upstream = scenario.servers[self.standby].upstream.expect("a standby has one");
+        let of_upstream = |f: &&models::trace::fact::Fact| {
+            f.server.is_some_and(|server| server.index() == upstream)
+        };
+        let asked =
+            |what: &What| matches!(what, What::CheckpointStarted { cause, .. } if cause.is_wal());
+        let started = |what: &What| matches!(what, What::CheckpointStarted { .. });
+        let count = |of: &dyn Fn(&What) -> bool| {
+            run.facts.iter().filter(of_upstream).filter(|f| of(&f.what)).count() as u64
+        };
+        let back = SimTime::ZERO + *leaves + *outage;
+        let waited = ended < SimTime::ZERO + scenario.duration;
+        Trial {
+            left: *left,
+            outage: *outage,
+            needed: Bytes(slot.map_or(needed, |slot| slot.wal_needed_bytes)),
+            growth: self.growth(run, upstream, SimTime::ZERO + *leaves, back),
+            lost: lost || slot.is_some_and(|slot| slot.wal_status == Some("lost")),
+            caught_up: (waited && !lost).then(|| ended.since(back)),
+            pg_wal: Bytes(run.summary.servers[upstream].pg_wal_bytes.max),
+            checkpoints: (count(&asked), count(&started)),
+        }
+    }
+
+    /// What checkpoints would have taken from the standby while it was away.
+    fn growth(
+        &self,
+        run: &Run,
+        upstream: ServerIndex,
+        left: SimTime,
+        back: SimTime,
+    ) -> Vec<(Duration, Bytes)> {
+        let size = self.scenario.servers[upstream].settings.wal_segment_size;
+        let asked = run.facts.iter().filter(|fact| fact.at >= back).find_map(|f| match f.what {
+            What::SenderStarted { start, .. } => Some(start.segment(size)),
+            _ => None,
+        });
+        let Some(asked) = asked else { return Vec::new() };
+        let away = run.facts.iter().filter(|f| left <= f.at && f.at < back);
+        let needed = away.filter_map(|fact| match fact.what {
+            What::CheckpointDone { redo, end, .. }
+                if fact.server.is_some_and(|server| server.index() == upstream) =>
+            {
+                let segments = end.segment(size).saturating_sub(asked);
+                let taken = redo.segment(size) > asked;
+                taken.then(|| (fact.at.since(left), Bytes(segments * size.bytes())))
+            }
+            _ => None,
+        });
+        needed.collect()
+    }
+}
