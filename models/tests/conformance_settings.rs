@@ -2,8 +2,8 @@
 //!
 //! `conformance/settings.tsv` is `pg_settings` of servers of 13.23, 14.23, 15.18, 16.14, 17.10 and
 //! 18.4 that initdb has just made, in single-user mode, where nothing is set for a session: name,
-//! versions, context, vartype, unit, min_val, max_val, enumvals, boot_val. Versions that agree stand
-//! in one line.
+//! versions, context, vartype, unit, min_val, max_val, enumvals, boot_val. Versions that agree are
+//! one line.
 //!
 //! **Not compared.** Words that those builds lacked, and defaults that initdb or the start sets
 //! anyway: where the table is to differ is told in its header, and listed here.
