@@ -20,6 +20,9 @@ pub struct Divergence {
     /// Lines of logs that only one of the two writes, or more often; `*` stands for anything.
     #[serde(default)]
     pub lines: Vec<String>,
+    /// It shows in some runs only: two processes of the real servers race.
+    #[serde(default)]
+    pub race: bool,
     /// The major versions that it is of; all if there are none.
     #[serde(default)]
     pub versions: Vec<u8>,
