@@ -30,7 +30,8 @@ use crate::units::{Bytes, Die, Duration, SimTime};
 pub struct ClientsConfig {
     /// When transactions come.
     pub load: Load,
-    /// WAL of a transaction without images and without its commit record.
+    /// WAL of a transaction without images and without its commit record. Where WAL comes in
+    /// steps, with it; and 0 if there are no transactions behind it.
     pub records: Quantiles,
     /// Pages that a transaction touches.
     pub pages: Vec<PageSet>,
@@ -135,8 +136,11 @@ pub struct Arrival {
 pub enum ArrivalKind {
     /// A transaction whose client waits for the answer.
     Commit,
-    /// WAL that is flushed, as commits of many would be; nobody's latency is measured.
+    /// WAL that is flushed, as commits of many would be; nobody's latency is measured, and no
+    /// buffer is dirty for it.
     Step,
+    /// The same of transactions, which dirty buffers.
+    Transactions,
     /// WAL of a transaction that has not come to its end.
     Records,
 }
@@ -457,7 +461,29 @@ impl Clients {
             }
         };
         self.start = at + step;
-        Arrival { at, start: at, client: 0, wal, kind: ArrivalKind::Step }
+        let each = self.config.records.mean();
+        if each == 0 {
+            return Arrival { at, start: at, client: 0, wal, kind: ArrivalKind::Step };
+        }
+        let images = if self.full_page_writes { self.images_of(wal.0 / each) } else { 0 };
+        let wal = Bytes(wal.0 + images);
+        Arrival { at, start: at, client: 0, wal, kind: ArrivalKind::Transactions }
+    }
+
+    /// Images of the pages that so many transactions are the first to touch: as many as there are
+    /// on average.
+    fn images_of(&mut self, transactions: u64) -> u64 {
+        let mut wal = 0;
+        for (set, untouched) in self.config.pages.iter().zip(&mut self.untouched) {
+            let touches = transactions * u64::from(set.touches_per_thousand) / 1_000;
+            let missed = set.missed(touches);
+            // What is left of a page is a page by that chance.
+            let left = u128::from(*untouched) * u128::from(missed);
+            let left = (left + u128::from(self.images.throw())) >> 64;
+            wal += (*untouched - left as u64) * set.image.0;
+            *untouched = left as u64;
+        }
+        wal
     }
 
     fn take_bulk(&mut self, every: Option<Duration>, bytes: Bytes, over: Duration) -> Arrival {
@@ -519,6 +545,19 @@ impl Clients {
     }
 }
 
+impl PageSet {
+    /// The share of its pages, in 2^-64, that so many touches miss: `(1 - 1/pages) ^ touches`.
+    fn missed(&self, touches: u64) -> u64 {
+        power(u64::MAX - u64::MAX / self.pages.max(1), touches)
+    }
+
+    /// How many of its pages so many touches hit, on average.
+    pub fn touched(&self, touches: u64) -> u64 {
+        let missed = (u128::from(self.pages) * u128::from(self.missed(touches))) >> 64;
+        self.pages - missed as u64
+    }
+}
+
 impl WalProfile {
     /// WAL made from one moment to another.
     pub fn between(&self, from: SimTime, to: SimTime) -> Bytes {
@@ -554,6 +593,20 @@ impl WalProfile {
             }
         }
     }
+}
+
+/// `base ^ exponent` of a share in 2^-64.
+fn power(mut base: u64, mut exponent: u64) -> u64 {
+    let times = |a: u64, b: u64| ((u128::from(a) * u128::from(b)) >> 64) as u64;
+    let mut result = u64::MAX;
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = times(result, base);
+        }
+        base = times(base, base);
+        exponent >>= 1;
+    }
+    result
 }
 
 /// Time from one start of an open loop to the next.
@@ -658,6 +711,30 @@ mod tests {
             assert_eq!(wal, 5_000 * 100 + 50 * 1_000_000);
             clients.redo_moved();
         }
+    }
+
+    #[test]
+    fn steps_of_transactions_take_the_images_that_their_transactions_would() {
+        let pages = PageSet { pages: 18_500, touches_per_thousand: 1_165, image: Bytes(7_960) };
+        let (rate, each, seconds) = (2_000, 262, 60);
+        let play = |load, each| {
+            let mut config = config(load, Quantiles::constant(0));
+            (config.pages, config.records) = (vec![pages], Quantiles::constant(each));
+            config.end = SimTime::ZERO + Duration::s(seconds);
+            let mut clients = Clients::new(config, true, 7, "w");
+            let mut made = 0;
+            while clients.next_insert() != SimTime::NEVER {
+                made += clients.take().wal.0;
+            }
+            made as f64
+        };
+        let gap = Duration(1_000_000_000 / rate);
+        let one_by_one = play(Load::Open { gap, poisson: false }, each);
+        let profile = WalProfile::Constant(rate * each);
+        let together = play(Load::Wal { step: Duration::s(1), profile }, each);
+        // The last step is that at 59 s.
+        let apart = (together / one_by_one - 1.0).abs();
+        assert!(apart < 0.01, "{together} {one_by_one}");
     }
 
     #[test]

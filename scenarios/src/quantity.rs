@@ -57,7 +57,7 @@ pub fn duration(text: &str) -> Result<Duration, Unreadable> {
 }
 
 /// A size such as `16MB`.
-pub(crate) fn size(text: &str) -> Result<Bytes, Unreadable> {
+pub fn size(text: &str) -> Result<Bytes, Unreadable> {
     let bytes = measure(text, "a size", &SIZE, SIZE_HELP, 1)?;
     if bytes > limits::LARGEST.0 {
         return Err(unreadable(format!("`{text}` is more than 1024TB"), SIZE_HELP));
@@ -66,7 +66,7 @@ pub(crate) fn size(text: &str) -> Result<Bytes, Unreadable> {
 }
 
 /// Bytes a second, such as `40MB/s`; may be zero.
-pub(crate) fn bytes_per_second(text: &str) -> Result<u64, Unreadable> {
+pub fn bytes_per_second(text: &str) -> Result<u64, Unreadable> {
     let (amount, seconds) = per(text, "a rate", BYTE_RATE_HELP)?;
     let rate = measure(amount, "a size", &SIZE, BYTE_RATE_HELP, seconds)
         .map_err(|e| Unreadable { message: in_full(&e.message, amount, text), help: e.help })?;
@@ -135,7 +135,7 @@ pub(crate) fn event_gap(text: &str) -> Result<Duration, Unreadable> {
 }
 
 /// A plain number without a unit, exactly: numerator and a power of ten.
-pub(crate) fn decimal(text: &str) -> Option<(u64, u64)> {
+pub fn decimal(text: &str) -> Option<(u64, u64)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() && fraction.is_empty() || !digits(whole) || !digits(fraction) {

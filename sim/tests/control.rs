@@ -368,7 +368,9 @@ fn touches(scenario: &Scenario) -> Vec<String> {
         match &l.touch {
             Touch::Action(action) => Some(format!("{ms} {}", common::short(action))),
             Touch::Fact(_, What::FaultBegan { .. } | What::FaultHealed { .. }) => None,
-            Touch::Fact(..) | Touch::Look(..) | Touch::Ask(..) => Some("?".to_owned()),
+            Touch::Fact(..) | Touch::Look(..) | Touch::Ask(..) | Touch::Finish => {
+                Some("?".to_owned())
+            }
         }
     };
     played.log.iter().filter_map(line).collect()

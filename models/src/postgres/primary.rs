@@ -303,11 +303,9 @@ impl Primary {
             }
             ArrivalKind::Step => {
                 self.plain_wal.0 += arrival.wal.0;
-                self.wal.insert(arrival.wal);
-                let end = self.wal.insert(record::COMMIT);
-                self.wal.want(end);
-                self.note_commit(end, arrival.at);
+                self.step(arrival);
             }
+            ArrivalKind::Transactions => self.step(arrival),
             ArrivalKind::Commit => {
                 let session = Session { workload, client: arrival.client };
                 self.commit(arrival, session, level, out);
@@ -315,6 +313,14 @@ impl Primary {
         }
         self.flush_if_wanted(arrival.at, false, host);
         true
+    }
+
+    /// WAL of many, the last of whom commits.
+    fn step(&mut self, arrival: &Arrival) {
+        self.wal.insert(arrival.wal);
+        let end = self.wal.insert(record::COMMIT);
+        self.wal.want(end);
+        self.note_commit(end, arrival.at);
     }
 
     fn commit(

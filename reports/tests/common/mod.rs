@@ -346,6 +346,7 @@ fn summary(run: &Run, slow: u64) -> Summary {
             wal_status_seen: vec!["reserved", "extended"],
             safe_wal_size: None,
             retained_bytes: MaxEnd { max: 50 << 20, end: 0 },
+            wal_needed_bytes: 48 << 20,
         }],
         failovers: Vec::new(),
         expectations: vec![
@@ -413,6 +414,7 @@ fn standbys(run: &Run) -> Vec<StandbySummary> {
                 end: 0.001,
             },
             sync_state: "async",
+            wal_needed_bytes: 0,
         })
         .collect()
 }

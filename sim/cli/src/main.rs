@@ -1,7 +1,7 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`check`]: `walden check`. [`new`]: `walden new`. [`list`]: `walden list`.
+//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`new`]: `walden new`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -17,6 +17,7 @@ mod exit;
 mod input;
 mod list;
 mod new;
+mod plan;
 mod play;
 mod progress;
 mod remarks;
@@ -41,6 +42,7 @@ use errors::Failure;
 use exit::Exit;
 use list::ListArgs;
 use new::NewArgs;
+use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use terminal::ColorChoice;
@@ -89,6 +91,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Plan(PlanArgs),
     Check(CheckArgs),
     New(NewArgs),
     List(ListArgs),
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),

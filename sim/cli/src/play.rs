@@ -78,8 +78,8 @@ pub fn play(plan: &Plan, how: How, stop: &Stop) -> Result<Vec<Run>, Failure> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = how.threads.unwrap_or_else(cores).max(1);
     let outside: Vec<Outside> = plan.scenarios.iter().map(|_| Outside::default()).collect();
-    let shown = Shown { what: &plan.name, total: plan.total(), quiet: how.quiet };
-    let played = progress::watch(shown, &outside, stop, || {
+    let shown = Shown { what: &plan.name, total: plan.total().0, quiet: how.quiet };
+    let played = progress::watch(shown, &progress::of(&outside), &outside, stop, || {
         run_all(&plan.scenarios, threads, Options::default(), &outside)
     })?;
     stop.check()?;

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration as WallTime;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use models::units::Duration;
 use sim::Outside;
 
 use crate::errors::Failure;
@@ -22,15 +21,16 @@ const POLL: WallTime = WallTime::from_millis(50);
 pub struct Shown<'a> {
     /// What is being played.
     pub what: &'a str,
-    /// Simulated time of all of it.
-    pub total: Duration,
+    /// How far it goes: simulated time, or trials.
+    pub total: u64,
     /// `--quiet`: no bar at all.
     pub quiet: bool,
 }
 
-/// Does `work`, and tells the world about it through `outside`.
+/// Does `work`; `played` is how far it is, and through `outside` it is asked to stop.
 pub fn watch<T: Send>(
     shown: Shown<'_>,
+    played: &(dyn Fn() -> u64 + Sync),
     outside: &[Outside],
     stop: &Stop,
     work: impl FnOnce() -> T + Send,
@@ -47,7 +47,7 @@ pub fn watch<T: Send>(
             if stop.asked() {
                 outside.iter().for_each(Outside::ask_to_stop);
             }
-            bar.set_position(outside.iter().map(|one| one.played.load(Ordering::Relaxed)).sum());
+            bar.set_position(played());
         }
         bar.finish_and_clear();
         worker.join().map_err(|_| Failure::Internal {
@@ -56,12 +56,19 @@ pub fn watch<T: Send>(
     })
 }
 
+/// How far runs have been played, all together.
+pub fn of(outside: &[Outside]) -> impl Fn() -> u64 + Sync {
+    || outside.iter().map(|one| one.played.load(Ordering::Relaxed)).sum()
+}
+
 fn bar(shown: Shown<'_>) -> ProgressBar {
     if shown.quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(shown.total.0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} %  {elapsed}") {
+    let bar = ProgressBar::with_draw_target(Some(shown.total), ProgressDrawTarget::stderr());
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} %  {elapsed}, {eta} left")
+    {
         bar.set_style(style);
     }
     bar.set_message(shown.what.to_owned());

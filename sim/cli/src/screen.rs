@@ -247,7 +247,7 @@ fn turned(rows: &[Vec<String>]) -> Vec<Vec<String>> {
 }
 
 /// Lines of aligned columns, the first one to the left.
-fn grid(rows: &[Vec<String>]) -> Vec<String> {
+pub fn grid(rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.add_rows(rows);

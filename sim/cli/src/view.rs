@@ -10,7 +10,7 @@ use models::postgres::statement::Failure as Refused;
 use models::postgres::views::{PORT, Query, address};
 use models::trace::fact::ServerId;
 use models::trace::table::Table;
-use models::units::{Duration, SimTime};
+use models::units::SimTime;
 use reports::psql::{self, Form};
 use scenarios::scenario::Scenario;
 use scenarios::{ScenarioFile, catalog};
@@ -137,9 +137,9 @@ pub fn view(args: &ViewArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Wanted::Query(_) => Vec::new(),
         Wanted::Monitor => shown_by_monitor(args, &scenario, server),
     };
-    let shown = Shown { what: &scenario.name, total: Duration(at.0), quiet: args.quiet };
+    let shown = Shown { what: &scenario.name, total: at.0, quiet: args.quiet };
     let outside = [Outside::default()];
-    let seen = progress::watch(shown, &outside, &stop, || {
+    let seen = progress::watch(shown, &progress::of(&outside), &outside, &stop, || {
         Moment::of(&scenario, at, &commit_times, &outside[0])
     })?;
     stop.check()?;

@@ -21,7 +21,7 @@ const DAY: Duration = Duration::s(86_400);
 const WEEK: Duration = Duration::s(7 * 86_400);
 
 /// WAL made up to a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Since the first sample.
     pub at: Duration,
@@ -164,6 +164,12 @@ impl History {
             from = self.same_moment(of_season, &mut die);
         }
         Path { starts, points }
+    }
+
+    /// WAL of the `n`-th path of a die, `length` long.
+    pub fn written(&self, length: Duration, seed: u64, n: u64) -> Bytes {
+        let path = self.path(length, seed, n);
+        path.points.last().map_or(Bytes(0), |(_, bytes)| *bytes)
     }
 
     /// Another day's moment; where no day knows that moment, the next that one knows.

@@ -14,7 +14,7 @@ use models::trace::fact::{ServerId, What};
 use models::units::{Bytes, Die, Duration, SimTime};
 use scenarios::fault::{Fault, FaultKind};
 use scenarios::scenario::{Scenario, ServerIndex};
-use scenarios::workload::{Load, WalProfile};
+use scenarios::workload::{Load, TransactionWal, WalProfile};
 
 use super::history::History;
 use super::outage::Outages;
@@ -32,10 +32,26 @@ pub struct Stage {
     pub standby: ServerIndex,
     /// The WAL.
     pub history: History,
+    /// Transactions that the WAL is made of, with all of their records; their images come in
+    /// addition.
+    pub transactions: TransactionWal,
     /// How long the standby is away.
     pub outages: Outages,
     /// Seed of all trials.
     pub seed: u64,
+}
+
+/// What a trial plays.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Servers, WAL and the outage.
+    pub scenario: Scenario,
+    /// Where in the history the standby leaves.
+    pub left: Duration,
+    /// When it leaves.
+    pub leaves: Duration,
+    /// How long it is away.
+    pub outage: Duration,
 }
 
 /// What a trial showed.
@@ -72,8 +88,8 @@ impl Stage {
     /// # Errors
     /// As [`crate::run`].
     pub fn play(&self, n: u64, outside: &Outside) -> Result<Trial, RunError> {
-        let (scenario, path_starts, leaves, outage) = self.scene(n);
-        let back = SimTime::ZERO + leaves + outage;
+        let scene = self.scene(n);
+        let back = SimTime::ZERO + scene.leaves + scene.outage;
         let standby = ServerId(u8::try_from(self.standby).expect("few servers"));
         let watch = async move {
             sleep_until(back).await;
@@ -84,14 +100,14 @@ impl Stage {
         };
         let options = Options { laws: Checks::None, ..Options::default() };
         let cast = |_: &std::rc::Rc<control::Hosts>| _ = control::spawn(watch);
-        let end = |played: control::Played| (played.world.now(), played.world.finish(&scenario));
-        let (ended, run) = control::play(&scenario, options, outside, cast, end)?;
-        Ok(self.measure(&run, &scenario, (path_starts + leaves, leaves, outage), ended))
+        let scenario = &scene.scenario;
+        let end = |played: control::Played| (played.world.now(), played.world.finish(scenario));
+        let (ended, run) = control::play(scenario, options, outside, cast, end)?;
+        Ok(self.measure(&run, &scene, ended))
     }
 
-    /// The scenario of the `n`-th trial: where its WAL begins in the history, when the standby
-    /// leaves and for how long.
-    pub fn scene(&self, n: u64) -> (Scenario, Duration, Duration, Duration) {
+    /// What the `n`-th trial plays.
+    pub fn scene(&self, n: u64) -> Scene {
         let upstream = self.scenario.servers[self.standby].upstream.expect("a standby has one");
         let cycle = self.scenario.servers[upstream].settings.checkpoint_timeout;
         let phase = Die::new(self.seed, "plan", "phase").at(n);
@@ -104,6 +120,7 @@ impl Stage {
         scenario.seed = self.seed ^ n;
         scenario.duration = length;
         let step = Duration::s((length.0 / STEPS / Duration::s(1).0).max(1));
+        scenario.workloads[0].wal = self.transactions.clone();
         scenario.workloads[0].load = Load::Wal { step, profile: WalProfile::History(path.points) };
         scenario.faults = vec![Fault {
             name: "outage".to_owned(),
@@ -111,16 +128,11 @@ impl Stage {
             lasts: Some(outage),
             kind: FaultKind::Crash { what: Scope::Host, server: self.standby },
         }];
-        (scenario, path.starts, leaves, outage)
+        Scene { scenario, left: path.starts + leaves, leaves, outage }
     }
 
-    fn measure(
-        &self,
-        run: &Run,
-        scenario: &Scenario,
-        (left, leaves, outage): (Duration, Duration, Duration),
-        ended: SimTime,
-    ) -> Trial {
+    fn measure(&self, run: &Run, scene: &Scene, ended: SimTime) -> Trial {
+        let Scene { scenario, left, leaves, outage } = scene;
         let name = &scenario.servers[self.standby].name;
         let standby = run.summary.standbys.iter().find(|s| s.name == *name);
         let (lost, needed) = standby.map_or((false, 0), |s| (s.lost, s.wal_needed_bytes));
@@ -136,13 +148,13 @@ impl Stage {
         let count = |of: &dyn Fn(&What) -> bool| {
             run.facts.iter().filter(of_upstream).filter(|f| of(&f.what)).count() as u64
         };
-        let back = SimTime::ZERO + leaves + outage;
+        let back = SimTime::ZERO + *leaves + *outage;
         let waited = ended < SimTime::ZERO + scenario.duration;
         Trial {
-            left,
-            outage,
+            left: *left,
+            outage: *outage,
             needed: Bytes(slot.map_or(needed, |slot| slot.wal_needed_bytes)),
-            growth: self.growth(run, upstream, SimTime::ZERO + leaves, back),
+            growth: self.growth(run, upstream, SimTime::ZERO + *leaves, back),
             lost: lost || slot.is_some_and(|slot| slot.wal_status == Some("lost")),
             caught_up: (waited && !lost).then(|| ended.since(back)),
             pg_wal: Bytes(run.summary.servers[upstream].pg_wal_bytes.max),

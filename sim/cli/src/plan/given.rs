@@ -1,0 +1,398 @@
+//! What the command line and its files give.
+
+use std::path::{Path, PathBuf};
+
+use models::latency::{ONE, Quantiles};
+use models::postgres::checkpointer::CheckpointConfig;
+use models::units::{Bytes, Duration};
+use scenarios::ScenarioFile;
+use scenarios::import::Input;
+use scenarios::import::lsn_samples::WalHistory;
+use scenarios::presets;
+use scenarios::scenario::{Scenario, ServerIndex};
+use scenarios::workload::{Load, TransactionWal, WalProfile};
+use sim::plan::history::{History, Sample};
+use sim::plan::outage::Outages;
+use sim::plan::sawtooth::{self, Cycle};
+use sim::plan::trial::Stage;
+use sim::plan::{Keep, Question};
+
+use super::PlanArgs;
+use crate::errors::{Failure, Origin};
+use crate::input;
+
+/// The question, and what there is to say about where it comes from.
+pub struct Given {
+    /// What is asked.
+    pub question: Question,
+    /// WAL comes at a constant rate.
+    pub constant: bool,
+    /// What became of the history's rows.
+    pub remarks: Vec<String>,
+    /// The hour of the day at which the history begins, in seconds since midnight (UTC).
+    pub starts: Option<u64>,
+    /// How long before its loss a standby is to be noticed.
+    pub alert: Duration,
+}
+
+/// The world of a plan whose command line names no scenario.
+const WORLD: &str = "\
+duration = '1h'
+[server.primary]
+[server.standby]
+upstream = 'primary'
+[workload.history]
+wal_rate = '1kB/s'
+";
+/// What is added to it for a slot.
+const SLOT: &str = "server.standby.slot";
+
+/// Reads everything that is named.
+pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
+    let keep = Keep::from(args.setting);
+    let scenario = scenario(args, keep)?;
+    let standby = standby(args, keep, &scenario)?;
+    let mut remarks = Vec::new();
+    let (history, starts) = history(args, &scenario, &mut remarks)?;
+    let history = changed(args, history)?;
+    let (records, transactions) = images(args, &scenario, &history, &mut remarks)?;
+    let outages = stressed(args, outages(&args.outage)?)?;
+    let risk = share(&args.risk)?;
+    let length = |text: &str, flag: &str| {
+        scenarios::duration(text).map_err(|why| wrong(flag, text, why.help))
+    };
+    let alert = length(&args.alert, "--alert")?;
+    let stage =
+        Stage { scenario, standby, history: records, transactions, outages, seed: args.seed };
+    let trials = args.trials.map(|trials| trials as usize);
+    let constant = args.rate.is_some();
+    let question = Question { keep, stage, history, risk, trials };
+    Ok(Given { question, constant, remarks, starts, alert })
+}
+
+/// Something on the command line that cannot be.
+fn wrong(flag: &str, text: &str, help: impl Into<String>) -> Failure {
+    Failure::Argument {
+        message: format!("{flag} cannot be `{}`", text.escape_debug()),
+        help: Some(help.into()),
+    }
+}
+
+fn scenario(args: &PlanArgs, keep: Keep) -> Result<Scenario, Failure> {
+    let file = match &args.scenario {
+        Some(name) => {
+            let mut files = input::read_all(std::slice::from_ref(name), &args.set, None)?;
+            files.remove(0)
+        }
+        None => {
+            let mut sets = args.set.clone();
+            if keep == Keep::MaxSlotWalKeepSize {
+                sets.insert(0, (SLOT.to_owned(), "standby_slot".to_owned()));
+            }
+            let nothing = &mut |_: &str| Err("there is no such file".to_owned());
+            ScenarioFile::parse("plan", WORLD, nothing)
+                .and_then(|file| file.with(&sets, None))
+                .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?
+        }
+    };
+    let variants = file.variants();
+    let variants =
+        variants.map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
+    let first = variants.into_iter().next();
+    first.ok_or_else(|| Failure::Internal { message: "a scenario without a variant".to_owned() })
+}
+
+/// The standby that goes away: the one that is named, or the only one.
+fn standby(args: &PlanArgs, keep: Keep, scenario: &Scenario) -> Result<ServerIndex, Failure> {
+    let primary = scenario.primary();
+    let standbys: Vec<ServerIndex> = (0..scenario.servers.len())
+        .filter(|index| scenario.servers[*index].upstream == Some(primary))
+        .collect();
+    let names: Vec<&str> = standbys.iter().map(|s| scenario.servers[*s].name.as_str()).collect();
+    let known = format!("standbys of the primary are {}", names.join(", "));
+    let index = match &args.standby {
+        Some(name) => {
+            let found = names.iter().position(|known| known == name);
+            standbys[found.ok_or_else(|| wrong("--standby", name, known))?]
+        }
+        None => match standbys[..] {
+            [only] => only,
+            [] => return Err(wrong("--scenario", &scenario.name, "it has no standby")),
+            [..] => {
+                let message = "which standby goes away?".to_owned();
+                let help = Some(format!("--standby NAME; {known}"));
+                return Err(Failure::Argument { message, help });
+            }
+        },
+    };
+    let server = &scenario.servers[index];
+    let help = match (keep, &server.slot) {
+        (Keep::WalKeepSize, Some(_)) => "plan max_slot_wal_keep_size, or leave out its slot",
+        (Keep::MaxSlotWalKeepSize, None) => "plan wal_keep_size, or give it a slot",
+        (Keep::WalKeepSize, None) | (Keep::MaxSlotWalKeepSize, Some(_)) => return Ok(index),
+    };
+    let has = if server.slot.is_some() { "a" } else { "no" };
+    let message = format!("{} has {has} slot: {} does not decide", server.name, keep.name());
+    Err(Failure::Argument { message, help: Some(help.to_owned()) })
+}
+
+/// The history, and the second of the day at which it begins.
+fn history(
+    args: &PlanArgs,
+    scenario: &Scenario,
+    remarks: &mut Vec<String>,
+) -> Result<(History, Option<u64>), Failure> {
+    if let Some(rate) = &args.rate {
+        let bytes = scenarios::bytes_per_second(rate);
+        let bytes = bytes.map_err(|why| wrong("--rate", rate, why.help))?;
+        return match bytes {
+            0 => Err(wrong("--rate", rate, "a rate above zero, such as 8MB/s")),
+            bytes => Ok((History::constant(bytes), None)),
+        };
+    }
+    if !args.history.is_empty() {
+        return samples(&args.history, remarks);
+    }
+    let Some(Load::Wal { profile, .. }) = scenario.workloads.first().map(|w| &w.load) else {
+        let message = "there is no history".to_owned();
+        let help = "--history FILE, --rate RATE, or a scenario whose first workload is \
+                    `wal_rate` or `history`";
+        return Err(Failure::Argument { message, help: Some(help.to_owned()) });
+    };
+    match profile {
+        WalProfile::Constant(_) if args.scenario.is_none() => {
+            let help = Some("--history FILE, or --rate RATE such as 8MB/s".to_owned());
+            Err(Failure::Argument { message: "how much WAL is there?".to_owned(), help })
+        }
+        WalProfile::Constant(rate) => Ok((History::constant(*rate), None)),
+        WalProfile::Daily(rates) => Ok((daily(rates), Some(0))),
+        WalProfile::History(points) => {
+            let sample = |&(at, bytes): &_| Sample { at, bytes, known: true };
+            let history = History::new(points.iter().map(sample).collect());
+            let history = history.ok_or_else(|| Failure::Internal {
+                message: "a scenario's history that is none".to_owned(),
+            })?;
+            Ok((history, None))
+        }
+    }
+}
+
+/// A day of equal parts, each with its rate.
+fn daily(rates: &[u64]) -> History {
+    let part = 86_400 / rates.len().max(1) as u64;
+    let mut samples = vec![Sample::default()];
+    for rate in rates {
+        let last = samples[samples.len() - 1];
+        samples.push(Sample {
+            at: last.at + Duration::s(part),
+            bytes: Bytes(last.bytes.0 + rate * part),
+            known: true,
+        });
+    }
+    History::new(samples).expect("a day has parts")
+}
+
+fn samples(
+    paths: &[PathBuf],
+    remarks: &mut Vec<String>,
+) -> Result<(History, Option<u64>), Failure> {
+    let texts = paths.iter().map(|path| text(path)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let inputs: Vec<Input<'_>> =
+        names.iter().zip(&texts).map(|(file, text)| Input { file, text }).collect();
+    let read = WalHistory::read(&inputs)
+        .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
+    for remark in read.told.dropped.iter().chain(&read.told.remarks) {
+        let place = format!("{}, first in line {} of {}", remark.what, remark.line, remark.file);
+        let rows =
+            if remark.rows == 1 { "1 row".to_owned() } else { format!("{} rows", remark.rows) };
+        remarks.push(format!("{rows}: {place}"));
+    }
+    let known = |from: Duration| !read.unknown.iter().any(|s| s.from <= from && from < s.to);
+    let mut last = Duration::ZERO;
+    let sample = |s: &scenarios::import::lsn_samples::LsnSample| {
+        let known = known(last);
+        last = s.at;
+        Sample { at: s.at, bytes: s.bytes, known }
+    };
+    let history = History::new(read.samples.iter().map(sample).collect());
+    let history = history.ok_or_else(|| Failure::Argument {
+        message: format!("{}: nothing of it can be used", names.join(", ")),
+        help: None,
+    })?;
+    Ok((history, Some(read.starts.seconds() % 86_400)))
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    input::read_text(path).map_err(|why| Failure::Unreadable {
+        path: path.display().to_string(),
+        why: why.to_string(),
+    })
+}
+
+/// A factor: numerator and denominator.
+fn factor(flag: &str, text: &str) -> Result<(u64, u64), Failure> {
+    let factor = scenarios::decimal(text).filter(|(n, d)| *n > 0 && *n / *d <= 1_000_000);
+    factor.ok_or_else(|| wrong(flag, text, "a factor above zero, up to 1,000,000, such as 1.5"))
+}
+
+/// Stretched and grown.
+fn changed(args: &PlanArgs, history: History) -> Result<History, Failure> {
+    let mut history = history;
+    let changes = [("--stretch", &args.stretch), ("--growth", &args.growth)];
+    for (flag, text) in changes {
+        let Some(text) = text else { continue };
+        let (n, d) = factor(flag, text)?;
+        let larger = match flag {
+            "--stretch" => history.stretched(n, d),
+            _ => history.grown(n, d),
+        };
+        let too_much = || wrong(flag, text, "the history then has too much WAL, or is too long");
+        history = larger.ok_or_else(too_much)?;
+    }
+    Ok(history)
+}
+
+/// What the WAL is made of, and the history without images if they are made anew.
+fn images(
+    args: &PlanArgs,
+    scenario: &Scenario,
+    history: &History,
+    remarks: &mut Vec<String>,
+) -> Result<(History, TransactionWal), Failure> {
+    let anew = args.stretch.is_some().then_some(presets::DEFAULT_WORKLOAD);
+    let name = args.images.as_deref().or(anew).unwrap_or("history");
+    let preset = if name == "history" { Some(presets::DEFAULT_WORKLOAD) } else { Some(name) };
+    let Some(mut wal) = preset.and_then(presets::workload) else {
+        let names: Vec<_> = presets::workload_names().collect();
+        let help = format!("history, or one of {}", names.join(", "));
+        return Err(wrong("--images", name, help));
+    };
+    wal.records = Quantiles::constant(wal.records.mean() + presets::COMMIT_RECORD.0);
+    if name == "history" {
+        wal.pages.clear();
+        return Ok((history.clone(), wal));
+    }
+    let settings = &scenario.servers[scenario.primary()].settings;
+    let config = CheckpointConfig::from(settings);
+    let size = settings.wal_segment_size;
+    let wal_of_cycle = Bytes(config.segments(size) * size.bytes());
+    let cycle = Cycle { time: config.timeout, wal: wal_of_cycle };
+    let records = sawtooth::without_images(history, &wal, cycle).ok_or_else(|| {
+        Failure::Internal { message: "a history without its images is none".to_owned() }
+    })?;
+    remarks.push(format!("full-page images are made anew, as {name} makes them"));
+    Ok((records, wal))
+}
+
+/// Outages by name.
+const NAMED: [(&str, u64); 5] =
+    [("reboot", 5), ("patch", 30), ("repair", 240), ("night", 720), ("weekend", 3_840)];
+/// The longest outage.
+const LONGEST: Duration = Duration::s(60 * 86_400);
+
+const OUTAGE_HELP: &str = "a length such as 2h; quantiles such as 'p50=10min,p99=2h,max=8h'; \
+                           reboot, patch, repair, night or weekend; or a file with a length in \
+                           each line";
+
+fn outages(text: &str) -> Result<Outages, Failure> {
+    if let Some((_, minutes)) = NAMED.iter().find(|(name, _)| *name == text) {
+        return Ok(Outages::Fixed(Duration::s(60 * minutes)));
+    }
+    if text.contains('=') {
+        return Ok(Outages::Spread(quantiles(text)?));
+    }
+    let path = Path::new(text);
+    if path.is_file() {
+        return past(path);
+    }
+    let length = scenarios::duration(text).map_err(|_| wrong("--outage", text, OUTAGE_HELP))?;
+    possible(length).map(Outages::Fixed).ok_or_else(|| too_long("--outage", text))
+}
+
+fn possible(length: Duration) -> Option<Duration> {
+    (Duration::s(1) <= length && length <= LONGEST).then_some(length)
+}
+
+fn too_long(flag: &str, text: &str) -> Failure {
+    wrong(flag, text, "an outage lasts from 1s to 60d")
+}
+
+/// `p50=10min,p99=2h,max=8h`.
+fn quantiles(text: &str) -> Result<Quantiles, Failure> {
+    let unreadable = || wrong("--outage", text, OUTAGE_HELP);
+    let mut points = Vec::new();
+    for part in text.split(',') {
+        let (name, length) = part.split_once('=').ok_or_else(unreadable)?;
+        let length = scenarios::duration(length.trim()).map_err(|_| unreadable())?;
+        let length = possible(length).ok_or_else(|| too_long("--outage", text))?;
+        let place = match name.trim() {
+            "min" => 0,
+            "max" => ONE,
+            name => {
+                let share = name.strip_prefix('p').and_then(scenarios::decimal);
+                let (n, d) = share.filter(|(n, d)| *n < 100 * *d).ok_or_else(unreadable)?;
+                (u128::from(n) * u128::from(ONE) / u128::from(100 * d)) as u64
+            }
+        };
+        points.push((place, length.0));
+    }
+    points.sort_unstable();
+    if points.first().is_some_and(|(place, _)| *place > 0) {
+        // As in a scenario: the least is half of the median, or of the first that is given.
+        let least = points[0].1 / 2;
+        points.insert(0, (0, least));
+    }
+    let help = "it must rise from quantile to quantile and end with max";
+    Quantiles::new(&points).ok_or_else(|| wrong("--outage", text, help))
+}
+
+/// A file with a length in each line.
+fn past(path: &Path) -> Result<Outages, Failure> {
+    let mut lengths = Vec::new();
+    for (number, line) in text(path)?.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let length = scenarios::duration(line).ok().and_then(possible);
+        lengths.push(length.ok_or_else(|| Failure::Unreadable {
+            path: format!("{}:{}", path.display(), number + 1),
+            why: format!("`{}` is no outage from 1s to 60d, such as 35min", line.escape_debug()),
+        })?);
+    }
+    if lengths.is_empty() {
+        let why = "it has no outage; write a length such as 35min in each line".to_owned();
+        return Err(Failure::Unreadable { path: path.display().to_string(), why });
+    }
+    Ok(Outages::Past(lengths))
+}
+
+fn stressed(args: &PlanArgs, outages: Outages) -> Result<Outages, Failure> {
+    let Some(text) = &args.stress else { return Ok(outages) };
+    let (n, d) = factor("--stress", text)?;
+    let longer = |length: Duration| {
+        let longer = u128::from(length.0) * u128::from(n) / u128::from(d);
+        let longer = u64::try_from(longer).ok().map(Duration).and_then(possible);
+        longer.ok_or_else(|| too_long("--stress", text))
+    };
+    longer(outages.longest())?;
+    Ok(match outages {
+        Outages::Fixed(length) => Outages::Fixed(longer(length)?),
+        Outages::Spread(lengths) => Outages::Spread(lengths.times(n, d)),
+        Outages::Past(lengths) => {
+            Outages::Past(lengths.into_iter().map(longer).collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+/// A share, such as `1%` or `0.01`.
+fn share(text: &str) -> Result<f64, Failure> {
+    let (number, of) = match text.strip_suffix('%') {
+        Some(number) => (number.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = scenarios::decimal(number).map(|(n, d)| n as f64 / d as f64 / of);
+    let share = share.filter(|share| (0.000_1..=0.5).contains(share));
+    share.ok_or_else(|| wrong("--risk", text, "a share from 0.01% to 50%, such as 1% or 0.01"))
+}

@@ -1,0 +1,443 @@
+//! The answer, in the one shape that every plan has: the line to paste, because, risk, what is not
+//! modelled, the command that repeats it.
+
+use models::units::{Bytes, Duration, human};
+use serde::Serialize;
+use sim::plan::estimate::Share;
+use sim::plan::outage::Outages;
+use sim::plan::{Answer, Keep};
+
+use super::given::Given;
+use crate::errors::Failure;
+use crate::screen::grid;
+use crate::terminal::{Style, Terminal, plain, wrap};
+
+/// An answer and where it comes from.
+pub struct Told<'a> {
+    /// What was asked.
+    pub given: &'a Given,
+    /// What came of it.
+    pub answer: &'a Answer,
+    /// The command that gives the same answer.
+    pub repeat: String,
+}
+
+/// The outages that need most: one in so many.
+const WORST: usize = 20;
+/// Lengths of outages in the table, in parts of the longest.
+const PARTS: u64 = 6;
+
+impl Told<'_> {
+    fn keep(&self) -> Keep {
+        self.given.question.keep
+    }
+
+    /// The line for `postgresql.conf`; `None`: no value is enough.
+    pub fn line(&self) -> Option<String> {
+        let value = self.answer.value?;
+        Some(format!("{} = '{}'", self.keep().name(), setting(value)))
+    }
+
+    fn alter_system(&self) -> Option<String> {
+        let value = self.answer.value?;
+        Some(format!("ALTER SYSTEM SET {} = '{}';", self.keep().name(), setting(value)))
+    }
+
+    /// Prints it.
+    pub fn print(&self, terminal: &mut Terminal) {
+        match (self.line(), self.alter_system()) {
+            (Some(line), Some(alter)) => {
+                terminal.line(terminal.paint(Style::Bold, &line));
+                terminal.line("");
+                terminal.line(format!("  {alter}"));
+                terminal.line("  SELECT pg_reload_conf();");
+            }
+            _ => {
+                let none = format!("No {} is enough.", self.keep().name());
+                terminal.line(terminal.paint(Style::Bold, &none));
+            }
+        }
+        section(terminal, "Because", &self.because());
+        if self.answer.value.is_some() {
+            section(terminal, "Risk", &self.risk());
+            section(terminal, "It takes", &self.takes());
+            self.survival(terminal);
+        }
+        section(terminal, "From", &self.source());
+        section(terminal, "Not modelled", &not_modelled());
+        section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
+    }
+
+    fn because(&self) -> Vec<String> {
+        let question = &self.given.question;
+        let written = question.written(&question.stage.outages);
+        let of = share(question.risk);
+        let mut said = vec![format!(
+            "in all but {of} of the outages ({}) at most {} of WAL is written, by the history alone",
+            outages(&question.stage.outages),
+            human::bytes(written.0),
+        )];
+        let (low, high) = self.answer.interval;
+        let Some(value) = self.answer.value else {
+            let never = self.answer.trials.iter().filter(|t| t.caught_up.is_none()).count();
+            said.push(format!(
+                "{never} of {} standbys had not caught up after four times as long, or an hour: \
+                 link or replay are slower than the WAL",
+                self.answer.trials.len()
+            ));
+            return said;
+        };
+        said.push(format!(
+            "the standby needs all from the segment it left in to the end of the last checkpoint \
+             that ends before it has read it again: the value that loses exactly {of} lies \
+             between {} and {} (95 %)",
+            setting(low),
+            setting(high)
+        ));
+        said.extend(self.when());
+        let middle = self.answer.middle;
+        let apart = human::bytes(middle.0.abs_diff(written.0));
+        said.push(if middle.0.abs_diff(written.0) <= 2 * self.answer.segment.bytes() {
+            format!("in the middle of it is {}, as by the history", setting(middle))
+        } else if middle < written {
+            format!(
+                "in the middle of it is {}, {apart} less than by the history: WAL after the last \
+                 checkpoint that ends before its return is not at risk",
+                setting(middle)
+            )
+        } else {
+            format!(
+                "in the middle of it is {}, {apart} more than by the history: WAL comes while it \
+                 catches up",
+                setting(middle)
+            )
+        });
+        said.push(format!("{} is the upper end: more trials bring it down", setting(value)));
+        said
+    }
+
+    /// The hour at which the outages begin that need most.
+    fn when(&self) -> Option<String> {
+        let season = self.given.question.history.season();
+        let starts = self.given.starts.filter(|_| season >= Duration::s(86_400))?;
+        let trials = &self.answer.trials;
+        let mut worst: Vec<_> = trials.iter().collect();
+        worst.sort_by_key(|trial| std::cmp::Reverse(trial.needed_to_survive()));
+        worst.truncate(trials.len().div_ceil(WORST));
+        let mut hours = [0; 24];
+        for trial in &worst {
+            let second = starts + trial.left.0 / 1_000_000_000;
+            hours[(second / 3_600 % 24) as usize] += 1;
+        }
+        let (hour, &most) = hours.iter().enumerate().max_by_key(|(hour, n)| (**n, 23 - hour))?;
+        if 2 * most < worst.len() {
+            return None;
+        }
+        Some(format!(
+            "of the {} outages that need most, {most} begin between {hour:02}:00 and {:02}:00 UTC",
+            worst.len(),
+            (hour + 1) % 24
+        ))
+    }
+
+    fn risk(&self) -> Vec<String> {
+        let answer = self.answer;
+        vec![
+            format!(
+                "lost: {}; accepted: {}",
+                counted(&answer.lost),
+                share(self.given.question.risk)
+            ),
+            format!("with one segment less: {}", counted(&answer.lost_below)),
+            format!(
+                "{} of {} trials played again with the setting in force came out as predicted",
+                answer.as_predicted(),
+                answer.again.len()
+            ),
+        ]
+    }
+
+    fn takes(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some((median, most)) = self.answer.pg_wal() {
+            let (median, most) = (human::bytes(median.0), human::bytes(most.0));
+            said.push(format!("pg_wal grows to {median}, at most {most}"));
+        }
+        if let Some((median, most)) = self.answer.catch_up() {
+            said.push(format!(
+                "the standby catches up in {}, at most {}",
+                human::duration(median.0),
+                human::duration(most.0)
+            ));
+        }
+        if let Some(behind) = self.alert() {
+            said.push(format!(
+                "warn when it is more than {} behind: that leaves {}",
+                human::bytes(behind.0),
+                human::duration(self.given.alert.0)
+            ));
+        } else {
+            said.push(format!(
+                "no warning leaves {}: more WAL than that comes in less time",
+                human::duration(self.given.alert.0)
+            ));
+        }
+        said
+    }
+
+    /// How far behind a standby may be for the time that a warning has to leave.
+    fn alert(&self) -> Option<Bytes> {
+        let soon = self.given.question.written(&Outages::Fixed(self.given.alert));
+        let behind = self.answer.value?.0.checked_sub(soon.0 + self.answer.segment.bytes())?;
+        (behind > 0).then_some(Bytes(behind))
+    }
+
+    /// The points of the survival curve: outages, values, shares.
+    fn curve(&self) -> Vec<(Duration, Vec<(Bytes, Option<f64>)>)> {
+        let Some(value) = self.answer.value else { return Vec::new() };
+        let segment = self.answer.segment.bytes();
+        let of = |quarters: u64| Bytes(value.0 * quarters / 4 / segment * segment);
+        let longest = self.answer.trials.iter().map(|trial| trial.outage).max();
+        let longest = longest.unwrap_or_default();
+        let lengths = (1..=PARTS).map(|part| Duration(longest.0 / PARTS * part));
+        let row = |length: Duration| {
+            let shares = (1..=4).map(|quarters| {
+                let value = of(quarters);
+                (value, self.answer.survival(length, value))
+            });
+            (length, shares.collect())
+        };
+        lengths.map(row).collect()
+    }
+
+    fn survival(&self, terminal: &mut Terminal) {
+        let curve = self.curve();
+        let Some((_, first)) = curve.first() else { return };
+        terminal.line("");
+        terminal.line(terminal.paint(Style::Bold, "Standbys that survive an outage of"));
+        let mut header = vec![format!("with {}", self.keep().name())];
+        header.extend(first.iter().map(|(value, _)| setting(*value)));
+        let mut rows = vec![header];
+        rows.extend(curve.iter().map(|(length, shares)| {
+            let mut row = vec![human::duration(length.0)];
+            row.extend(shares.iter().map(|(_, s)| s.map_or("-".to_owned(), share)));
+            row
+        }));
+        for line in grid(&rows) {
+            terminal.line(format!("  {line}"));
+        }
+    }
+
+    fn source(&self) -> Vec<String> {
+        let question = &self.given.question;
+        let stage = &question.stage;
+        let length = human::duration(question.history.length().0);
+        let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
+        let over = |of| format!("outages are placed evenly over the hours of a {of}");
+        let mut said = vec![match question.history.season() {
+            _ if self.given.constant => format!("{}/s of WAL, always", human::bytes(wal / 3_600)),
+            season if season == Duration::s(7 * 86_400) => {
+                format!("{} of WAL in {length}; {}", human::bytes(wal), over("week"))
+            }
+            season if season == Duration::s(86_400) => {
+                format!("{} of WAL in {length}; {}", human::bytes(wal), over("day"))
+            }
+            _ => format!(
+                "{} of WAL in {length}, which is too short to have hours of a day",
+                human::bytes(wal)
+            ),
+        }];
+        said.extend(self.given.remarks.iter().map(|remark| plain(remark)));
+        let primary = &stage.scenario.servers[stage.scenario.primary()].settings;
+        said.push(format!(
+            "PostgreSQL {}, checkpoint_timeout = '{}s', max_wal_size = '{}', seed {}, {} trials",
+            stage.scenario.pg_version,
+            primary.checkpoint_timeout.0 / 1_000_000_000,
+            setting(primary.max_wal_size),
+            stage.seed,
+            self.answer.trials.len()
+        ));
+        said
+    }
+
+    /// All of it for a program.
+    pub fn json(&self) -> Result<String, Failure> {
+        let (low, high) = self.answer.interval;
+        let question = &self.given.question;
+        let whole = Whole {
+            schema: "walden.plan/1",
+            walden: sim::VERSION,
+            setting: self.keep().name(),
+            value_bytes: self.answer.value.map(|value| value.0),
+            line: self.line(),
+            alter_system: self.alter_system(),
+            accepted_risk: question.risk,
+            lost: (&self.answer.lost).into(),
+            lost_one_segment_less: (&self.answer.lost_below).into(),
+            edge_bytes: Edge { low: low.0, middle: self.answer.middle.0, high: high.0 },
+            written_bytes: question.written(&question.stage.outages).0,
+            checked: Checked {
+                trials: self.answer.again.len(),
+                as_predicted: self.answer.as_predicted(),
+            },
+            pg_wal_bytes: self
+                .answer
+                .pg_wal()
+                .map(|(p50, most)| Spread { p50: p50.0, most: most.0 }),
+            catch_up_seconds: self
+                .answer
+                .catch_up()
+                .map(|(p50, most)| Spread { p50: p50.as_seconds(), most: most.as_seconds() }),
+            alert: Alert {
+                minutes: self.given.alert.as_seconds() / 60.0,
+                behind_bytes: self.alert().map(|behind| behind.0),
+            },
+            survival: self.points(),
+            repeat_with: &self.repeat,
+        };
+        serde_json::to_string_pretty(&whole)
+            .map_err(|error| Failure::Internal { message: error.to_string() })
+    }
+
+    fn points(&self) -> Vec<Point> {
+        let points = self.curve().into_iter().flat_map(|(length, shares)| {
+            let point = move |(value, share): (Bytes, Option<f64>)| Point {
+                outage_seconds: length.as_seconds(),
+                value_bytes: value.0,
+                share,
+            };
+            shares.into_iter().map(point)
+        });
+        points.collect()
+    }
+}
+
+fn not_modelled() -> Vec<String> {
+    vec![
+        "a future unlike the history: --growth asks for more WAL, --stress for longer outages"
+            .to_owned(),
+        "what the outage does to the clients; other standbys and slots that keep WAL".to_owned(),
+    ]
+}
+
+/// A size as a setting takes it.
+fn setting(size: Bytes) -> String {
+    if size.0.is_multiple_of(1 << 30) {
+        format!("{}GB", size.0 >> 30)
+    } else {
+        format!("{}MB", size.0.div_ceil(1 << 20))
+    }
+}
+
+/// A share in percent, with three digits.
+fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = match percent {
+        p if p >= 10.0 => format!("{p:.1}"),
+        p => format!("{p:.2}"),
+    };
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
+}
+
+fn counted(lost: &Share) -> String {
+    format!(
+        "{} of {} trials, {} (95 %: {} to {})",
+        lost.hits,
+        lost.of,
+        share(lost.value()),
+        share(lost.low),
+        share(lost.high)
+    )
+}
+
+fn outages(outages: &Outages) -> String {
+    let length = |length: Duration| human::duration(length.0);
+    match outages {
+        Outages::Fixed(fixed) => length(*fixed),
+        Outages::Spread(_) => format!("up to {}", length(outages.longest())),
+        Outages::Past(past) => {
+            format!("one of {}, up to {}", past.len(), length(outages.longest()))
+        }
+    }
+}
+
+fn section(terminal: &mut Terminal, title: &str, lines: &[String]) {
+    terminal.line("");
+    terminal.line(terminal.paint(Style::Bold, title));
+    for line in lines {
+        let room = terminal.width().saturating_sub(4);
+        for (n, part) in wrap(line, room).iter().enumerate() {
+            terminal.line(format!("  {}{part}", if n == 0 { "" } else { "  " }));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    schema: &'static str,
+    walden: &'static str,
+    setting: &'static str,
+    value_bytes: Option<u64>,
+    line: Option<String>,
+    alter_system: Option<String>,
+    accepted_risk: f64,
+    lost: Counted,
+    lost_one_segment_less: Counted,
+    edge_bytes: Edge,
+    written_bytes: u64,
+    checked: Checked,
+    pg_wal_bytes: Option<Spread<u64>>,
+    catch_up_seconds: Option<Spread<f64>>,
+    alert: Alert,
+    survival: Vec<Point>,
+    repeat_with: &'a str,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    trials: usize,
+    of: usize,
+    share: f64,
+    low: f64,
+    high: f64,
+}
+
+impl From<&Share> for Counted {
+    fn from(share: &Share) -> Counted {
+        let Share { hits, of, low, high } = *share;
+        Counted { trials: hits, of, share: share.value(), low, high }
+    }
+}
+
+#[derive(Serialize)]
+struct Edge {
+    low: u64,
+    middle: u64,
+    high: u64,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    trials: usize,
+    as_predicted: usize,
+}
+
+#[derive(Serialize)]
+struct Spread<T> {
+    p50: T,
+    most: T,
+}
+
+#[derive(Serialize)]
+struct Alert {
+    minutes: f64,
+    behind_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Point {
+    outage_seconds: f64,
+    value_bytes: u64,
+    share: Option<f64>,
+}

@@ -1,0 +1,154 @@
+//! Quantiles and shares with their intervals, from independent trials.
+//!
+//! An interval of a quantile has two of the trials as its ends: their ranks are chosen by the
+//! binomial distribution alone, whatever is measured. That of a share is the exact one of Clopper
+//! and Pearson. Both miss at most one time in twenty, at either end at most one in forty.
+//!
+//! Only sums, products and quotients are used, so that the ends are the same on every machine.
+//!
+//! **Source.** David and Nagaraja, *Order Statistics*, 7.1; Clopper and Pearson 1934.
+//!
+//! **Not modelled.** Nothing.
+
+/// How often an interval may miss at one end.
+const TAIL: f64 = 0.025;
+
+/// The ranks, from 1, of the trials at the ends of an interval; `None`: there are too few trials
+/// for that end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranks {
+    /// Of the lower end.
+    pub low: Option<usize>,
+    /// Of the upper end.
+    pub high: Option<usize>,
+}
+
+impl Ranks {
+    /// For the quantile of `trials` values that a share of `above` lies above.
+    pub fn of(trials: usize, above: f64) -> Ranks {
+        let below = tails(trials, 1.0 - above);
+        // The lower end is above the quantile if fewer than `low` trials lie below it.
+        let low = (1..=trials).take_while(|&low| below.at_most(low - 1) <= TAIL).last();
+        let high = (1..=trials).find(|&high| below.at_least(high) <= TAIL);
+        Ranks { low, high }
+    }
+
+    /// The smallest number of trials whose interval has an upper end.
+    pub fn fewest(above: f64) -> usize {
+        let (mut trials, mut none_above) = (0, 1.0);
+        while none_above > TAIL {
+            none_above *= 1.0 - above;
+            trials += 1;
+        }
+        trials
+    }
+}
+
+/// A share of trials, with its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// In how many it was so.
+    pub hits: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Share {
+    /// It was so in `hits` trials of `of`.
+    pub fn new(hits: usize, of: usize) -> Share {
+        let low = if hits == 0 { 0.0 } else { edge(|p| tails(of, p).at_least(hits) < TAIL) };
+        let high = if hits == of { 1.0 } else { edge(|p| tails(of, p).at_most(hits) > TAIL) };
+        Share { hits, of, low, high }
+    }
+
+    /// The share itself; 0 of no trials.
+    pub fn value(&self) -> f64 {
+        self.hits as f64 / self.of.max(1) as f64
+    }
+}
+
+/// Where something that is so for small shares ceases to be.
+fn edge(is_so: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if is_so(middle) { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The binomial distribution of `trials` with a chance of `p`.
+fn tails(trials: usize, p: f64) -> Tails {
+    let mut weights = vec![0.0; trials + 1];
+    if p <= 0.0 || p >= 1.0 {
+        weights[if p <= 0.0 { 0 } else { trials }] = 1.0;
+        return Tails { weights };
+    }
+    // From the mode outward, so that nothing of weight is too small for a float.
+    let mode = ((p * (trials + 1) as f64) as usize).min(trials);
+    let odds = p / (1.0 - p);
+    weights[mode] = 1.0;
+    for k in mode..trials {
+        weights[k + 1] = weights[k] * odds * (trials - k) as f64 / (k + 1) as f64;
+    }
+    for k in (0..mode).rev() {
+        weights[k] = weights[k + 1] / odds * (k + 1) as f64 / (trials - k) as f64;
+    }
+    let sum: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| *weight /= sum);
+    Tails { weights }
+}
+
+struct Tails {
+    weights: Vec<f64>,
+}
+
+impl Tails {
+    fn at_most(&self, k: usize) -> f64 {
+        self.weights[..=k.min(self.weights.len() - 1)].iter().sum()
+    }
+
+    fn at_least(&self, k: usize) -> f64 {
+        self.weights.iter().skip(k).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_of_shares_are_those_of_the_tables() {
+        // Clopper and Pearson, 95 %: 0 of 10, 1 of 20, 10 of 1000.
+        let near = |share: Share, low: f64, high: f64| {
+            assert!(
+                (share.low - low).abs() < 5e-5 && (share.high - high).abs() < 5e-5,
+                "{share:?}"
+            );
+        };
+        near(Share::new(0, 10), 0.0, 0.3085);
+        near(Share::new(1, 20), 0.0013, 0.2487);
+        near(Share::new(10, 1_000), 0.0048, 0.0183);
+        near(Share::new(10, 10), 0.6915, 1.0);
+    }
+
+    #[test]
+    fn ranks_leave_at_most_a_fortieth_at_either_end() {
+        for (trials, above) in [(400, 0.05), (1_000, 0.01), (2_000, 0.01), (10_000, 0.001)] {
+            let Ranks { low: Some(low), high: Some(high) } = Ranks::of(trials, above) else {
+                panic!("enough trials")
+            };
+            let below = tails(trials, 1.0 - above);
+            let missed = [below.at_most(low - 1), below.at_least(high)];
+            assert!(missed.iter().all(|m| *m <= TAIL), "{missed:?}");
+            assert!(below.at_most(low) > TAIL && below.at_least(high - 1) > TAIL);
+        }
+        assert_eq!(Ranks::fewest(0.01), 368);
+        assert_eq!(Ranks::of(367, 0.01).high, None);
+        assert_eq!(Ranks::of(368, 0.01).high, Some(368));
+    }
+}
