@@ -236,6 +236,9 @@ fn include(root: &mut Table, library: &Library<'_>, findings: &Findings, above: 
         let parsed = tree::parse_at(text.base, &text.text);
         match parsed {
             Ok(mut table) => {
+                if let Some((folder, _)) = path.rsplit_once('/') {
+                    paths::rebase(&mut table, &keys::ROOT, folder);
+                }
                 above.push(path.to_owned());
                 include(&mut table, library, findings, above);
                 above.pop();

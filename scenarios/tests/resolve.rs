@@ -68,6 +68,23 @@ fn settings_are_layered_and_say_what_is_not_modelled() {
 }
 
 #[test]
+fn the_files_disk_is_every_servers_and_a_servers_table_fills_up_from_it() {
+    let s = one("duration = '10s'\n[disk]\npreset = 'ssd'\nfsync = '2ms'\ncapacity = '50GB'\n\
+                 [server.pg1]\n\
+                 [server.pg2]\nupstream = 'pg1'\ndisk = { capacity = '9GB' }\n\
+                 [server.pg3]\nupstream = 'pg1'\ndisk = { preset = 'hdd', capacity = '9GB' }\n\
+                 [server.pg4]\nupstream = 'pg1'\ndisk = 'hdd'\n");
+    let disk = |n: usize| &s.servers[n].disk;
+    let fsync: Vec<u64> = (0..4).map(|n| disk(n).fsync.max()).collect();
+    assert_eq!(fsync, [2_000_000, 2_000_000, 100_000_000, 100_000_000]);
+    let capacity: Vec<Option<Bytes>> = (0..4).map(|n| disk(n).capacity).collect();
+    let gb = |n| Some(Bytes::gb(n));
+    assert_eq!(capacity, [gb(50), gb(9), gb(9), None]);
+    assert_eq!(disk(1).write, disk(0).write);
+    assert_ne!(disk(2).write, disk(0).write);
+}
+
+#[test]
 fn servers_before_sites_before_the_network() {
     let s = one("duration = '10s'\n[server.pg1]\nsite = 'home'\n\
                  [server.pg2]\nupstream = 'pg1'\nsite = 'away'\n\
@@ -231,6 +248,28 @@ fn an_include_fills_in_what_is_left_out() {
     let s = one(&format!("include = 'profile.toml'\nseed = 2\n{WORLD}[network]\nrtt = '1ms'\n"));
     assert_eq!(s.seed, 2);
     assert_eq!((s.links[0].rtt.max(), s.links[0].window), (1_000_000, Bytes::mb(1)));
+}
+
+#[test]
+fn a_file_names_others_from_where_it_lies() {
+    let mut asked = Vec::new();
+    let mut read = |path: &str| {
+        asked.push(path.to_owned());
+        Ok(match path {
+            "data/profile.toml" => {
+                "include = ['more/disk.toml']\n[workload.w]\nhistory = 'wal.csv'\n"
+            }
+            "data/more/disk.toml" => "[server.pg1]\nconf_file = '../pg.conf'\n",
+            "data/wal.csv" => "now,lsn\n2026-11-23 06:00:00Z,0/10\n2026-11-23 06:00:01Z,0/20\n",
+            _ => "wal_keep_size = 1GB\n",
+        }
+        .to_owned())
+    };
+    let text = "include = 'data/profile.toml'\nduration = '10s'\n[server.pg1]\n";
+    let file = ScenarioFile::parse("a", text, &mut read).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(file.variants().expect("good")[0].servers[0].settings.wal_keep_size, Bytes::gb(1));
+    let all = ["data/profile.toml", "data/more/disk.toml", "data/more/../pg.conf", "data/wal.csv"];
+    assert_eq!(asked, all);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::error::{Finding, Findings, choices};
 use crate::keys::{ROOT, Section, Shape};
 use crate::read::no_such;
 use crate::source::Span;
-use crate::tree::Table;
+use crate::tree::{Table, Value};
 
 /// Where a path is written, which decides how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,36 @@ pub(super) fn split(path: &str) -> Option<Vec<String>> {
             None => return None,
         }
     }
+}
+
+/// Makes the files that an included table names relative to the scenario: they are written
+/// relative to the file they stand in, which lies in `folder`.
+pub(super) fn rebase(table: &mut Table, section: &Section, folder: &str) {
+    for entry in &mut table.entries {
+        let Some(key) = section.key(&entry.key) else { continue };
+        match (key.shape, &mut entry.node.value) {
+            (Shape::File | Shape::Files, Value::Text(path)) => *path = below(folder, path),
+            (Shape::Files, Value::List(paths)) => {
+                for node in paths {
+                    if let Value::Text(path) = &mut node.value {
+                        *path = below(folder, path);
+                    }
+                }
+            }
+            (Shape::Named(section), Value::Table(named)) => {
+                for entry in &mut named.entries {
+                    if let Value::Table(table) = &mut entry.node.value {
+                        rebase(table, section, folder);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn below(folder: &str, path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("{folder}/{path}") }
 }
 
 /// Names of settings and metrics have dots of their own ([`crate::tree::join_names`]).

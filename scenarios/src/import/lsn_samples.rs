@@ -1,91 +1,22 @@
 //! LSN samples, `now(), pg_current_wal_lsn()` from cron and psql: how much WAL came when.
 //!
 //! Columns are found by their names, or else by what is in the first row: the first time stamp
-//! and the first position. Rows are put in order of time. Between two rows the WAL is taken to
-//! come evenly, so a history may be as coarse as it likes.
-//!
-//! What cannot be true of one server is not counted, and told. A position that goes back means a
-//! failover, a restore or `pg_resetwal`: how much WAL was written in that stretch nobody knows, it
-//! counts as none, and the count goes on from the lower position. If the positions that follow
-//! are above the old one again at once, the row was another server's and is dropped. A position
-//! that runs ahead faster than any server writes is a restore, too. A stretch without rows longer
-//! than five times the usual distance of two rows is a gap; its WAL counts, evenly.
-//!
-//! Local time without a zone goes back by an hour once a year: if every row that goes back in
-//! time goes forward in WAL, it was the clock. An hour back moves the rows behind it on by an
-//! hour; anything else drops rows until the clock has caught up.
-//!
-//! **Not modelled.** A failover that loses less WAL than the next row's gains cannot be seen but
-//! in a column of timelines or of WAL file names, where every switch is told.
+//! and the first position. What the rows come to, and what happens to rows out of order, gaps and
+//! positions that go back, is [`wal_history`](super::wal_history)'s to know.
 
-use models::units::{Bytes, Duration, Lsn, TimelineId};
+use models::units::{Lsn, TimelineId};
 
 use super::moment::{self, Moment};
-use super::table::{Row, Rows};
-use super::{File, Input, Remark, Told, reading};
+use super::table::{CUT, EMPTY, MOST_ROWS, Row, Rows, TIME_HELP, TIME_NAMES};
+use super::wal_history::{Counts, Making, Sample};
+pub use super::wal_history::{LsnSample, Stretch, WalHistory};
+use super::{File, Input, Told, reading};
 use crate::error::{Finding, Findings, Problems};
-use crate::limits;
-
-/// How much WAL came when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WalHistory {
-    /// The first sample's moment.
-    pub starts: Moment,
-    /// At least two, in order of time, no two of one moment; bytes never fall.
-    pub samples: Vec<LsnSample>,
-    /// Stretches in which rows are missing; their WAL counts, evenly.
-    pub gaps: Vec<Stretch>,
-    /// Stretches of which nobody knows how much WAL they had; it counts as none.
-    pub unknown: Vec<Stretch>,
-    /// What became of the rows.
-    pub told: Told,
-}
-
-/// A moment of a history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LsnSample {
-    /// Since the first sample.
-    pub at: Duration,
-    /// WAL since the first sample.
-    pub bytes: Bytes,
-}
-
-/// From one sample to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// Since the first sample.
-    pub from: Duration,
-    /// Since the first sample; later than `from`.
-    pub to: Duration,
-}
-
-/// So many times the usual distance of two rows is a gap.
-const GAP: u64 = 5;
-/// Most rows of one import: half a year of one a second.
-const MOST_ROWS: u64 = 16_000_000;
-/// An hour back on the clock, give or take the distance of two rows.
-const HOUR: Duration = Duration::s(3_600);
 
 const ROW_HELP: &str = "a row is what SELECT now(), pg_current_wal_lsn() gives in psql --csv: \
                         2026-11-23 05:59:58.343596+00,0/1A0161A8";
-const TIME_HELP: &str = "a time stamp is such as 2026-11-23 05:59:58.343596+00 (datestyle = \
-                         'ISO'), or seconds since 1970";
 const LSN_HELP: &str = "a position is what pg_current_wal_lsn() gives, such as 0/1A0161A8";
 
-/// Names of the column of time, the likeliest first.
-const TIME_NAMES: [&str; 11] = [
-    "timestamp",
-    "now",
-    "time",
-    "ts",
-    "clock_timestamp",
-    "current_timestamp",
-    "sampled_at",
-    "collected_at",
-    "created_at",
-    "date",
-    "epoch",
-];
 /// Names of the column of positions, the likeliest first.
 const LSN_NAMES: [&str; 11] = [
     "lsn_position",
@@ -112,44 +43,6 @@ impl WalHistory {
     pub fn read(inputs: &[Input<'_>]) -> Result<WalHistory, Problems> {
         reading(inputs, parse)
     }
-
-    /// Time from the first sample to the last; never zero.
-    pub fn length(&self) -> Duration {
-        self.samples.last().map_or(Duration::ZERO, |s| s.at)
-    }
-
-    /// WAL from the first sample to the last.
-    pub fn bytes(&self) -> Bytes {
-        self.samples.last().map_or(Bytes(0), |s| s.bytes)
-    }
-
-    /// The first thing that keeps the file from being a history as it stands: a row that was
-    /// dropped or moved, a stretch that nobody knows.
-    pub(crate) fn doubt(&self) -> Option<&Remark> {
-        let doubtful = |remark: &&Remark| [SORTED, AN_HOUR, BACK, TOO_FAR].contains(&&*remark.what);
-        self.told.dropped.first().or_else(|| self.told.remarks.iter().find(doubtful))
-    }
-
-    /// Times since the first sample and bytes until then, both multiplied by
-    /// `numerator / denominator`.
-    pub(crate) fn profile(&self, numerator: u64, denominator: u64) -> Vec<(Duration, Bytes)> {
-        let scale = |value: u64| {
-            let scaled = u128::from(value) * u128::from(numerator) / u128::from(denominator.max(1));
-            u64::try_from(scaled).unwrap_or(u64::MAX)
-        };
-        self.samples.iter().map(|s| (Duration(scale(s.at.0)), Bytes(scale(s.bytes.0)))).collect()
-    }
-}
-
-/// A row that was understood.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    moment: Moment,
-    lsn: Lsn,
-    timeline: Option<TimelineId>,
-    /// Its file's number and its line.
-    file: usize,
-    line: usize,
 }
 
 /// Reads files; what is wrong is left in `findings`.
@@ -162,25 +55,7 @@ pub(crate) fn parse(files: &[File<'_>], findings: &Findings) -> Option<WalHistor
     if !findings.is_empty() {
         return None;
     }
-    let mut making = Making { files, told };
-    let samples = making.in_order(samples);
-    let samples = making.of_one_server(samples);
-    making.timelines(&samples);
-    let history = making.history(&samples);
-    if history.samples.len() < 2 {
-        let message =
-            format!("a WAL history needs at least two rows, this has {}", history.samples.len());
-        let span = files.first().map_or(Default::default(), File::first_line);
-        findings.push(Finding::new(span, message).help(ROW_HELP));
-        return None;
-    }
-    if history.length() > limits::LONGEST {
-        let message = "from the first row to the last are more than ten years";
-        let span = files.first().map_or(Default::default(), File::first_line);
-        findings.push(Finding::new(span, message).help("one of the time stamps is wrong"));
-        return None;
-    }
-    Some(history)
+    Making { files, told, counts: Counts::Positions }.finish(samples, ROW_HELP, findings)
 }
 
 /// Which field of a row is what.
@@ -251,7 +126,7 @@ fn sample(
     let needed = columns.time.max(columns.lsn);
     if row.fields.len() <= needed {
         if rows.is_cut(row) {
-            told.drop_row("the file ends within the row", file.name, row.line);
+            told.drop_row(CUT, file.name, row.line);
             return Ok(None);
         }
         let message = format!("this row has {} of {} fields", row.fields.len(), columns.width);
@@ -259,7 +134,7 @@ fn sample(
     }
     let (time, position) = (&row.fields[columns.time], &row.fields[columns.lsn]);
     if time.is_empty() || position.is_empty() {
-        told.drop_row("an empty field", file.name, row.line);
+        told.drop_row(EMPTY, file.name, row.line);
         return Ok(None);
     }
     let cut = rows.is_cut(row) && columns.lsn + 1 == columns.width;
@@ -270,7 +145,7 @@ fn sample(
     let lsn = match position_of(position) {
         Some(lsn) => lsn,
         None if cut => {
-            told.drop_row("the file ends within the row", file.name, row.line);
+            told.drop_row(CUT, file.name, row.line);
             return Ok(None);
         }
         None => {
@@ -318,160 +193,11 @@ fn find_columns(names: Option<&Row>, row: &Row) -> Option<Columns> {
     Some(Columns { time, lsn, timeline, width })
 }
 
-/// A history in the making.
-struct Making<'a> {
-    files: &'a [File<'a>],
-    told: Told,
-}
-
-impl Making<'_> {
-    fn drop_row(&mut self, sample: &Sample, why: &str) {
-        let file = self.files.get(sample.file).map_or("", |file| file.name);
-        self.told.drop_row(why, file, sample.line);
-    }
-
-    fn remark(&mut self, sample: &Sample, what: &str) {
-        let file = self.files.get(sample.file).map_or("", |file| file.name);
-        self.told.remark(what, file, sample.line);
-    }
-
-    /// Rows in order of time, each moment once.
-    fn in_order(&mut self, mut samples: Vec<Sample>) -> Vec<Sample> {
-        let pairs = || samples.windows(2).filter(|pair| pair[1].moment < pair[0].moment);
-        if pairs().next().is_some() && pairs().all(|pair| pair[1].lsn > pair[0].lsn) {
-            samples = self.with_one_clock(samples);
-        } else {
-            let back: Vec<Sample> = pairs().map(|pair| pair[1]).collect();
-            for sample in &back {
-                self.remark(sample, SORTED);
-            }
-            samples.sort_by_key(|sample| sample.moment);
-        }
-        let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
-        for sample in samples {
-            match kept.last_mut() {
-                Some(last) if last.moment == sample.moment => {
-                    // Of two rows of one moment the one that is further.
-                    let less = if sample.lsn > last.lsn {
-                        std::mem::replace(last, sample)
-                    } else {
-                        sample
-                    };
-                    self.drop_row(&less, "another row has the same moment");
-                }
-                _ => kept.push(sample),
-            }
-        }
-        kept
-    }
-
-    /// Rows whose clock was set back while the WAL went on.
-    fn with_one_clock(&mut self, samples: Vec<Sample>) -> Vec<Sample> {
-        let usual = usual_distance(&samples);
-        let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
-        let mut ahead = Duration::ZERO;
-        for mut sample in samples {
-            let moment = |ahead: Duration| Moment(sample.moment.0 + ahead.0);
-            match kept.last() {
-                Some(last) if moment(ahead) < last.moment => {
-                    let next = last.moment.0 + usual.0.max(1) * GAP;
-                    let an_hour_on = moment(ahead + HOUR);
-                    if an_hour_on > last.moment && an_hour_on.0 <= next {
-                        ahead += HOUR;
-                        self.remark(&sample, AN_HOUR);
-                    } else {
-                        self.drop_row(&sample, "the clock was set back, and had been here before");
-                        continue;
-                    }
-                }
-                _ => {}
-            }
-            sample.moment = Moment(sample.moment.0 + ahead.0);
-            kept.push(sample);
-        }
-        kept
-    }
-
-    /// Without rows of another server among them.
-    fn of_one_server(&mut self, samples: Vec<Sample>) -> Vec<Sample> {
-        let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
-        for (n, sample) in samples.iter().enumerate() {
-            let other = kept.last().is_some_and(|last| {
-                sample.lsn < last.lsn && samples.get(n + 1).is_some_and(|next| next.lsn >= last.lsn)
-            });
-            if other {
-                let why = "the position goes back in this row alone: another server's";
-                self.drop_row(sample, why);
-            } else {
-                kept.push(*sample);
-            }
-        }
-        kept
-    }
-
-    fn timelines(&mut self, samples: &[Sample]) {
-        for pair in samples.windows(2) {
-            if let (Some(old), Some(new)) = (pair[0].timeline, pair[1].timeline)
-                && old != new
-            {
-                self.remark(&pair[1], &format!("timeline {old} ends, {new} begins"));
-            }
-        }
-    }
-
-    fn history(mut self, samples: &[Sample]) -> WalHistory {
-        let starts = samples.first().map_or(Moment(0), |s| s.moment);
-        let usual = usual_distance(samples);
-        let mut bytes = Bytes(0);
-        let (mut made, mut gaps, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-        let mut last: Option<&Sample> = None;
-        for sample in samples {
-            if let Some(last) = last {
-                let from = last.moment.since(starts);
-                let to = sample.moment.since(starts);
-                let stretch = Stretch { from, to };
-                let most = u128::from(limits::FASTEST) * u128::from((to - from).0) / 1_000_000_000;
-                let ahead = sample.lsn.0.checked_sub(last.lsn.0);
-                match ahead.filter(|ahead| u128::from(*ahead) <= most) {
-                    Some(ahead) => {
-                        bytes = Bytes(bytes.0.saturating_add(ahead));
-                        if to - from > Duration(usual.0.saturating_mul(GAP)) {
-                            gaps.push(stretch);
-                            self.remark(sample, EVENLY);
-                        }
-                    }
-                    None => {
-                        unknown.push(stretch);
-                        self.remark(sample, if ahead.is_none() { BACK } else { TOO_FAR });
-                    }
-                }
-            }
-            made.push(LsnSample { at: sample.moment.since(starts), bytes });
-            last = Some(sample);
-        }
-        let mut told = self.told;
-        told.used = told.rows - told.rows_dropped();
-        WalHistory { starts, samples: made, gaps, unknown, told }
-    }
-}
-
-const SORTED: &str = "out of order: rows were sorted by time";
-const AN_HOUR: &str = "the clock goes back by an hour: all that follows was taken an hour later";
-const EVENLY: &str = "a gap before the row: its WAL was taken to come evenly";
-const BACK: &str = "the position goes back (failover, restore): no WAL was counted up to the row";
-const TOO_FAR: &str = "the position runs ahead by more than a server can write (a restore): no \
-                       WAL was counted up to the row";
-
-/// The median of the time between two rows that follow each other.
-fn usual_distance(samples: &[Sample]) -> Duration {
-    let mut distances: Vec<Duration> =
-        samples.windows(2).map(|pair| pair[1].moment.since(pair[0].moment)).collect();
-    distances.sort_unstable();
-    distances.get(distances.len() / 2).copied().unwrap_or(Duration::ZERO)
-}
-
 #[cfg(test)]
 mod tests {
+    use models::units::{Bytes, Duration};
+
+    use super::super::wal_history::{AN_HOUR, BACK, EVENLY, SORTED};
     use super::*;
 
     fn read(text: &str) -> WalHistory {

@@ -11,12 +11,28 @@
 
 pub mod lsn_samples;
 pub mod moment;
+pub mod pg_settings;
+pub mod pg_stat_replication;
+pub mod pg_stat_wal;
+pub mod pg_test_fsync;
+pub mod pgbench_aggregate;
+pub mod pgbench_log;
+pub mod pgbench_summary;
+pub mod ping;
 pub mod postgresql_conf;
+pub mod profile;
+pub mod prometheus;
+pub mod settings;
+pub mod source;
+pub mod spread;
+pub mod sql;
 mod table;
+pub mod wal_history;
 
 use std::ops::Range;
 
 use crate::error::{Findings, Problems};
+use crate::quantity;
 use crate::source::{Sources, Span};
 
 /// A file as it was handed over.
@@ -97,7 +113,18 @@ pub(crate) struct File<'a> {
     pub base: usize,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    /// Its lines, each with its number from 1 and its bytes.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, Range<usize>, &'a str)> + use<'a> {
+        let mut at = 0;
+        self.text.split_inclusive('\n').enumerate().map(move |(n, whole)| {
+            let line = whole.trim_end_matches(['\n', '\r']);
+            let start = at;
+            at += whole.len();
+            (n + 1, start..start + line.len(), line)
+        })
+    }
+
     /// A place in it.
     pub fn span(&self, range: Range<usize>) -> Span {
         Span::at(self.base, range)
@@ -107,6 +134,12 @@ impl File<'_> {
     pub fn first_line(&self) -> Span {
         self.span(0..self.text.lines().next().map_or(0, str::len))
     }
+}
+
+/// A decimal number of a unit, rounded down, such as `0.254` ms in nanoseconds.
+fn in_unit(text: &str, unit: u64) -> Option<u64> {
+    let (numerator, denominator) = quantity::decimal(text)?;
+    u64::try_from(u128::from(numerator) * u128::from(unit) / u128::from(denominator)).ok()
 }
 
 /// Hands files over to a reader, which leaves what it finds wrong.

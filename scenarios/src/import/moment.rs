@@ -84,6 +84,27 @@ pub(crate) fn epoch(text: &str) -> Option<Moment> {
     Some(Moment(nanos)).filter(|moment| moment.0 <= LAST)
 }
 
+/// An interval as PostgreSQL prints it: `00:00:00.024875`, `1 day 02:03:04`. Lags may come out
+/// a little below zero where two clocks differ; that is none.
+pub(crate) fn interval(text: &str) -> Option<Duration> {
+    let (days, clock) = match text.split_once(" day") {
+        Some((days, rest)) => (days.trim().parse().ok()?, rest.trim_start_matches('s').trim()),
+        None => (0_u64, text.trim()),
+    };
+    let (negative, clock) = clock.strip_prefix('-').map_or((false, clock), |rest| (true, rest));
+    let mut parts = clock.splitn(3, ':');
+    let mut next = || parts.next().filter(|p| p.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+    let (hours, minutes, seconds) = (next()?, next()?, next()?);
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let nanos: u64 = format!("{:0<9}", fraction.get(..fraction.len().min(9))?).parse().ok()?;
+    let whole: u64 = whole.parse().ok().filter(|seconds| *seconds < 60 && minutes < 60)?;
+    let seconds = days.checked_mul(DAY)?.checked_add(hours.checked_mul(3_600)?)?;
+    let nanos =
+        seconds.checked_add(minutes * 60 + whole)?.checked_mul(SECOND)?.checked_add(nanos)?;
+    Some(Duration(if negative { 0 } else { nanos }))
+}
+
 /// The last moment that is taken: the end of the year 2261.
 const LAST: u64 = i64::MAX as u64;
 
@@ -210,6 +231,16 @@ mod tests {
         assert_eq!(stamp("2026-11-23 05:00:00").map(|s| s.zoned), Some(false));
         for wrong in ["23/11/2026 05:00:00", "2026-11-23", "2026-11-23 05:00:00+99", "now", ""] {
             assert_eq!(stamp(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_read_as_lags_are_printed() {
+        assert_eq!(interval("00:00:00.024875"), Some(Duration::us(24_875)));
+        assert_eq!(interval("1 day 02:03:04.5"), Some(Duration::ms(93_784_500)));
+        assert_eq!(interval("-00:00:00.000007"), Some(Duration::ZERO));
+        for wrong in ["", "1 day", "02:03", "00:61:00", "12ms", "00:00:0x"] {
+            assert_eq!(interval(wrong), None, "{wrong}");
         }
     }
 

@@ -13,8 +13,9 @@ use std::ops::Range;
 
 use csv::StringRecord;
 
+use super::moment::{self, Moment};
 use super::{File, Told};
-use crate::error::{Finding, Findings};
+use crate::error::{Finding, Findings, enumerate, nearest};
 
 /// What psql writes in place of a row begins with one of these.
 const MESSAGES: [&str; 14] = [
@@ -34,6 +35,31 @@ const MESSAGES: [&str; 14] = [
     "\tIs the server",
 ];
 
+/// Names of the column of time, the likeliest first.
+pub(super) const TIME_NAMES: [&str; 11] = [
+    "timestamp",
+    "now",
+    "time",
+    "ts",
+    "clock_timestamp",
+    "current_timestamp",
+    "sampled_at",
+    "collected_at",
+    "created_at",
+    "date",
+    "epoch",
+];
+
+/// Most rows of one import: half a year of one a second.
+pub(super) const MOST_ROWS: u64 = 16_000_000;
+/// What a time stamp is.
+pub(super) const TIME_HELP: &str = "a time stamp is such as 2026-11-23 05:59:58.343596+00 \
+                                    (datestyle = 'ISO'), or seconds since 1970";
+/// Why a row is dropped that lacks what it is for.
+pub(super) const EMPTY: &str = "an empty field";
+/// Why the last row of a file is dropped that ends within it.
+pub(super) const CUT: &str = "the file ends within the row";
+
 /// Why a message is no row.
 const MESSAGE: &str = "a message in place of a row";
 
@@ -46,6 +72,28 @@ pub(super) struct Rows<'a> {
     quotes: bool,
     /// Where the text begins behind a byte order mark.
     skipped: usize,
+}
+
+/// The names of the columns.
+pub(super) struct Header {
+    fields: StringRecord,
+}
+
+impl Header {
+    /// Where the column of that name is.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.eq_ignore_ascii_case(name))
+    }
+
+    /// Where the first column is that has one of these names.
+    pub fn any_of(&self, names: &[&str]) -> Option<usize> {
+        names.iter().find_map(|name| self.column(name))
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter()
+    }
 }
 
 /// A row.
@@ -86,6 +134,104 @@ impl<'a> Rows<'a> {
                 return Some(row);
             }
         }
+    }
+
+    /// The first row, which names the columns; those that are needed have to be among them.
+    pub fn header(
+        &mut self,
+        needed: &[&str],
+        told: &mut Told,
+        findings: &Findings,
+    ) -> Option<Header> {
+        let Some(row) = self.next(told, findings) else {
+            let help = match needed {
+                [] => "the first row names the columns".to_owned(),
+                _ => format!("the first row names the columns: {}", enumerate(needed.to_vec())),
+            };
+            let finding = Finding::new(self.file.first_line(), "the file has no rows");
+            findings.push(finding.help(help));
+            return None;
+        };
+        let header = Header { fields: row.fields };
+        let missing: Vec<&&str> = needed.iter().filter(|n| header.column(n).is_none()).collect();
+        for name in &missing {
+            let names = header.fields.iter().filter(|name| !name.is_empty());
+            let meant = nearest(name, names.clone());
+            let meant = meant.map_or(String::new(), |near| format!("perhaps `{near}` is it; "));
+            let help = format!("{meant}the columns are {}", enumerate(names));
+            let message = format!("there is no column `{name}`");
+            let span = self.file.span(row.span.clone());
+            findings.push(Finding::new(span, message).help(help));
+        }
+        missing.is_empty().then_some(header)
+    }
+
+    /// The next row of data: as many fields as there are columns.
+    pub fn data(&mut self, header: &Header, told: &mut Told, findings: &Findings) -> Option<Row> {
+        loop {
+            let row = self.next(told, findings)?;
+            if row.fields == header.fields {
+                // `\watch` writes the names again every time.
+                continue;
+            }
+            told.rows += 1;
+            let (has, needs) = (row.fields.len(), header.fields.len());
+            if told.rows > MOST_ROWS {
+                let finding = Finding::new(self.file.span(row.span), "more than 16,000,000 rows");
+                findings.push(finding.help("keep every tenth row"));
+                return None;
+            } else if has == needs {
+                return Some(row);
+            } else if has < needs && self.is_cut(&row) {
+                told.drop_row(CUT, self.file.name, row.line);
+            } else {
+                let message = format!("this row has {has} fields, and there are {needs} columns");
+                let help = "a field with a separator in it has to be quoted";
+                findings.push(Finding::new(self.file.span(row.span), message).help(help));
+            }
+        }
+    }
+
+    /// A mistake in a field.
+    pub fn wrong(&self, row: &Row, column: usize, what: &str, help: &str) -> Finding {
+        let text = row.fields.get(column).unwrap_or("");
+        let message = format!("`{}` is {what}", text.escape_debug());
+        Finding::new(self.file.span(self.field(row, column)), message).help(help)
+    }
+
+    /// The number in a field; `None` if it is empty or, which is a mistake, anything else.
+    pub fn number(&self, row: &Row, column: usize, findings: &Findings) -> Option<u64> {
+        let text = row.fields.get(column).filter(|text| !text.is_empty())?;
+        // Exporters and pgbench write whole numbers with a fraction of zeros.
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let number = whole.parse().ok().filter(|_| fraction.bytes().all(|b| b.is_ascii_digit()));
+        if number.is_none() {
+            findings.push(self.wrong(row, column, "no number", "a whole number, not below zero"));
+        }
+        number
+    }
+
+    /// The moment in a field. `None` is a mistake, or an empty field, for which the row is dropped.
+    pub fn moment(
+        &self,
+        row: &Row,
+        column: usize,
+        told: &mut Told,
+        findings: &Findings,
+    ) -> Option<Moment> {
+        let text = row.fields.get(column).unwrap_or("");
+        if text.is_empty() {
+            told.drop_row(EMPTY, self.file.name, row.line);
+            return None;
+        }
+        let Some(stamp) = moment::stamp(text) else {
+            findings.push(self.wrong(row, column, "no timestamp", TIME_HELP));
+            return None;
+        };
+        if !stamp.zoned {
+            told.remark("no time zone: taken as UTC", self.file.name, row.line);
+        }
+        Some(stamp.moment)
     }
 
     fn any(&mut self, findings: &Findings) -> Option<Row> {

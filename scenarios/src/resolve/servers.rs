@@ -12,6 +12,7 @@ use crate::error::choices;
 use crate::presets;
 use crate::read::{name_is_good, named, no_such};
 use crate::scenario::{Disk, Server, ServerIndex, ServerState, Start};
+use crate::tree::Node;
 
 /// WAL that a startup process replays a second, unless the file says otherwise.
 /// Assumption: one core with all pages in memory; it decides how fast a standby catches up.
@@ -113,26 +114,42 @@ fn state(cx: Context<'_>, fields: &Fields<'_>) -> ServerState {
     }
 }
 
-/// A disk: a preset's name, or a table.
+/// A server's disk; without one, the file's.
 fn disk(cx: Context<'_>, fields: &Fields<'_>, key: &str) -> Option<Disk> {
-    let Some(node) = fields.get(key) else { return presets::disk(presets::DEFAULT_DISK) };
+    let of_all = || match cx.root.get("disk") {
+        Some(node) => disk_of(cx, node, "`disk`", &|| presets::disk(presets::DEFAULT_DISK)),
+        None => presets::disk(presets::DEFAULT_DISK),
+    };
+    match fields.get(key) {
+        Some(node) => disk_of(cx, node, &format!("`{key}` of {}", fields.title), &of_all),
+        None => of_all(),
+    }
+}
+
+/// A disk: a preset's name, or a table, whose preset is `base` unless it names one.
+fn disk_of(
+    cx: Context<'_>,
+    node: &Node,
+    title: &str,
+    base: &dyn Fn() -> Option<Disk>,
+) -> Option<Disk> {
     match &node.value {
         Value::Text(name) => disk_preset(cx, name, node.span),
         Value::Table(table) => {
-            let title = format!("`{key}` of {}", fields.title);
-            let own = Fields::new(table, &keys::DISK, &title, node.span, cx.findings);
+            let own = Fields::new(table, &keys::DISK, title, node.span, cx.findings);
             let mut disk = match (own.text("preset"), own.get("preset")) {
                 (Some(name), Some(preset)) => disk_preset(cx, name, preset.span)?,
-                _ => presets::disk(presets::DEFAULT_DISK)?,
+                _ => base()?,
             };
             disk.fsync = own.time_quantiles("fsync").unwrap_or(disk.fsync);
             disk.write = own.byte_rate("write").unwrap_or(disk.write);
             disk.write_call = own.duration("write_call").unwrap_or(disk.write_call);
-            disk.capacity = own.size("capacity");
+            disk.capacity = own.size("capacity").or(disk.capacity);
             Some(disk)
         }
         _ => {
-            let message = format!("`{key}` is a preset or a table, not {}", node.kind());
+            let name = title.split(" of ").next().unwrap_or(title);
+            let message = format!("{name} is a preset or a table, not {}", node.kind());
             let help = choices("", "presets are", presets::disk_names());
             cx.report(Finding::new(node.span, message).help(help));
             None
@@ -413,7 +430,9 @@ impl<'a> Servers<'a> {
             }
             let disk = if server.separate_wal_disk { "wal_disk" } else { "disk" };
             let path = ["server", server.name, disk, "capacity"].map(str::to_owned);
-            let span = cx.root.at(&path).map_or(server.span, |entry| entry.node.span);
+            let of_all = ["disk", "capacity"].map(str::to_owned);
+            let written = cx.root.at(&path).or_else(|| cx.root.at(&of_all));
+            let span = written.map_or(server.span, |entry| entry.node.span);
             let message = format!("pg_wal of `{}` has {files} at the start", server.name);
             let help =
                 format!("that is `min_wal_size`, or what [start] says, and {capacity} are less");

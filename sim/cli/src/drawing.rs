@@ -13,15 +13,15 @@ use scenarios::{Problem, Problems};
 use crate::errors::Origin;
 use crate::terminal::plain;
 
-/// All mistakes of a scenario.
-pub fn problems(problems: &Problems, origin: &Origin, colour: bool) -> String {
+/// All mistakes of a scenario or an import, and `so` what follows from them.
+pub fn problems(problems: &Problems, origin: &Origin, so: &str, colour: bool) -> String {
     let pencil = Pencil::new(origin, |file| problems.source(file), colour);
     let list = problems.report();
     let mut drawn: String =
         list.iter().map(|problem| pencil.draw(problem, Level::Error, "")).collect();
     let count = list.len() + problems.more();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
-    drawn.push_str(&format!("{count} {noun}; nothing was run\n"));
+    drawn.push_str(&format!("{count} {noun}; {so}\n"));
     drawn
 }
 

@@ -45,6 +45,12 @@ pub enum Failure {
         /// What they are mistakes in.
         origin: Origin,
     },
+    /// What is wrong with the files of an import.
+    #[error("the files have mistakes")]
+    Import {
+        /// All of them.
+        problems: Problems,
+    },
     /// A command line that clap could not know to be wrong.
     #[error("{message}")]
     Usage {
@@ -180,6 +186,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Scenario { .. }
+            | Failure::Import { .. }
             | Failure::Argument { .. }
             | Failure::Unknown { .. }
             | Failure::NotInCatalogue { .. }
@@ -204,6 +211,7 @@ impl Failure {
     fn help(&self) -> Option<String> {
         match self {
             Failure::Scenario { .. }
+            | Failure::Import { .. }
             | Failure::Usage { .. }
             | Failure::Unreadable { .. }
             | Failure::NotMade { .. }
@@ -256,7 +264,12 @@ impl Failure {
     pub fn print(&self, choice: ColorChoice) {
         let colour = choice.colours(io::stderr().is_terminal());
         let text = match self {
-            Failure::Scenario { problems, origin } => drawing::problems(problems, origin, colour),
+            Failure::Scenario { problems, origin } => {
+                drawing::problems(problems, origin, "nothing was run", colour)
+            }
+            Failure::Import { problems } => {
+                drawing::problems(problems, &Origin::default(), "nothing was written", colour)
+            }
             Failure::Stopped { .. } => format!("{self}\n"),
             other => {
                 let error = if colour { "\x1b[31merror\x1b[0m" } else { "error" };

@@ -7,6 +7,7 @@ use models::postgres::views::Query;
 use models::trace::law::Law;
 use scenarios::check::RULES;
 use scenarios::expect::METRICS;
+use scenarios::import::source::SOURCES;
 use scenarios::{catalog, keys, presets};
 
 use crate::errors::Failure;
@@ -49,9 +50,11 @@ pub enum Listed {
     Findings,
     /// What `walden view` shows of a server.
     Views,
+    /// What `walden import` reads, and what that gives.
+    Sources,
 }
 
-/// List scenarios, faults, actions, presets, metrics, laws, settings, findings or views.
+/// List scenarios, faults, actions, presets, metrics, laws, settings, findings, views or sources.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ListArgs {
@@ -80,6 +83,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
         Listed::Settings => settings(&mut list),
         Listed::Findings => findings(&mut list),
         Listed::Views => views(&mut list),
+        Listed::Sources => sources(&mut list),
     }
     list.terminal.finish()?;
     match &args.name {
@@ -98,6 +102,12 @@ fn scenarios(list: &mut List) {
         let question = entry.question();
         let text = if question.is_empty() { entry.title() } else { question };
         list.item(entry.name, &[&text]);
+    }
+}
+
+fn sources(list: &mut List) {
+    for entry in &SOURCES {
+        list.item(entry.name, &[entry.reads, &format!("Gives: {}", entry.gives), entry.collect]);
     }
 }
 

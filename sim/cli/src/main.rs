@@ -1,7 +1,8 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`new`]: `walden new`. [`list`]: `walden list`.
+//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
+//!   [`new`]: `walden new`. [`list`]: `walden list`.
 //! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
 //!   [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -14,6 +15,7 @@ mod check;
 mod drawing;
 mod errors;
 mod exit;
+mod import;
 mod input;
 mod list;
 mod new;
@@ -40,6 +42,7 @@ use scenarios::catalog;
 use check::CheckArgs;
 use errors::Failure;
 use exit::Exit;
+use import::ImportArgs;
 use list::ListArgs;
 use new::NewArgs;
 use plan::PlanArgs;
@@ -55,16 +58,19 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
+                                      the line for postgresql.conf
   walden new my                       write my.toml to start from
   walden check my.toml                what is accepted and seldom meant
   walden check postgresql.conf        the same, for a server's configuration
+  walden import wal_lsn_history.csv   a profile of your own server, for a scenario to include
   walden list                         what the catalogue has
 
 Exit codes:
   0    all expectations met; a replay that repeats; a check without errors
   1    an expectation, a law or a replay did not hold; a view's server gave an error
   2    the command line is wrong
-  3    a scenario, a configuration or a stored run is wrong
+  3    a scenario, a configuration, an import's file or a stored run is wrong
   5    results or a file could not be written
   130  stopped by Ctrl-C; nothing was written
 
@@ -93,6 +99,7 @@ enum Command {
     View(ViewArgs),
     Plan(PlanArgs),
     Check(CheckArgs),
+    Import(ImportArgs),
     New(NewArgs),
     List(ListArgs),
 }
@@ -127,6 +134,7 @@ fn main() -> ExitCode {
         Command::View(args) => view::view(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
+        Command::Import(args) => import::import(args, cli.color),
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
     };
