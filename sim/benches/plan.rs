@@ -27,7 +27,7 @@ use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
 use sim::plan::sawtooth::{Cycle, without_images};
 use sim::plan::trial::Stage;
-use sim::plan::{Answer, Keep, Question, Watcher, play_all, solve};
+use sim::plan::{Answer, Keep, Question, Sampling, Watcher, play_all, solve};
 
 const HOUR: u64 = 3_600;
 /// Of the plan, and of the trials that try it.
@@ -36,10 +36,13 @@ const SEEDS: (u64, u64) = (1, 2);
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
-    let benches: [(&str, fn() -> bool); 3] =
-        [("speed", speed), ("fresh", fresh), ("calibration", calibrated)];
-    let held = benches.iter().filter(|(name, _)| wanted(name)).map(|(_, bench)| bench());
-    if held.fold(true, |all, one| all && one) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // All that are wanted are measured, whatever the first says.
+    let held = [
+        !wanted("speed") || speed(),
+        !wanted("fresh") || fresh(),
+        !wanted("calibration") || calibrated(),
+    ];
+    if held.iter().all(|held| *held) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn threads() -> usize {
@@ -62,13 +65,14 @@ fn question(history: History, seed: u64, trials: Option<usize>) -> Question {
     let records = without_images(&history, &transactions, cycle).expect("a history");
     let outages = Outages::Fixed(Duration::s(2 * HOUR));
     let stage = Stage { scenario, standby: 1, history: records, transactions, outages, seed };
-    Question { keep: Keep::WalKeepSize, stage, history, risk: 0.01, trials }
+    let sampling = Sampling { risk: 0.01, trials };
+    Question { stage, history, sampling }
 }
 
 fn answered(question: &Question) -> Answer {
     let outside = Outside::default();
     let watcher = Watcher { threads: threads(), progress: &|| (), outside: &outside };
-    solve(question, &watcher).expect("an answer")
+    solve(Keep::WalKeepSize, question, &watcher).expect("an answer")
 }
 
 /// Thirty days by the minute, busy by day.
@@ -84,6 +88,8 @@ fn thirty_days() -> History {
     History::new(samples).expect("a history")
 }
 
+// It measures the machine.
+#[allow(clippy::disallowed_methods)]
 fn speed() -> bool {
     let question = question(thirty_days(), SEEDS.0, Some(1_000));
     let begin = Instant::now();
