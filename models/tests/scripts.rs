@@ -75,6 +75,7 @@ fn clients() {
 /// * `interrupt A cancel|terminate|disconnect [nth=N]`: of the sessions that wait for standbys all,
 ///   or the N-th. `waits A`: what `pg_stat_activity` shows of them.
 /// * `slots A`: what `pg_replication_slots` shows.
+/// * `session A`: what somebody hears who wants a session now.
 /// * `counts A`: its commits that did not end well, and its checkpoints and restartpoints.
 /// * `status A ...`: a server's own positions and files. `views A`: what its
 ///   `pg_stat_replication` and `pg_replication_slots` show.
@@ -219,6 +220,13 @@ impl Servers {
             "pause" => ask(world, find(word(args)?)?, Ask::ReplayPause),
             "resume" => ask(world, find(word(args)?)?, Ask::ReplayResume),
             "slots" => slots(&mut output, &world.servers[find(word(args)?)?])?,
+            "session" => {
+                let server = &world.servers[find(word(args)?)?];
+                match server.refuses_sessions() {
+                    None => writeln!(output, "a session")?,
+                    Some(failure) => writeln!(output, "{failure:?}")?,
+                }
+            }
             "counts" => counts(&mut output, &world.servers[find(word(args)?)?])?,
             "views" => views(&mut output, plan, &world.servers[find(word(args)?)?])?,
             _ => return Err(format!("no command {command}").into()),
