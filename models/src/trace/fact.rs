@@ -350,6 +350,7 @@ pub enum What {
         /// Requested start position.
         start: Lsn,
         /// The slot it uses.
+        #[serde(skip_serializing_if = "Option::is_none")]
         slot: Option<SlotName>,
     },
     /// A walsender went from catchup to streaming.
