@@ -12,9 +12,9 @@
 //! `xlog.c:LogCheckpointStart` and `LogCheckpointEnd`.
 //!
 //! **Not modelled.** SLRU buffers and the number of files that a checkpoint fsyncs: their fields
-//! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
-//! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
-//! later). Left out are `STATEMENT` lines of sessions, the build in `starting PostgreSQL`, the lines about
+//! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record instead
+//! of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and later).
+//! Left out are `STATEMENT` lines of sessions, the build in `starting PostgreSQL`, the lines about
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
 mod checkpoints;
