@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use models::units::Die;
 use scenarios::ScenarioFile;
 use scenarios::import::profile::{Options, Part, Profile, told_lines};
-use scenarios::import::source::{SOURCES, Source};
+use scenarios::import::source::{SOURCES, Source, SourceEntry};
 use scenarios::import::sql;
 
 fn folder(source: Source) -> PathBuf {
@@ -220,6 +220,32 @@ fn no_change_of_a_sample_makes_it_panic_or_makes_a_profile_that_nobody_can_inclu
                 }
             }
         }
+    }
+}
+
+/// The page of the book up to here is written by hand.
+const LIST: &str = "<!-- sources: written by scenarios/tests/import.rs -->";
+
+#[test]
+fn the_book_has_every_source() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/reference/import.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let (before, _) = page.split_once(LIST).expect("a place for the sources");
+    let mut wanted = format!("{before}{LIST}\n");
+    for entry in &SOURCES {
+        let SourceEntry { name, reads, gives, collect, .. } = entry;
+        wanted.push_str(&format!("\n## {name}\n\n{reads}\n\nGives: {gives}\n"));
+        let statements = sql::statements(Some(entry.source));
+        if !statements.is_empty() {
+            wanted.push_str(&format!("\n```sql\n{statements}```\n"));
+        } else if !collect.is_empty() {
+            wanted.push_str(&format!("\n```sh\n{collect}\n```\n"));
+        }
+    }
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&path, &wanted).expect("written");
+    } else {
+        assert!(page == wanted, "import.md is stale: UPDATE_GOLDENFILES=1 cargo test");
     }
 }
 
