@@ -608,6 +608,7 @@ fn take(output: &mut String, clients: &mut Clients) -> std::fmt::Result {
     let what = match arrival.kind {
         ArrivalKind::Commit => format!("client {} commits", arrival.client),
         ArrivalKind::Step => "a step".to_owned(),
+        ArrivalKind::Transactions => "a step of transactions".to_owned(),
         ArrivalKind::Records => "records".to_owned(),
     };
     let (at, start) = (moment(arrival.at), moment(arrival.start));

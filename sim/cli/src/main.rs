@@ -58,6 +58,8 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
+                                      the line for postgresql.conf
   walden new my                       write my.toml to start from
   walden check my.toml                what is accepted and seldom meant
   walden check postgresql.conf        the same, for a server's configuration

@@ -45,7 +45,7 @@ Exit codes:
 
 --json prints an object: schema (\"walden.plan/1\"), walden (version), setting, value_bytes, line,
 alter_system, accepted_risk, lost{ trials, of, share, low, high }, lost_one_segment_less{ same },
-edge_bytes{ low, high }, written_bytes, checked{ trials, as_predicted },
+edge_bytes{ low, middle, high }, written_bytes, checked{ trials, as_predicted },
 pg_wal_bytes{ p50, most }, catch_up_seconds{ p50, most }, alert{ minutes, behind_bytes },
 survival[]: outage_seconds, value_bytes, share.";
 

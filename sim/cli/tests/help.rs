@@ -19,6 +19,7 @@ fn help_texts_are_what_the_goldens_say() {
         ("run", &["run", "--help"]),
         ("replay", &["replay", "--help"]),
         ("view", &["view", "--help"]),
+        ("plan", &["plan", "--help"]),
         ("list", &["list", "--help"]),
         ("check", &["check", "--help"]),
         ("new", &["new", "--help"]),

@@ -99,7 +99,9 @@ pub struct Answer {
     /// The value to set: whole segments. `None`: no value is enough, because standbys do not catch
     /// up.
     pub value: Option<Bytes>,
-    /// The interval of the value that has exactly the accepted risk.
+    /// What the trials say has exactly the accepted risk.
+    pub middle: Bytes,
+    /// The interval of that.
     pub interval: (Bytes, Bytes),
     /// Standbys lost with the value in force.
     pub lost: Share,
@@ -219,6 +221,7 @@ pub fn solve(question: &Question, watcher: &Watcher<'_>) -> Result<Answer, RunEr
     }
     Ok(Answer {
         value,
+        middle: needed[needed.len() - 1 - (question.risk * needed.len() as f64) as usize],
         interval: (low, high),
         lost: above(high),
         lost_below: above(Bytes(high.0.saturating_sub(segment.bytes()))),

@@ -25,6 +25,8 @@ use crate::input;
 pub struct Given {
     /// What is asked.
     pub question: Question,
+    /// WAL comes at a constant rate.
+    pub constant: bool,
     /// What became of the history's rows.
     pub remarks: Vec<String>,
     /// The hour of the day at which the history begins, in seconds since midnight (UTC).
@@ -63,7 +65,9 @@ pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     let stage =
         Stage { scenario, standby, history: records, transactions, outages, seed: args.seed };
     let trials = args.trials.map(|trials| trials as usize);
-    Ok(Given { question: Question { keep, stage, history, risk, trials }, remarks, starts, alert })
+    let constant = args.rate.is_some();
+    let question = Question { keep, stage, history, risk, trials };
+    Ok(Given { question, constant, remarks, starts, alert })
 }
 
 /// Something on the command line that cannot be.
@@ -200,7 +204,9 @@ fn samples(
         .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
     for remark in read.told.dropped.iter().chain(&read.told.remarks) {
         let place = format!("{}, first in line {} of {}", remark.what, remark.line, remark.file);
-        remarks.push(format!("{} rows: {place}", remark.rows));
+        let rows =
+            if remark.rows == 1 { "1 row".to_owned() } else { format!("{} rows", remark.rows) };
+        remarks.push(format!("{rows}: {place}"));
     }
     let known = |from: Duration| !read.unknown.iter().any(|s| s.from <= from && from < s.to);
     let mut last = Duration::ZERO;

@@ -58,8 +58,8 @@ impl Told<'_> {
             }
         }
         section(terminal, "Because", &self.because());
-        section(terminal, "Risk", &self.risk());
         if self.answer.value.is_some() {
+            section(terminal, "Risk", &self.risk());
             section(terminal, "It takes", &self.takes());
             self.survival(terminal);
         }
@@ -81,7 +81,7 @@ impl Told<'_> {
         let Some(value) = self.answer.value else {
             let never = self.answer.trials.iter().filter(|t| t.caught_up.is_none()).count();
             said.push(format!(
-                "{never} of {} standbys had not caught up four times as long after their return: \
+                "{never} of {} standbys had not caught up after four times as long, or an hour: \
                  link or replay are slower than the WAL",
                 self.answer.trials.len()
             ));
@@ -95,20 +95,24 @@ impl Told<'_> {
             setting(high)
         ));
         said.extend(self.when());
-        let segment = self.answer.segment.bytes();
-        let apart = Bytes(value.0.abs_diff(written.0));
-        let direction = if value.0 >= written.0 { "more" } else { "less" };
-        let why = if apart.0 <= 2 * segment {
-            "whole segments"
-        } else if value.0 >= written.0 {
-            "WAL that comes while it catches up, and whole segments"
+        let middle = self.answer.middle;
+        let apart = human::bytes(middle.0.abs_diff(written.0));
+        said.push(if middle.0.abs_diff(written.0) <= 2 * self.answer.segment.bytes() {
+            format!("in the middle of it is {}, as by the history", setting(middle))
+        } else if middle < written {
+            format!(
+                "in the middle of it is {}, {apart} less than by the history: WAL after the last \
+                 checkpoint that ends before its return is not at risk",
+                setting(middle)
+            )
         } else {
-            "WAL after the last checkpoint that ends before its return is not at risk"
-        };
-        said.push(format!(
-            "that is {} {direction} than by the history: {why}",
-            human::bytes(apart.0)
-        ));
+            format!(
+                "in the middle of it is {}, {apart} more than by the history: WAL comes while it \
+                 catches up",
+                setting(middle)
+            )
+        });
+        said.push(format!("{} is the upper end: more trials bring it down", setting(value)));
         said
     }
 
@@ -125,7 +129,10 @@ impl Told<'_> {
             let second = starts + trial.left.0 / 1_000_000_000;
             hours[(second / 3_600 % 24) as usize] += 1;
         }
-        let (hour, most) = hours.iter().enumerate().max_by_key(|(hour, n)| (**n, 23 - hour))?;
+        let (hour, &most) = hours.iter().enumerate().max_by_key(|(hour, n)| (**n, 23 - hour))?;
+        if 2 * most < worst.len() {
+            return None;
+        }
         Some(format!(
             "of the {} outages that need most, {most} begin between {hour:02}:00 and {:02}:00 UTC",
             worst.len(),
@@ -135,22 +142,19 @@ impl Told<'_> {
 
     fn risk(&self) -> Vec<String> {
         let answer = self.answer;
-        let mut said = vec![
+        vec![
             format!(
                 "lost: {}; accepted: {}",
                 counted(&answer.lost),
                 share(self.given.question.risk)
             ),
             format!("with one segment less: {}", counted(&answer.lost_below)),
-        ];
-        if answer.value.is_some() {
-            said.push(format!(
+            format!(
                 "{} of {} trials played again with the setting in force came out as predicted",
                 answer.as_predicted(),
                 answer.again.len()
-            ));
-        }
-        said
+            ),
+        ]
     }
 
     fn takes(&self) -> Vec<String> {
@@ -193,7 +197,8 @@ impl Told<'_> {
         let Some(value) = self.answer.value else { return Vec::new() };
         let segment = self.answer.segment.bytes();
         let of = |quarters: u64| Bytes(value.0 * quarters / 4 / segment * segment);
-        let longest = self.given.question.stage.outages.longest();
+        let longest = self.answer.trials.iter().map(|trial| trial.outage).max();
+        let longest = longest.unwrap_or_default();
         let lengths = (1..=PARTS).map(|part| Duration(longest.0 / PARTS * part));
         let row = |length: Duration| {
             let shares = (1..=4).map(|quarters| {
@@ -226,18 +231,22 @@ impl Told<'_> {
     fn source(&self) -> Vec<String> {
         let question = &self.given.question;
         let stage = &question.stage;
-        let length = question.history.length();
+        let length = human::duration(question.history.length().0);
         let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
-        let mut said = vec![format!(
-            "{} of WAL in {}; outages are placed evenly over {}",
-            human::bytes(wal),
-            human::duration(length.0),
-            match question.history.season() {
-                season if season == Duration::s(7 * 86_400) => "the hours of a week".to_owned(),
-                season if season == Duration::s(86_400) => "the hours of a day".to_owned(),
-                _ => "it: it is too short to have hours of a day".to_owned(),
+        let over = |of| format!("outages are placed evenly over the hours of a {of}");
+        let mut said = vec![match question.history.season() {
+            _ if self.given.constant => format!("{}/s of WAL, always", human::bytes(wal / 3_600)),
+            season if season == Duration::s(7 * 86_400) => {
+                format!("{} of WAL in {length}; {}", human::bytes(wal), over("week"))
             }
-        )];
+            season if season == Duration::s(86_400) => {
+                format!("{} of WAL in {length}; {}", human::bytes(wal), over("day"))
+            }
+            _ => format!(
+                "{} of WAL in {length}, which is too short to have hours of a day",
+                human::bytes(wal)
+            ),
+        }];
         said.extend(self.given.remarks.iter().map(|remark| plain(remark)));
         let primary = &stage.scenario.servers[stage.scenario.primary()].settings;
         said.push(format!(
@@ -265,7 +274,7 @@ impl Told<'_> {
             accepted_risk: question.risk,
             lost: (&self.answer.lost).into(),
             lost_one_segment_less: (&self.answer.lost_below).into(),
-            edge_bytes: Edge { low: low.0, high: high.0 },
+            edge_bytes: Edge { low: low.0, middle: self.answer.middle.0, high: high.0 },
             written_bytes: question.written(&question.stage.outages).0,
             checked: Checked {
                 trials: self.answer.again.len(),
@@ -404,6 +413,7 @@ impl From<&Share> for Counted {
 #[derive(Serialize)]
 struct Edge {
     low: u64,
+    middle: u64,
     high: u64,
 }
 
