@@ -2,9 +2,9 @@
 //!
 //! A block fenced as `console` is executed, line by line that begins with `$ `; below each command
 //! stands what it prints, where a line `...` stands for any lines, and before that `? 1` if it
-//! does not end with 0. All commands of a chapter run one after the other in one folder, which
-//! has the files of its blocks fenced as `toml,file=NAME` (or `csv`, `text`). A picture `figures/RUN.PLOT.svg` is
-//! `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
+//! does not end with 0. All commands of a chapter run one after the other in one folder, which has
+//! the files of its blocks fenced as `toml,file=NAME` (or `csv`, `text`). A picture
+//! `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p walden --test book` pastes output that has no `...`, and
 //! draws the figures again.
