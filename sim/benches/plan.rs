@@ -27,7 +27,7 @@ use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
 use sim::plan::sawtooth::{Cycle, without_images};
 use sim::plan::trial::Stage;
-use sim::plan::{Answer, Keep, Question, Watcher, play_all, solve};
+use sim::plan::{Answer, Keep, Question, Sampling, Watcher, play_all, solve};
 
 const HOUR: u64 = 3_600;
 /// Of the plan, and of the trials that try it.
@@ -62,13 +62,14 @@ fn question(history: History, seed: u64, trials: Option<usize>) -> Question {
     let records = without_images(&history, &transactions, cycle).expect("a history");
     let outages = Outages::Fixed(Duration::s(2 * HOUR));
     let stage = Stage { scenario, standby: 1, history: records, transactions, outages, seed };
-    Question { keep: Keep::WalKeepSize, stage, history, risk: 0.01, trials }
+    let sampling = Sampling { risk: 0.01, trials };
+    Question { stage, history, sampling }
 }
 
 fn answered(question: &Question) -> Answer {
     let outside = Outside::default();
     let watcher = Watcher { threads: threads(), progress: &|| (), outside: &outside };
-    solve(question, &watcher).expect("an answer")
+    solve(Keep::WalKeepSize, question, &watcher).expect("an answer")
 }
 
 /// Thirty days by the minute, busy by day.

@@ -4,17 +4,18 @@
 mod calibration;
 
 use models::latency::Quantiles;
-use models::units::{Bytes, Duration};
+use models::units::{Bytes, Duration, Rate};
 use scenarios::file::ScenarioFile;
 use scenarios::presets;
 use scenarios::workload::TransactionWal;
 use sim::Outside;
 use sim::plan::estimate::Share;
 use sim::plan::history::{History, Sample};
+use sim::plan::measure::{Found, Quantity, find};
 use sim::plan::outage::Outages;
 use sim::plan::sawtooth;
 use sim::plan::trial::Stage;
-use sim::plan::{Answer, Keep, Question, Watcher, solve};
+use sim::plan::{Answer, Keep, Question, Sampling, Watcher, solve};
 
 const MB: u64 = 1 << 20;
 const HOUR: u64 = 3_600;
@@ -31,15 +32,15 @@ fn stage(keep: Keep, history: History, outages: Outages) -> Stage {
     Stage { scenario, standby: 1, history, transactions, outages, seed: 1 }
 }
 
-fn question(keep: Keep, stage: Stage, risk: f64, trials: usize) -> Question {
+fn question(stage: Stage, risk: f64, trials: usize) -> Question {
     let history = stage.history.clone();
-    Question { keep, stage, history, risk, trials: Some(trials) }
+    Question { stage, history, sampling: Sampling { risk, trials: Some(trials) } }
 }
 
-fn answer(question: &Question, threads: usize) -> Answer {
+fn answer(keep: Keep, question: &Question, threads: usize) -> Answer {
     let outside = Outside::default();
     let watcher = Watcher { threads, progress: &|| (), outside: &outside };
-    solve(question, &watcher).expect("an answer")
+    solve(keep, question, &watcher).expect("an answer")
 }
 
 /// A week, busy by day and quiet by night, with a load of `bulk` bytes a second each Sunday night.
@@ -67,8 +68,8 @@ fn a_setting_in_force_keeps_and_loses_the_very_standbys_that_were_foretold() {
     for keep in [Keep::WalKeepSize, Keep::MaxSlotWalKeepSize] {
         let outages = Outages::Past(vec![Duration::s(600), Duration::s(2 * HOUR)]);
         let stage = stage(keep, week(8 * MB), outages);
-        let question = question(keep, stage, 0.1, 150);
-        let answer = answer(&question, 2);
+        let question = question(stage, 0.1, 150);
+        let answer = answer(keep, &question, 2);
         let lost = answer.again.iter().filter(|(_, trial)| trial.lost).count();
         assert!(lost > 0 && lost < answer.again.len(), "{lost} of {}", answer.again.len());
         assert_eq!(answer.as_predicted(), answer.again.len(), "{keep:?}");
@@ -79,8 +80,9 @@ fn a_setting_in_force_keeps_and_loses_the_very_standbys_that_were_foretold() {
 #[test]
 fn an_answer_does_not_depend_on_threads() {
     let stage = stage(Keep::WalKeepSize, week(8 * MB), Outages::Fixed(Duration::s(HOUR)));
-    let question = question(Keep::WalKeepSize, stage, 0.2, 40);
-    let (one, three) = (answer(&question, 1), answer(&question, 3));
+    let question = question(stage, 0.2, 40);
+    let one = |threads| answer(Keep::WalKeepSize, &question, threads);
+    let (one, three) = (one(1), one(3));
     assert_eq!(one.trials, three.trials);
     assert_eq!((one.value, one.again), (three.value, three.again));
 }
@@ -89,8 +91,8 @@ fn an_answer_does_not_depend_on_threads() {
 fn a_constant_rate_needs_what_the_arithmetic_says() {
     // 1 MB/s for an hour: 225 segments; a checkpoint every 300 s takes WAL up to its record.
     let stage = stage(Keep::WalKeepSize, History::constant(MB), Outages::Fixed(Duration::s(HOUR)));
-    let question = question(Keep::WalKeepSize, stage, 0.05, 200);
-    let answer = answer(&question, 2);
+    let question = question(stage, 0.05, 200);
+    let answer = answer(Keep::WalKeepSize, &question, 2);
     let written = HOUR * MB;
     for trial in &answer.trials {
         let most = written + 2 * 16 * MB;
@@ -187,4 +189,45 @@ fn images_made_anew_keep_the_rate_and_make_a_sawtooth() {
     assert!(mean.abs_diff(60 * MB / 2) < 60 * MB / 2 / 20, "{mean}: {middle:?}");
     let (first, last) = (middle.iter().max().expect("some"), middle.iter().min().expect("some"));
     assert!(*first > 2 * last, "{middle:?}");
+}
+
+fn found(quantity: Quantity, question: &Question) -> Found {
+    let outside = Outside::default();
+    let watcher = Watcher { threads: 2, progress: &|| (), outside: &outside };
+    find(quantity, &question.stage, question.sampling, &watcher).expect("it is found")
+}
+
+#[test]
+fn a_slot_without_limit_fills_the_disk_when_the_arithmetic_says() {
+    // 4 MB/s: 1 GB more than what was there takes 256 s, give or take a checkpoint's leavings.
+    let outages = Outages::Fixed(Duration::s(HOUR));
+    let stage = stage(Keep::MaxSlotWalKeepSize, History::constant(4 * MB), outages);
+    let question = question(stage, 0.1, 40);
+    let full = |size| found(Quantity::DiskFull(Bytes(size)), &question).value;
+    let (four, eight) = (full(4 << 30).expect("full"), full(8 << 30).expect("full"));
+    let apart = (eight - four) / 1_000_000_000;
+    assert!((1_000..=1_050).contains(&apart), "{four} {eight}");
+    assert_eq!(full(64 << 30), None);
+    // And pg_wal takes an hour's WAL and what checkpoints leave.
+    let most = found(Quantity::PgWal, &question).value.expect("bytes");
+    let hour = HOUR * 4 * MB;
+    assert!((hour..hour + (2 << 30)).contains(&most), "{most}");
+}
+
+#[test]
+fn a_standby_is_back_when_link_or_replay_have_caught_up_with_the_backlog() {
+    let outages = Outages::Fixed(Duration::s(600));
+    let mut stage = stage(Keep::MaxSlotWalKeepSize, History::constant(2 * MB), outages);
+    stage.scenario.servers[1].replay = Rate::new(6 * MB).expect("a rate");
+    let back = found(Quantity::CaughtUp, &question(stage, 0.1, 40)).value.expect("it is back");
+    // 1,200 MB of backlog at 6 - 2 MB/s; and after a crash it replays again from its last
+    // restartpoint, up to two checkpoint cycles before.
+    assert!((300..=300 + 2 * 300).contains(&(back / 1_000_000_000)), "{back}");
+    let mut slow = self::stage(
+        Keep::MaxSlotWalKeepSize,
+        History::constant(2 * MB),
+        Outages::Fixed(Duration::s(60)),
+    );
+    slow.scenario.servers[1].replay = Rate::new(MB).expect("a rate");
+    assert_eq!(found(Quantity::CaughtUp, &question(slow, 0.1, 40)).value, None);
 }

@@ -137,6 +137,8 @@ impl CheckpointCause {
     pub const WAL: CheckpointCause = CheckpointCause(1 << 5);
     /// `CHECKPOINT`.
     pub const REQUESTED: CheckpointCause = CheckpointCause(IMMEDIATE | FORCE | 1 << 4);
+    /// `CHECKPOINT` on a standby, which is not forced: without a new record there is nothing to do.
+    pub const RESTARTPOINT: CheckpointCause = CheckpointCause(IMMEDIATE | 1 << 4);
     /// Crash recovery ended.
     pub const END_OF_RECOVERY: CheckpointCause = CheckpointCause(1 << 1 | IMMEDIATE | 1 << 4);
     /// The server shuts down.

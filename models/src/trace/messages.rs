@@ -68,6 +68,8 @@ pub enum Process {
     Checkpointer,
     /// The startup process.
     Startup,
+    /// The logical replication launcher, whose end the postmaster tells.
+    Launcher,
     /// The walreceiver.
     WalReceiver,
     /// The walsender of a standby.
@@ -85,6 +87,7 @@ impl Process {
             Process::Postmaster => "postmaster",
             Process::Checkpointer => "checkpointer",
             Process::Startup => "startup",
+            Process::Launcher => "logical replication launcher",
             Process::WalReceiver => "walreceiver",
             Process::WalSender(_) => "walsender",
             Process::Backend | Process::Client(_) => "client backend",
@@ -99,6 +102,7 @@ impl Process {
             Process::Checkpointer => first + 1,
             Process::Startup => first + 3,
             Process::WalReceiver => first + 4,
+            Process::Launcher => first + 6,
             Process::Backend => first + 50,
             Process::WalSender(standby) => first + 100 + u32::from(standby.0),
             Process::Client(session) => {
@@ -177,6 +181,13 @@ impl<'a> Words<'a> {
         let Some(roles) = self.standby.get(server.index()) else { return false };
         let after = roles.partition_point(|&(from, _)| from <= at);
         after > 0 && roles[after - 1].1
+    }
+
+    /// Whether the logical replication launcher runs: on a primary that is allowed its workers.
+    fn has_launcher(&self, server: ServerId, at: SimTime) -> bool {
+        let settings = self.run.settings.get(server.index()).map_or(&[][..], Vec::as_slice);
+        let workers = settings.iter().find(|s| s.name == "max_logical_replication_workers");
+        !self.is_standby(server, at) && workers.is_none_or(|setting| setting.value != "0")
     }
 
     /// The completed checkpoint that a server in trouble at `at` goes back to: when it ended.
@@ -431,7 +442,7 @@ impl Lines<'_, '_> {
                 self.log(server, Startup, format!("database system was {how} at {at}"));
             }
             What::InterruptedInRecovery => self.interrupted_in_recovery(server, fact.at),
-            What::StopRequested { mode } => self.stop_requested(server, mode),
+            What::StopRequested { mode } => self.stop_requested(server, fact.at, mode),
             What::ShuttingDown => self.log(server, Process::Checkpointer, "shutting down"),
             What::ShutDown => self.log(server, Postmaster, "database system is shut down"),
             What::StreamTerminated { upstream: _, timeline, at } => {
@@ -494,11 +505,19 @@ impl Lines<'_, '_> {
         }
     }
 
-    fn stop_requested(&mut self, server: ServerId, mode: StopMode) {
+    fn stop_requested(&mut self, server: ServerId, at: SimTime, mode: StopMode) {
         match mode {
             StopMode::Fast => {
                 self.log(server, Process::Postmaster, "received fast shutdown request");
                 self.log(server, Process::Postmaster, "aborting any active transactions");
+                if self.words.has_launcher(server, at) {
+                    let pid = Process::Launcher.pid(server);
+                    let text = format!(
+                        "background worker \"logical replication launcher\" (PID {pid}) exited \
+                         with exit code 1"
+                    );
+                    self.log(server, Process::Postmaster, text);
+                }
             }
             StopMode::Immediate => {
                 self.log(server, Process::Postmaster, "received immediate shutdown request");

@@ -2,9 +2,11 @@
 //! `postgresql.conf`.
 //!
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
-//! * [`told`]: the answer, on the screen and as JSON.
+//! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked for
+//!   is no setting that keeps WAL.
 
 mod given;
+mod measured;
 mod told;
 
 use std::path::PathBuf;
@@ -13,7 +15,8 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 use sim::Outside;
-use sim::plan::{Keep, Watcher, solve};
+use sim::plan::measure::{Found, Quantity, find};
+use sim::plan::{Answer, Keep, Watcher, solve};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -22,6 +25,9 @@ use crate::progress::{self, Shown};
 use crate::run::set;
 use crate::stop::Stop;
 use crate::terminal::{ColorChoice, Terminal};
+use given::Given;
+use measured::Measured;
+use told::Told;
 
 /// `--help` closes with these.
 const EXAMPLES: &str = "\
@@ -34,20 +40,26 @@ Examples:
       with servers, settings and the history of a file of your own, half as much WAL again
   walden plan wal_keep_size --history wal.csv --outage past.txt --set postgresql.max_wal_size=4GB
       outages that there have been, one length a line; another setting
+  walden plan pg_wal --history wal.csv --outage night
+      how large pg_wal's volume has to be, with a slot that keeps everything
+  walden plan --until disk_full --disk 100GB --history wal.csv --outage weekend
+      how long there is to act; --until caught_up: when the standby is back
 
 A file of outages has a length such as 35min in each line. Named outages: reboot (5min),
 patch (30min), repair (4h), night (12h), weekend (64h).
 
 Exit codes:
   0  an answer
-  1  no value is enough: the standby does not catch up
+  1  there is none: the standby does not catch up
   3  a history, a file of outages or a scenario is wrong, or cannot be read
 
 --json prints an object: schema (\"walden.plan/1\"), walden (version), setting, value_bytes, line,
 alter_system, accepted_risk, lost{ trials, of, share, low, high }, lost_one_segment_less{ same },
 edge_bytes{ low, middle, high }, written_bytes, checked{ trials, as_predicted },
 pg_wal_bytes{ p50, most }, catch_up_seconds{ p50, most }, alert{ minutes, behind_bytes },
-survival[]: outage_seconds, value_bytes, share.";
+survival[]: outage_seconds, value_bytes, share. Where no setting is asked for: quantity, value,
+middle and other end of the interval (bytes or seconds), unit, beyond{ trials, of, share, low,
+high }.";
 
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///
@@ -58,8 +70,14 @@ survival[]: outage_seconds, value_bytes, share.";
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanArgs {
     /// What to solve for.
-    #[arg(value_name = "SETTING", value_enum)]
-    pub setting: SettingArg,
+    #[arg(value_name = "SETTING", value_enum, required_unless_present = "until")]
+    pub setting: Option<SettingArg>,
+    /// When that is, instead of a setting: disk_full counts from the moment the standby leaves.
+    #[arg(long, value_name = "EVENT", value_enum, conflicts_with = "setting")]
+    pub until: Option<UntilArg>,
+    /// The size of pg_wal's volume, for --until disk_full.
+    #[arg(long, value_name = "SIZE", required_if_eq("until", "disk_full"), requires = "until")]
+    pub disk: Option<String>,
     /// Samples of now(), pg_current_wal_lsn(): CSV, or what psql prints; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub history: Vec<PathBuf>,
@@ -122,13 +140,37 @@ pub enum SettingArg {
     WalKeepSize,
     /// WAL that a slot may keep.
     MaxSlotWalKeepSize,
+    /// The size of pg_wal's volume, with the other settings as they are.
+    PgWal,
 }
 
-impl From<SettingArg> for Keep {
-    fn from(setting: SettingArg) -> Keep {
-        match setting {
-            SettingArg::WalKeepSize => Keep::WalKeepSize,
-            SettingArg::MaxSlotWalKeepSize => Keep::MaxSlotWalKeepSize,
+/// `--until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum UntilArg {
+    /// The standby has replayed all that it missed.
+    CaughtUp,
+    /// pg_wal takes all of its volume.
+    DiskFull,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A setting that keeps WAL.
+    Keep(Keep),
+    /// What outages do with the settings as they are.
+    Measure(Quantity),
+}
+
+impl Goal {
+    /// As it is called on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Goal::Keep(keep) => keep.name(),
+            Goal::Measure(Quantity::PgWal) => "pg_wal",
+            Goal::Measure(Quantity::CaughtUp) => "caught_up",
+            Goal::Measure(Quantity::DiskFull(_)) => "disk_full",
         }
     }
 }
@@ -146,36 +188,69 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
         outside: &outside[0],
     };
     let shown = Shown {
-        what: given.question.keep.name(),
-        total: given.question.most_trials() as u64,
+        what: given.goal.name(),
+        total: given.question.sampling.most_trials() as u64,
         quiet: args.quiet,
     };
     let played = || done.load(Ordering::Relaxed) as u64;
-    let answer =
-        progress::watch(shown, &played, &outside, &stop, || solve(&given.question, &watcher))?;
+    let Given { goal, question, .. } = &given;
+    let answered = progress::watch(shown, &played, &outside, &stop, || match goal {
+        Goal::Keep(keep) => {
+            solve(*keep, question, &watcher).map(|answer| Answered::Keep(*keep, answer))
+        }
+        Goal::Measure(quantity) => {
+            let found = find(*quantity, &question.stage, question.sampling, &watcher);
+            found.map(|found| Answered::Measure(*quantity, found))
+        }
+    })?;
     stop.check()?;
-    let answer = answer.map_err(|error| play::failure(&error, &stop))?;
-    let told = told::Told { given: &given, answer: &answer, repeat: repeat(args) };
+    let answered = answered.map_err(|error| play::failure(&error, &stop))?;
     let mut terminal = Terminal::new(color);
-    if args.json {
-        terminal.line(told.json()?);
-    } else if args.quiet {
-        terminal.line(told.line().unwrap_or_default());
-    } else {
-        told.print(&mut terminal);
-    }
+    let there = match &answered {
+        Answered::Keep(keep, answer) => {
+            let told = Told { given: &given, keep: *keep, answer, repeat: repeat(args, *goal) };
+            match (args.json, args.quiet) {
+                (true, _) => terminal.line(told.json()?),
+                (false, true) => terminal.line(told.line().unwrap_or_default()),
+                (false, false) => told.print(&mut terminal),
+            }
+            answer.value.is_some()
+        }
+        Answered::Measure(quantity, found) => {
+            let repeat = repeat(args, *goal);
+            let told = Measured { given: &given, quantity: *quantity, found, repeat };
+            match (args.json, args.quiet) {
+                (true, _) => terminal.line(told.json()?),
+                (false, true) => terminal.line(told.value()),
+                (false, false) => told.print(&mut terminal),
+            }
+            // That the disk does not fill up is an answer.
+            found.value.is_some() || matches!(quantity, Quantity::DiskFull(_))
+        }
+    };
     terminal.finish()?;
-    Ok(if answer.value.is_some() { Exit::Met } else { Exit::NotMet })
+    Ok(if there { Exit::Met } else { Exit::NotMet })
+}
+
+/// What came of it.
+enum Answered {
+    Keep(Keep, Answer),
+    Measure(Quantity, Found),
 }
 
 /// The command that gives the same answer.
-fn repeat(args: &PlanArgs) -> String {
-    let mut words = vec!["walden plan".to_owned(), Keep::from(args.setting).name().to_owned()];
+fn repeat(args: &PlanArgs, goal: Goal) -> String {
+    let what = match args.until {
+        None => goal.name().to_owned(),
+        Some(_) => format!("--until {}", goal.name()),
+    };
+    let mut words = vec!["walden plan".to_owned(), what];
     let mut add = |flag: &str, value: &str| {
         words.push(format!("--{flag} {}", crate::screen::quoted(value)));
     };
     args.history.iter().for_each(|path| add("history", &path.display().to_string()));
     let options = [
+        ("disk", &args.disk),
         ("rate", &args.rate),
         ("stretch", &args.stretch),
         ("images", &args.images),

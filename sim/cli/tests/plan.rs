@@ -55,6 +55,13 @@ fn an_answer_has_one_shape() {
         ("rate", &["wal_keep_size", "--rate", "1MB/s", "--outage", "p50=10min,max=1h"]),
         ("json", &["wal_keep_size", "--rate", "1MB/s", "--outage", "30min", "--json"]),
         ("quiet", &["wal_keep_size", "--rate", "1MB/s", "--outage", "30min", "--quiet"]),
+        ("pg-wal", &["pg_wal", "--rate", "1MB/s", "--outage", "1h"]),
+        ("back", &["--until", "caught_up", "--rate", "1MB/s", "--outage", "1h", "--json"]),
+        ("full", &["--until", "disk_full", "--disk", "2GB", "--rate", "1MB/s", "--outage", "1h"]),
+        (
+            "not-full",
+            &["--until", "disk_full", "--disk", "9GB", "--rate", "1MB/s", "--outage", "1h"],
+        ),
         (
             "never",
             &[
@@ -92,6 +99,11 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
     for args in [
         &["wal_keep_size"][..],
         &["wal_keep_sise", "--outage", "1h"],
+        &["--outage", "1h"],
+        &["wal_keep_size", "--until", "caught_up", "--outage", "1h"],
+        &["--until", "disk_full", "--rate", "8MB/s", "--outage", "1h"],
+        &["--until", "disk_full", "--disk", "8", "--rate", "8MB/s", "--outage", "1h"],
+        &["--until", "caught_up", "--disk", "8GB", "--rate", "8MB/s"],
         &["wal_keep_size", "--outage", "1h"],
         &["wal_keep_size", "--outage", "1h", "--rate", "8"],
         &["wal_keep_size", "--outage", "1h", "--rate", "0MB/s"],

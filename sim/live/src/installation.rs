@@ -16,6 +16,8 @@ use crate::{Error, tried};
 #[derive(Clone, Debug)]
 pub struct Installation {
     bindir: PathBuf,
+    /// The one beside `pg_config`, or of a package, for programs that `bindir` has not.
+    usual: Option<PathBuf>,
     /// What `postgres --version` says.
     pub banner: String,
     /// Its major version.
@@ -28,12 +30,14 @@ impl Installation {
     /// The one that `WALDEN_PG_BINDIR` names, or else the one of `pg_config`, or else the newest
     /// where Debian's packages put them.
     pub fn find() -> Result<Installation, Error> {
-        let bindir = match std::env::var_os("WALDEN_PG_BINDIR") {
-            Some(bindir) => PathBuf::from(bindir),
-            None => match said(Command::new("pg_config").arg("--bindir")) {
-                Ok(bindir) => PathBuf::from(bindir),
-                Err(error) => newest_package().ok_or(error)?,
-            },
+        let usual = said(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
+        let usual = usual.or_else(|error| newest_package().ok_or(error));
+        let (bindir, usual) = match std::env::var_os("WALDEN_PG_BINDIR") {
+            Some(bindir) => (PathBuf::from(bindir), usual.ok()),
+            None => {
+                let usual = usual?;
+                (usual.clone(), Some(usual))
+            }
         };
         let banner = said(Command::new(bindir.join("postgres")).arg("--version"))?;
         let word = banner.split(' ').nth(2).unwrap_or_default();
@@ -41,14 +45,16 @@ impl Installation {
         let version = major
             .and_then(PgVersion::new)
             .ok_or_else(|| Error::NotInstalled(format!("{banner} is not a version known here")))?;
-        Ok(Installation { bindir, banner, version, user: user()? })
+        Ok(Installation { bindir, usual, banner, version, user: user()? })
     }
 
     /// One of its programs, to be run by a user that it accepts; where it has none of that name,
     /// that of another installation.
     pub fn program(&self, name: &str) -> Command {
-        let own = self.bindir.join(name);
-        let mut command = Command::new(if own.exists() { own } else { PathBuf::from(name) });
+        let folders = [Some(&self.bindir), self.usual.as_ref()];
+        let mut programs = folders.into_iter().flatten().map(|folder| folder.join(name));
+        let program = programs.find(|path| path.exists());
+        let mut command = Command::new(program.unwrap_or_else(|| PathBuf::from(name)));
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::{Error, Installation, tried};
 
@@ -58,8 +59,7 @@ impl Server {
     }
 
     fn at(installation: &Installation, folder: &Path) -> Result<Server, Error> {
-        let free = tried("looking for a port", TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-        let port = tried("looking for a port", free.local_addr())?.port();
+        let port = free_port()?;
         let folder = folder.to_owned();
         Ok(Server { installation: installation.clone(), folder, port, running: false })
     }
@@ -115,15 +115,18 @@ impl Server {
 
     /// Stops it in order; returns when it is down.
     pub fn stop(&mut self) -> Result<(), Error> {
+        self.stop_as("fast")
+    }
+
+    /// Stops it in one of the modes of `pg_ctl stop`; returns when it is down.
+    pub fn stop_as(&mut self, mode: &str) -> Result<(), Error> {
         self.running = false;
-        run("pg_ctl stop", &mut self.pg_ctl("stop")).map(|_| ())
+        run("pg_ctl stop", self.pg_ctl("stop").args(["-m", mode])).map(|_| ())
     }
 
     fn pg_ctl(&self, verb: &str) -> Command {
         let mut command = self.installation.program("pg_ctl");
-        command.arg(verb).arg("-D").arg(self.folder.join("data"));
-        command.args(["-w", "-m", "fast"].iter().filter(|_| verb == "stop"));
-        command.args(["-w"].iter().filter(|_| verb == "start"));
+        command.arg(verb).arg("-w").arg("-D").arg(self.folder.join("data"));
         command
     }
 
@@ -138,6 +141,13 @@ impl Server {
         let mut psql = self.psql();
         psql.args(["-v", "ON_ERROR_STOP=1", "-c", sql]);
         run(sql, &mut psql)
+    }
+
+    /// psql with a statement and an `application_name`: it prints how long the statement took.
+    pub fn session(&self, name: &str, sql: &str) -> Command {
+        let mut psql = self.psql();
+        psql.env("PGAPPNAME", name).args(["-c", "\\timing on", "-c", sql]);
+        psql
     }
 
     /// What psql prints of a statement, with an option of its own: the result, and the error.
@@ -196,6 +206,23 @@ impl Drop for Server {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A port that nobody listens on. It is below those that the kernel gives to clients, so that it
+/// stays free while its server is down, and no two servers of a program have the same.
+pub(crate) fn free_port() -> Result<u16, Error> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const PORTS: u16 = 10_000;
+    // Programs that run at the same time begin elsewhere.
+    let begin = (std::process::id().wrapping_mul(97) % u32::from(PORTS)) as u16;
+    let mut tries = (0..PORTS).map(|_| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
+        FIRST + (begin + next) % PORTS
+    });
+    let free = tries.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    let none = || std::io::Error::other("none is free");
+    tried("looking for a port", free.ok_or_else(none))
 }
 
 /// Stands before what psql knows about the statement before it.

@@ -44,6 +44,58 @@ impl Ranks {
     }
 }
 
+/// What trials measured, and a quantile of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantile {
+    /// In order; not empty.
+    values: Vec<u64>,
+    /// The share above the quantile.
+    above: f64,
+}
+
+impl Quantile {
+    /// The quantile of these values that a share of `above` lies above.
+    ///
+    /// # Panics
+    /// If there are no values.
+    pub fn of(mut values: Vec<u64>, above: f64) -> Quantile {
+        assert!(!values.is_empty(), "a quantile of nothing");
+        values.sort_unstable();
+        Quantile { values, above }
+    }
+
+    /// The value in the middle of the interval.
+    pub fn middle(&self) -> u64 {
+        let above = (self.above * self.values.len() as f64) as usize;
+        self.values[self.values.len() - 1 - above.min(self.values.len() - 1)]
+    }
+
+    /// The lower end; with too few trials the smallest value.
+    pub fn low(&self) -> u64 {
+        let rank = Ranks::of(self.values.len(), self.above).low;
+        self.values[rank.map_or(0, |rank| rank - 1)]
+    }
+
+    /// The upper end; with too few trials the largest value.
+    pub fn high(&self) -> u64 {
+        let rank = Ranks::of(self.values.len(), self.above).high;
+        self.values[rank.unwrap_or(self.values.len()) - 1]
+    }
+
+    /// Whether both ends are there and no further apart than this share of the upper one.
+    pub fn is_within(&self, share: f64) -> bool {
+        let ranks = Ranks::of(self.values.len(), self.above);
+        let there = ranks.low.is_some() && ranks.high.is_some();
+        there && (self.high() - self.low()) as f64 <= share * self.high() as f64
+    }
+
+    /// The share of trials above a value.
+    pub fn above(&self, value: u64) -> Share {
+        let hits = self.values.len() - self.values.partition_point(|v| *v <= value);
+        Share::new(hits, self.values.len())
+    }
+}
+
 /// A share of trials, with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {

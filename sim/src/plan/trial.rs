@@ -11,6 +11,7 @@
 use models::trace::Run;
 use models::trace::fact::Scope;
 use models::trace::fact::{ServerId, What};
+use models::trace::series::Series;
 use models::units::{Bytes, Die, Duration, SimTime};
 use scenarios::fault::{Fault, FaultKind};
 use scenarios::scenario::{Scenario, ServerIndex};
@@ -71,8 +72,8 @@ pub struct Trial {
     pub caught_up: Option<Duration>,
     /// The largest pg_wal of its upstream.
     pub pg_wal: Bytes,
-    /// Checkpoints that WAL asked for, and all of them.
-    pub checkpoints: (u64, u64),
+    /// How that grew from the moment the standby left: whenever it was larger than ever since.
+    pub pg_wal_grown: Vec<(Duration, Bytes)>,
 }
 
 /// The longest that a trial waits for the standby to catch up, in lengths of the outage.
@@ -139,15 +140,6 @@ impl Stage {
         let slot = scenario.servers[self.standby].slot.as_ref();
         let slot = slot.and_then(|n| run.summary.slots.iter().find(|s| s.slot_name == *n));
         let upstream = scenario.servers[self.standby].upstream.expect("a standby has one");
-        let of_upstream = |f: &&models::trace::fact::Fact| {
-            f.server.is_some_and(|server| server.index() == upstream)
-        };
-        let asked =
-            |what: &What| matches!(what, What::CheckpointStarted { cause, .. } if cause.is_wal());
-        let started = |what: &What| matches!(what, What::CheckpointStarted { .. });
-        let count = |of: &dyn Fn(&What) -> bool| {
-            run.facts.iter().filter(of_upstream).filter(|f| of(&f.what)).count() as u64
-        };
         let back = SimTime::ZERO + *leaves + *outage;
         let waited = ended < SimTime::ZERO + scenario.duration;
         Trial {
@@ -158,7 +150,7 @@ impl Stage {
             lost: lost || slot.is_some_and(|slot| slot.wal_status == Some("lost")),
             caught_up: (waited && !lost).then(|| ended.since(back)),
             pg_wal: Bytes(run.summary.servers[upstream].pg_wal_bytes.max),
-            checkpoints: (count(&asked), count(&started)),
+            pg_wal_grown: grown(&run.samples.servers[upstream].pg_wal_bytes, *leaves),
         }
     }
 
@@ -189,4 +181,17 @@ impl Stage {
         });
         needed.collect()
     }
+}
+
+/// Each new peak of a series from a moment on, by the time since then.
+fn grown(series: &Series, from: Duration) -> Vec<(Duration, Bytes)> {
+    let mut peaks: Vec<(Duration, Bytes)> = Vec::new();
+    let from = SimTime::ZERO + from;
+    for (at, bytes) in series.iter().filter(|(at, _)| *at >= from) {
+        let Some(bytes) = bytes.map(Bytes) else { continue };
+        if peaks.last().is_none_or(|(_, most)| *most < bytes) {
+            peaks.push((at.since(from), bytes));
+        }
+    }
+    peaks
 }

@@ -58,7 +58,7 @@ impl Standby {
 
     /// `CHECKPOINT` on a standby. How many will have completed when the request is served.
     pub fn request_restartpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> u64 {
-        let cause = CheckpointCause::REQUESTED;
+        let cause = CheckpointCause::RESTARTPOINT;
         if !self.checkpointer.request(now, cause) {
             // The one that follows the running one may be skipped.
             return self.restartpoints + 1;

@@ -18,10 +18,19 @@ impl Lines<'_, '_> {
                  while processing the request."
             }
             ConnectionEnd::Timeout => "terminating walreceiver due to timeout",
-            ConnectionEnd::Terminated => {
+            // libpq keeps the errors of a connection together from 14 on.
+            ConnectionEnd::Terminated if self.major < 14 => {
+                "could not send end-of-streaming message to primary: no COPY in progress"
+            }
+            ConnectionEnd::Terminated if self.major < 18 => {
                 "could not send end-of-streaming message to primary: server closed the connection \
                  unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
                  while processing the request.\nno COPY in progress"
+            }
+            ConnectionEnd::Terminated => {
+                "could not send end-of-streaming message to primary: server closed the connection \
+                 unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or \
+                 while processing the request.\ninvalid socket\nno COPY in progress"
             }
             ConnectionEnd::Shutdown => {
                 "terminating walreceiver process due to administrator command"

@@ -12,18 +12,21 @@ use scenarios::presets;
 use scenarios::scenario::{Scenario, ServerIndex};
 use scenarios::workload::{Load, TransactionWal, WalProfile};
 use sim::plan::history::{History, Sample};
+use sim::plan::measure::Quantity;
 use sim::plan::outage::Outages;
 use sim::plan::sawtooth::{self, Cycle};
 use sim::plan::trial::Stage;
-use sim::plan::{Keep, Question};
+use sim::plan::{Keep, Question, Sampling};
 
-use super::PlanArgs;
+use super::{Goal, PlanArgs, SettingArg, UntilArg};
 use crate::errors::{Failure, Origin};
 use crate::input;
 
 /// The question, and what there is to say about where it comes from.
 pub struct Given {
-    /// What is asked.
+    /// What is asked for.
+    pub goal: Goal,
+    /// What it is asked of.
     pub question: Question,
     /// WAL comes at a constant rate.
     pub constant: bool,
@@ -49,9 +52,9 @@ const SLOT: &str = "server.standby.slot";
 
 /// Reads everything that is named.
 pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
-    let keep = Keep::from(args.setting);
-    let scenario = scenario(args, keep)?;
-    let standby = standby(args, keep, &scenario)?;
+    let goal = goal(args)?;
+    let scenario = scenario(args, goal)?;
+    let standby = standby(args, goal, &scenario)?;
     let mut remarks = Vec::new();
     let (history, starts) = history(args, &scenario, &mut remarks)?;
     let history = changed(args, history)?;
@@ -66,8 +69,9 @@ pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
         Stage { scenario, standby, history: records, transactions, outages, seed: args.seed };
     let trials = args.trials.map(|trials| trials as usize);
     let constant = args.rate.is_some();
-    let question = Question { keep, stage, history, risk, trials };
-    Ok(Given { question, constant, remarks, starts, alert })
+    let sampling = Sampling { risk, trials };
+    let question = Question { stage, history, sampling };
+    Ok(Given { goal, question, constant, remarks, starts, alert })
 }
 
 /// Something on the command line that cannot be.
@@ -78,7 +82,22 @@ fn wrong(flag: &str, text: &str, help: impl Into<String>) -> Failure {
     }
 }
 
-fn scenario(args: &PlanArgs, keep: Keep) -> Result<Scenario, Failure> {
+/// What is asked for.
+fn goal(args: &PlanArgs) -> Result<Goal, Failure> {
+    Ok(match (args.setting, args.until) {
+        (Some(SettingArg::MaxSlotWalKeepSize), _) => Goal::Keep(Keep::MaxSlotWalKeepSize),
+        (Some(SettingArg::PgWal), _) => Goal::Measure(Quantity::PgWal),
+        (None, Some(UntilArg::CaughtUp)) => Goal::Measure(Quantity::CaughtUp),
+        (None, Some(UntilArg::DiskFull)) => {
+            let text = args.disk.as_deref().unwrap_or_default();
+            let size = scenarios::size(text).map_err(|why| wrong("--disk", text, why.help))?;
+            Goal::Measure(Quantity::DiskFull(size))
+        }
+        (Some(SettingArg::WalKeepSize) | None, _) => Goal::Keep(Keep::WalKeepSize),
+    })
+}
+
+fn scenario(args: &PlanArgs, goal: Goal) -> Result<Scenario, Failure> {
     let file = match &args.scenario {
         Some(name) => {
             let mut files = input::read_all(std::slice::from_ref(name), &args.set, None)?;
@@ -86,7 +105,8 @@ fn scenario(args: &PlanArgs, keep: Keep) -> Result<Scenario, Failure> {
         }
         None => {
             let mut sets = args.set.clone();
-            if keep == Keep::MaxSlotWalKeepSize {
+            // Without one, pg_wal keeps nothing for a standby that is away.
+            if goal != Goal::Keep(Keep::WalKeepSize) {
                 sets.insert(0, (SLOT.to_owned(), "standby_slot".to_owned()));
             }
             let nothing = &mut |_: &str| Err("there is no such file".to_owned());
@@ -103,7 +123,7 @@ fn scenario(args: &PlanArgs, keep: Keep) -> Result<Scenario, Failure> {
 }
 
 /// The standby that goes away: the one that is named, or the only one.
-fn standby(args: &PlanArgs, keep: Keep, scenario: &Scenario) -> Result<ServerIndex, Failure> {
+fn standby(args: &PlanArgs, goal: Goal, scenario: &Scenario) -> Result<ServerIndex, Failure> {
     let primary = scenario.primary();
     let standbys: Vec<ServerIndex> = (0..scenario.servers.len())
         .filter(|index| scenario.servers[*index].upstream == Some(primary))
@@ -126,6 +146,7 @@ fn standby(args: &PlanArgs, keep: Keep, scenario: &Scenario) -> Result<ServerInd
         },
     };
     let server = &scenario.servers[index];
+    let Goal::Keep(keep) = goal else { return Ok(index) };
     let help = match (keep, &server.slot) {
         (Keep::WalKeepSize, Some(_)) => "plan max_slot_wal_keep_size, or leave out its slot",
         (Keep::MaxSlotWalKeepSize, None) => "plan wal_keep_size, or give it a slot",

@@ -16,6 +16,8 @@ use crate::terminal::{Style, Terminal, plain, wrap};
 pub struct Told<'a> {
     /// What was asked.
     pub given: &'a Given,
+    /// The setting.
+    pub keep: Keep,
     /// What came of it.
     pub answer: &'a Answer,
     /// The command that gives the same answer.
@@ -28,19 +30,15 @@ const WORST: usize = 20;
 const PARTS: u64 = 6;
 
 impl Told<'_> {
-    fn keep(&self) -> Keep {
-        self.given.question.keep
-    }
-
     /// The line for `postgresql.conf`; `None`: no value is enough.
     pub fn line(&self) -> Option<String> {
         let value = self.answer.value?;
-        Some(format!("{} = '{}'", self.keep().name(), setting(value)))
+        Some(format!("{} = '{}'", self.keep.name(), setting(value)))
     }
 
     fn alter_system(&self) -> Option<String> {
         let value = self.answer.value?;
-        Some(format!("ALTER SYSTEM SET {} = '{}';", self.keep().name(), setting(value)))
+        Some(format!("ALTER SYSTEM SET {} = '{}';", self.keep.name(), setting(value)))
     }
 
     /// Prints it.
@@ -53,7 +51,7 @@ impl Told<'_> {
                 terminal.line("  SELECT pg_reload_conf();");
             }
             _ => {
-                let none = format!("No {} is enough.", self.keep().name());
+                let none = format!("No {} is enough.", self.keep.name());
                 terminal.line(terminal.paint(Style::Bold, &none));
             }
         }
@@ -63,7 +61,7 @@ impl Told<'_> {
             section(terminal, "It takes", &self.takes());
             self.survival(terminal);
         }
-        section(terminal, "From", &self.source());
+        section(terminal, "From", &source(self.given, self.answer.trials.len()));
         section(terminal, "Not modelled", &not_modelled());
         section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
     }
@@ -71,7 +69,7 @@ impl Told<'_> {
     fn because(&self) -> Vec<String> {
         let question = &self.given.question;
         let written = question.written(&question.stage.outages);
-        let of = share(question.risk);
+        let of = share(question.sampling.risk);
         let mut said = vec![format!(
             "in all but {of} of the outages ({}) at most {} of WAL is written, by the history alone",
             outages(&question.stage.outages),
@@ -146,7 +144,7 @@ impl Told<'_> {
             format!(
                 "lost: {}; accepted: {}",
                 counted(&answer.lost),
-                share(self.given.question.risk)
+                share(self.given.question.sampling.risk)
             ),
             format!("with one segment less: {}", counted(&answer.lost_below)),
             format!(
@@ -215,7 +213,7 @@ impl Told<'_> {
         let Some((_, first)) = curve.first() else { return };
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, "Standbys that survive an outage of"));
-        let mut header = vec![format!("with {}", self.keep().name())];
+        let mut header = vec![format!("with {}", self.keep.name())];
         header.extend(first.iter().map(|(value, _)| setting(*value)));
         let mut rows = vec![header];
         rows.extend(curve.iter().map(|(length, shares)| {
@@ -228,38 +226,6 @@ impl Told<'_> {
         }
     }
 
-    fn source(&self) -> Vec<String> {
-        let question = &self.given.question;
-        let stage = &question.stage;
-        let length = human::duration(question.history.length().0);
-        let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
-        let over = |of| format!("outages are placed evenly over the hours of a {of}");
-        let mut said = vec![match question.history.season() {
-            _ if self.given.constant => format!("{}/s of WAL, always", human::bytes(wal / 3_600)),
-            season if season == Duration::s(7 * 86_400) => {
-                format!("{} of WAL in {length}; {}", human::bytes(wal), over("week"))
-            }
-            season if season == Duration::s(86_400) => {
-                format!("{} of WAL in {length}; {}", human::bytes(wal), over("day"))
-            }
-            _ => format!(
-                "{} of WAL in {length}, which is too short to have hours of a day",
-                human::bytes(wal)
-            ),
-        }];
-        said.extend(self.given.remarks.iter().map(|remark| plain(remark)));
-        let primary = &stage.scenario.servers[stage.scenario.primary()].settings;
-        said.push(format!(
-            "PostgreSQL {}, checkpoint_timeout = '{}s', max_wal_size = '{}', seed {}, {} trials",
-            stage.scenario.pg_version,
-            primary.checkpoint_timeout.0 / 1_000_000_000,
-            setting(primary.max_wal_size),
-            stage.seed,
-            self.answer.trials.len()
-        ));
-        said
-    }
-
     /// All of it for a program.
     pub fn json(&self) -> Result<String, Failure> {
         let (low, high) = self.answer.interval;
@@ -267,11 +233,11 @@ impl Told<'_> {
         let whole = Whole {
             schema: "walden.plan/1",
             walden: sim::VERSION,
-            setting: self.keep().name(),
+            setting: self.keep.name(),
             value_bytes: self.answer.value.map(|value| value.0),
             line: self.line(),
             alter_system: self.alter_system(),
-            accepted_risk: question.risk,
+            accepted_risk: question.sampling.risk,
             lost: (&self.answer.lost).into(),
             lost_one_segment_less: (&self.answer.lost_below).into(),
             edge_bytes: Edge { low: low.0, middle: self.answer.middle.0, high: high.0 },
@@ -312,7 +278,41 @@ impl Told<'_> {
     }
 }
 
-fn not_modelled() -> Vec<String> {
+/// Where the WAL of a plan comes from.
+pub fn source(given: &Given, trials: usize) -> Vec<String> {
+    let question = &given.question;
+    let stage = &question.stage;
+    let length = human::duration(question.history.length().0);
+    let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
+    let over = |of| format!("outages are placed evenly over the hours of a {of}");
+    let mut said = vec![match question.history.season() {
+        _ if given.constant => format!("{}/s of WAL, always", human::bytes(wal / 3_600)),
+        season if season == Duration::s(7 * 86_400) => {
+            format!("{} of WAL in {length}; {}", human::bytes(wal), over("week"))
+        }
+        season if season == Duration::s(86_400) => {
+            format!("{} of WAL in {length}; {}", human::bytes(wal), over("day"))
+        }
+        _ => format!(
+            "{} of WAL in {length}, which is too short to have hours of a day",
+            human::bytes(wal)
+        ),
+    }];
+    said.extend(given.remarks.iter().map(|remark| plain(remark)));
+    let primary = &stage.scenario.servers[stage.scenario.primary()].settings;
+    said.push(format!(
+        "PostgreSQL {}, checkpoint_timeout = '{}s', max_wal_size = '{}', seed {}, {} trials",
+        stage.scenario.pg_version,
+        primary.checkpoint_timeout.0 / 1_000_000_000,
+        setting(primary.max_wal_size),
+        stage.seed,
+        trials
+    ));
+    said
+}
+
+/// What no plan knows.
+pub fn not_modelled() -> Vec<String> {
     vec![
         "a future unlike the history: --growth asks for more WAL, --stress for longer outages"
             .to_owned(),
@@ -330,7 +330,7 @@ fn setting(size: Bytes) -> String {
 }
 
 /// A share in percent, with three digits.
-fn share(share: f64) -> String {
+pub fn share(share: f64) -> String {
     let percent = share * 100.0;
     let text = match percent {
         p if p >= 10.0 => format!("{p:.1}"),
@@ -340,7 +340,8 @@ fn share(share: f64) -> String {
     format!("{text} %")
 }
 
-fn counted(lost: &Share) -> String {
+/// A share of trials with its interval.
+pub fn counted(lost: &Share) -> String {
     format!(
         "{} of {} trials, {} (95 %: {} to {})",
         lost.hits,
@@ -351,7 +352,8 @@ fn counted(lost: &Share) -> String {
     )
 }
 
-fn outages(outages: &Outages) -> String {
+/// Lengths of outages in words.
+pub fn outages(outages: &Outages) -> String {
     let length = |length: Duration| human::duration(length.0);
     match outages {
         Outages::Fixed(fixed) => length(*fixed),
@@ -362,7 +364,8 @@ fn outages(outages: &Outages) -> String {
     }
 }
 
-fn section(terminal: &mut Terminal, title: &str, lines: &[String]) {
+/// A titled paragraph.
+pub fn section(terminal: &mut Terminal, title: &str, lines: &[String]) {
     terminal.line("");
     terminal.line(terminal.paint(Style::Bold, title));
     for line in lines {
@@ -394,8 +397,9 @@ struct Whole<'a> {
     repeat_with: &'a str,
 }
 
+/// A share of trials for a program.
 #[derive(Serialize)]
-struct Counted {
+pub struct Counted {
     trials: usize,
     of: usize,
     share: f64,

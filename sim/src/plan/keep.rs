@@ -1,0 +1,220 @@
+//! Solving for `wal_keep_size` and `max_slot_wal_keep_size`.
+//!
+//! Trials are played with all WAL kept. Each says what would have been enough, so that one pass
+//! gives the risk of every value: exact, monotone, without a search. What is recommended is the
+//! upper end of the interval of that quantile.
+//!
+//! Then some of the trials are played again with the recommended value in force, those nearest to
+//! the edge among them. Each must be lost or kept as the first pass says, and they show how large
+//! pg_wal grows.
+//!
+//! **Source.** `xlog.c:KeepLogSeg`.
+//!
+//! **Not modelled.** Other slots and standbys that keep WAL.
+
+use models::units::{Bytes, Die, Duration, Lsn, SegmentSize};
+use scenarios::scenario::Scenario;
+
+use super::estimate::Share;
+use super::history::History;
+use super::outage::Outages;
+use super::trial::{Stage, Trial};
+use super::{Sampling, Watcher, play_all};
+use crate::RunError;
+
+/// A setting that one pass over trials solves for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// `wal_keep_size`, for a standby without a slot.
+    WalKeepSize,
+    /// `max_slot_wal_keep_size`, for a standby with one.
+    MaxSlotWalKeepSize,
+}
+
+impl Keep {
+    /// The setting's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Keep::WalKeepSize => "wal_keep_size",
+            Keep::MaxSlotWalKeepSize => "max_slot_wal_keep_size",
+        }
+    }
+
+    /// The scenario with the setting in force, and with as much WAL in pg_wal as it keeps there at
+    /// all times; `None`: all WAL is kept.
+    pub fn in_force(self, scenario: &Scenario, size: Option<Bytes>) -> Scenario {
+        let mut scenario = scenario.clone();
+        let megabytes = |size: Bytes| (size.0 >> 20).to_string();
+        let value = match (self, size) {
+            (Keep::WalKeepSize, size) => megabytes(size.unwrap_or(EVERYTHING)),
+            (Keep::MaxSlotWalKeepSize, Some(size)) => megabytes(size),
+            (Keep::MaxSlotWalKeepSize, None) => "-1".to_owned(),
+        };
+        for server in &mut scenario.servers {
+            server.settings.set(self.name(), &value).expect("a size that the setting takes");
+        }
+        if let (Keep::WalKeepSize, Some(size)) = (self, size) {
+            let primary = scenario.primary();
+            let segment = scenario.servers[primary].settings.wal_segment_size;
+            let files = segment.segments_in(size);
+            let first = Lsn((files + 1) * segment.bytes());
+            scenario.start.lsn = Lsn(scenario.start.lsn.0.max(first.0));
+            scenario.start.files_before = files;
+        }
+        scenario
+    }
+}
+
+/// More than any run writes.
+const EVERYTHING: Bytes = Bytes::gb(1 << 20);
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What trials are made of.
+    pub stage: Stage,
+    /// All WAL of the history: its records and their images.
+    pub history: History,
+    /// The share of outages after which the standby may be lost, and how many are tried.
+    pub sampling: Sampling,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The value to set: whole segments. `None`: no value is enough, because standbys do not catch
+    /// up.
+    pub value: Option<Bytes>,
+    /// What the trials say has exactly the accepted risk.
+    pub middle: Bytes,
+    /// The interval of that.
+    pub interval: (Bytes, Bytes),
+    /// Standbys lost with the value in force.
+    pub lost: Share,
+    /// The same with one segment less.
+    pub lost_below: Share,
+    /// Every trial, in order.
+    pub trials: Vec<Trial>,
+    /// Those that were played again with the value in force, and their first outcome.
+    pub again: Vec<(usize, Trial)>,
+    /// Segments of WAL.
+    pub segment: SegmentSize,
+}
+
+/// Trials that are played again, evenly chosen.
+const AGAIN: usize = 100;
+/// And next to the edge.
+const AT_EDGE: usize = 16;
+
+impl Question {
+    /// WAL written during times such as these, the quantile above which the accepted share lies:
+    /// from the history alone, without any model.
+    pub fn written(&self, times: &Outages) -> Bytes {
+        let seed = self.stage.seed;
+        let die = Die::new(seed, "plan", "outage");
+        let written = |n: u64| self.history.written(times.draw(&die, n), !seed, n);
+        let mut all: Vec<Bytes> = (0..WRITTEN).map(written).collect();
+        all.sort_unstable();
+        let above = (self.sampling.risk * WRITTEN as f64) as usize;
+        all[all.len() - 1 - above.min(all.len() - 1)]
+    }
+}
+
+impl Answer {
+    /// The share of outages as long as `outage` or longer that a standby survives with `value` as
+    /// far as that length; `None` if there were none.
+    pub fn survival(&self, outage: Duration, value: Bytes) -> Option<f64> {
+        let long = || self.trials.iter().filter(|trial| trial.outage >= outage);
+        let survives = |trial: &&Trial| {
+            let until = trial.growth.iter().take_while(|(at, _)| *at <= outage);
+            until.map(|(_, needed)| *needed).max().unwrap_or_default() <= value
+        };
+        let of = long().count();
+        (of > 0).then(|| long().filter(survives).count() as f64 / of as f64)
+    }
+
+    /// Of the trials that were played again, how many came out as the first pass said.
+    pub fn as_predicted(&self) -> usize {
+        let Some(value) = self.value else { return 0 };
+        let predicted = |n: usize| self.trials[n].needed > value;
+        self.again.iter().filter(|(n, trial)| trial.lost == predicted(*n)).count()
+    }
+
+    /// Largest pg_wal of the trials that were played again: the median, and the largest of all.
+    pub fn pg_wal(&self) -> Option<(Bytes, Bytes)> {
+        median_and_most(self.again.iter().map(|(_, trial)| trial.pg_wal).collect())
+    }
+
+    /// Time to catch up: the median, and the longest of all that did.
+    pub fn catch_up(&self) -> Option<(Duration, Duration)> {
+        median_and_most(self.trials.iter().filter_map(|trial| trial.caught_up).collect())
+    }
+}
+
+fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
+    all.sort_unstable();
+    Some((*all.get(all.len() / 2)?, *all.last()?))
+}
+
+/// What the setting has to be.
+///
+/// # Errors
+/// As [`crate::run`].
+pub fn solve(keep: Keep, question: &Question, watcher: &Watcher<'_>) -> Result<Answer, RunError> {
+    let kept = |size| Stage {
+        scenario: keep.in_force(&question.stage.scenario, size),
+        ..question.stage.clone()
+    };
+    let needed = |trial: &Trial| trial.needed_to_survive().0;
+    let (trials, quantile) = question.sampling.play(&kept(None), needed, watcher)?;
+    let segment = question.stage.segment();
+    let value = Some(Bytes(quantile.high())).filter(|value| *value < EVERYTHING);
+    let mut again = Vec::new();
+    if let Some(value) = value {
+        let chosen = worth_playing_again(&trials, value);
+        let stage = kept(Some(value));
+        let played = play_all(&chosen, &stage, watcher)?;
+        again = chosen.into_iter().zip(played).collect();
+    }
+    Ok(Answer {
+        value,
+        middle: Bytes(quantile.middle()),
+        interval: (Bytes(quantile.low()), Bytes(quantile.high())),
+        lost: quantile.above(quantile.high()),
+        lost_below: quantile.above(quantile.high().saturating_sub(segment.bytes())),
+        trials,
+        again,
+        segment,
+    })
+}
+
+/// Trials that tell most: those nearest to the edge on both sides, and some of all.
+fn worth_playing_again(trials: &[Trial], value: Bytes) -> Vec<usize> {
+    let mut by_need: Vec<usize> = (0..trials.len()).collect();
+    by_need.sort_by_key(|n| (trials[*n].needed_to_survive(), *n));
+    let edge = by_need.partition_point(|n| trials[*n].needed_to_survive() <= value);
+    let near = edge.saturating_sub(AT_EDGE / 2)..by_need.len().min(edge + AT_EDGE / 2);
+    let mut chosen: Vec<usize> = by_need[near].to_vec();
+    chosen.extend((0..AGAIN).map(|k| k * trials.len() / AGAIN));
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+impl Stage {
+    /// The primary's segments.
+    fn segment(&self) -> SegmentSize {
+        self.scenario.servers[self.scenario.primary()].settings.wal_segment_size
+    }
+}
+
+/// Outages whose WAL is looked up in the history.
+const WRITTEN: u64 = 2_000;
+
+impl Trial {
+    /// The smallest value with which the standby would not have been lost: more than any if it
+    /// never catches up.
+    pub fn needed_to_survive(&self) -> Bytes {
+        if self.caught_up.is_some() { self.needed } else { EVERYTHING }
+    }
+}
