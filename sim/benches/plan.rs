@@ -36,10 +36,13 @@ const SEEDS: (u64, u64) = (1, 2);
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
-    let benches: [(&str, fn() -> bool); 3] =
-        [("speed", speed), ("fresh", fresh), ("calibration", calibrated)];
-    let held = benches.iter().filter(|(name, _)| wanted(name)).map(|(_, bench)| bench());
-    if held.fold(true, |all, one| all && one) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // All that are wanted are measured, whatever the first says.
+    let held = [
+        !wanted("speed") || speed(),
+        !wanted("fresh") || fresh(),
+        !wanted("calibration") || calibrated(),
+    ];
+    if held.iter().all(|held| *held) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn threads() -> usize {
@@ -85,6 +88,8 @@ fn thirty_days() -> History {
     History::new(samples).expect("a history")
 }
 
+// It measures the machine.
+#[allow(clippy::disallowed_methods)]
 fn speed() -> bool {
     let question = question(thirty_days(), SEEDS.0, Some(1_000));
     let begin = Instant::now();

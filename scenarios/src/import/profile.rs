@@ -82,6 +82,8 @@ pub struct Profile {
 
 /// Where the positions of a written history begin.
 const FIRST_LSN: Lsn = Lsn(0x100_0000);
+/// The highest rate of an open loop ([`limits::SHORTEST_GAP`]) in a thousand seconds.
+const MOST_PER_THOUSAND_SECONDS: u64 = 1_000_000_000_000 / limits::SHORTEST_GAP.0;
 
 impl Profile {
     /// Reads everything. `read` gives the text of a path, also of files that a configuration
@@ -285,6 +287,9 @@ impl Profile {
         let Some((per_thousand_seconds, what, wal)) = self.rate() else {
             return statistics;
         };
+        if !(1..=MOST_PER_THOUSAND_SECONDS).contains(&per_thousand_seconds) {
+            return format!("\n{what}# No workload has such a rate.\n");
+        }
         let (whole, rest) = (per_thousand_seconds / 1_000, per_thousand_seconds % 1_000);
         format!("\n{what}[workload.imported]\nrate = '{whole}.{rest:03}/s'\n{wal}")
     }
@@ -318,7 +323,7 @@ impl Profile {
             return Some((u64::try_from(rate).ok()?, what, unknown.to_owned()));
         }
         let runs = self.runs.as_ref()?;
-        let count: u64 = runs.list.iter().map(|run| run.transactions).sum();
+        let count = runs.list.iter().fold(0, |sum: u64, run| sum.saturating_add(run.transactions));
         let latency = runs.latency().map_or(String::new(), |latency| {
             format!("# Mean latency {}.\n", human::duration(latency))
         });
@@ -390,7 +395,7 @@ impl Profile {
             );
             if trips.lost > 0 {
                 // Half of it on the way there, half on the way back.
-                let millionths = trips.lost * 1_000_000 / trips.sent.max(1) / 2;
+                let millionths = u128::from(trips.lost) * 500_000 / u128::from(trips.sent.max(1));
                 text += &format!("loss = 0.{millionths:06}\n");
             }
             return text;

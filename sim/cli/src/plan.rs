@@ -2,8 +2,8 @@
 //! `postgresql.conf`.
 //!
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
-//! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked for
-//!   is no setting that keeps WAL.
+//! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked
+//!   for is no setting that keeps WAL.
 
 mod given;
 mod measured;

@@ -94,7 +94,8 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
     );
     room.write("past.txt", "5min\nan hour\n");
     room.write("empty.txt", "# none\n");
-    room.write("slot.toml", "duration = '1h'\n[server.a]\n[server.b]\nupstream = 'a'\nslot = 's'\n[server.c]\nupstream = 'a'\n");
+    let servers = "[server.a]\n[server.b]\nupstream = 'a'\nslot = 's'\n[server.c]\nupstream = 'a'";
+    room.write("slot.toml", format!("duration = '1h'\n{servers}\n"));
     let mut told = String::new();
     for args in [
         &["wal_keep_size"][..],

@@ -24,6 +24,9 @@ pub struct Told<'a> {
     pub repeat: String,
 }
 
+/// A length of outages, and the share of standbys that survive it with each value.
+type Survival = (Duration, Vec<(Bytes, Option<f64>)>);
+
 /// The outages that need most: one in so many.
 const WORST: usize = 20;
 /// Lengths of outages in the table, in parts of the longest.
@@ -71,7 +74,8 @@ impl Told<'_> {
         let written = question.written(&question.stage.outages);
         let of = share(question.sampling.risk);
         let mut said = vec![format!(
-            "in all but {of} of the outages ({}) at most {} of WAL is written, by the history alone",
+            "in all but {of} of the outages ({}) at most {} of WAL is written, by the history \
+             alone",
             outages(&question.stage.outages),
             human::bytes(written.0),
         )];
@@ -191,7 +195,7 @@ impl Told<'_> {
     }
 
     /// The points of the survival curve: outages, values, shares.
-    fn curve(&self) -> Vec<(Duration, Vec<(Bytes, Option<f64>)>)> {
+    fn curve(&self) -> Vec<Survival> {
         let Some(value) = self.answer.value else { return Vec::new() };
         let segment = self.answer.segment.bytes();
         let of = |quarters: u64| Bytes(value.0 * quarters / 4 / segment * segment);
