@@ -226,7 +226,7 @@ impl Profile {
         let (_, history) = self.history.as_ref()?;
         let mut text = "timestamp,lsn_position\n".to_owned();
         let mut last = String::new();
-        let step = history.samples.len().div_ceil(limits::MOST_ROWS).max(1);
+        let step = thinning(history);
         let end = history.samples.len() - 1;
         for (n, sample) in history.samples.iter().enumerate() {
             // Every n-th of very many; the last always.
@@ -276,9 +276,16 @@ impl Profile {
             let busiest = history.busiest_minute().map_or(String::new(), |bytes| {
                 format!("; the busiest minute {}/s", human::bytes(bytes.0 / 60))
             });
+            let rows = human::count(history.samples.len() as u64);
+            let thinned = match thinning(history) {
+                1 => String::new(),
+                2 => format!("# The file has every other of its {rows} rows.\n"),
+                3 => format!("# The file has every 3rd of its {rows} rows.\n"),
+                n => format!("# The file has every {n}th of its {rows} rows.\n"),
+            };
             return format!(
                 "\n# {} of WAL in {length}, {}/s on average{busiest} ({}).\n\
-                 {statistics}[workload.imported]\nhistory = {file}\n",
+                 {thinned}{statistics}[workload.imported]\nhistory = {file}\n",
                 human::bytes(history.bytes().0),
                 human::bytes(rate),
                 source.name(),
@@ -464,6 +471,11 @@ impl Profile {
         }
         text
     }
+}
+
+/// Every so many-th row of a history is written, and the last one: as many as a scenario takes.
+fn thinning(history: &WalHistory) -> usize {
+    (history.samples.len() - 1).div_ceil(limits::MOST_ROWS - 1).max(1)
 }
 
 /// A value of a setting as TOML takes it and `postgresql.conf` mostly does.
