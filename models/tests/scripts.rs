@@ -75,6 +75,7 @@ fn clients() {
 /// * `interrupt A cancel|terminate|disconnect [nth=N]`: of the sessions that wait for standbys all,
 ///   or the N-th. `waits A`: what `pg_stat_activity` shows of them.
 /// * `slots A`: what `pg_replication_slots` shows.
+/// * `counts A`: its commits that did not end well, and its checkpoints and restartpoints.
 /// * `status A ...`: a server's own positions and files. `views A`: what its
 ///   `pg_stat_replication` and `pg_replication_slots` show.
 /// * `show [sends] [arrivals] [commits] [facts]`: what is printed from now on; at first all but
@@ -218,6 +219,7 @@ impl Servers {
             "pause" => ask(world, find(word(args)?)?, Ask::ReplayPause),
             "resume" => ask(world, find(word(args)?)?, Ask::ReplayResume),
             "slots" => slots(&mut output, &world.servers[find(word(args)?)?])?,
+            "counts" => counts(&mut output, &world.servers[find(word(args)?)?])?,
             "views" => views(&mut output, plan, &world.servers[find(word(args)?)?])?,
             _ => return Err(format!("no command {command}").into()),
         }
@@ -327,6 +329,16 @@ fn waits(output: &mut String, server: &Server) -> std::fmt::Result {
         writeln!(output, "{pid} {}/{} since {since}", row.wait_event_type, row.wait_event)?;
     }
     Ok(())
+}
+
+/// What has become of a server's commits since the world began, and how often it made a checkpoint.
+fn counts(output: &mut String, server: &Server) -> std::fmt::Result {
+    let (toll, checkpoints) = (server.toll(), server.checkpoints());
+    writeln!(
+        output,
+        "{} lost, {} cancelled, {} unknown, {checkpoints} checkpoints",
+        toll.lost, toll.cancelled, toll.unknown
+    )
 }
 
 /// What `pg_replication_slots` shows.

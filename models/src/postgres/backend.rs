@@ -340,3 +340,34 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(end: u64, workload: u16) -> Waiting {
+        let session = Session { workload, client: 0 };
+        Waiting { end: UsableBytes(end), start: SimTime::ZERO, session }
+    }
+
+    /// `RecordTransactionCommit`: a commit is over when its record is durable here and whoever
+    /// waits for standbys has been released; a crash that keeps less takes it back or leaves its
+    /// client without an answer.
+    #[test]
+    fn commits_that_are_not_over_are_told_in_wal_order_whatever_they_wait_for() {
+        let mut commits = Commits::default();
+        commits.wait(Some(WaitMode::Apply), commit(10, 3));
+        commits.wait(Some(WaitMode::Flush), commit(20, 0));
+        commits.wait(None, commit(30, 1));
+        commits.answered_early(UsableBytes(40), 0);
+        commits.wait(Some(WaitMode::Flush), commit(50, 2));
+        let after = |end| commits.after(UsableBytes(end));
+        let told = [(3, 10), (0, 20), (1, 30), (0, 40), (2, 50)];
+        let told = told.map(|(workload, end)| (workload, UsableBytes(end)));
+        assert_eq!(after(0), told);
+        assert_eq!(after(30), told[3..]);
+        assert_eq!(after(50), []);
+        // Four clients wait for an answer; one of the five has it.
+        assert_eq!((commits.awaited(), commits.waiting()), (4, 4));
+    }
+}

@@ -480,3 +480,19 @@ impl Wal {
 /// Bound on checkpoint records remembered for standbys that are behind: older ones only make a
 /// restarted standby's redo begin earlier.
 const CHECKPOINTS_KEPT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `pg_ls_waldir()`: a file counts with its whole segment, used or recycled.
+    #[test]
+    fn pg_wal_is_as_large_as_its_files() {
+        let size = SegmentSize::DEFAULT;
+        let at = Lsn(7 * size.bytes() + 100);
+        let (written, flushed, redo) = (at, at, at);
+        let room = Room::default();
+        let files = WalFiles { size, written, flushed, oldest: 4, newest: 9, redo, room };
+        assert_eq!(files.bytes(), Bytes::mb(6 * 16));
+    }
+}

@@ -2,6 +2,7 @@
 //! over a directory of scripts.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -13,18 +14,22 @@ use models::units::{Bytes, Duration, Rate, SimTime};
 /// What a command gives: its output, or why it could not be run.
 pub type Output = Result<String, Box<dyn Error>>;
 
-/// Runs every script of `tests/scripts/<machine>` with a new runner.
+/// Runs every script of `tests/scripts/<machine>` with a new runner, and names all that fail.
 pub fn run_all<R: Runner>(machine: &str, new: impl Fn() -> R) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts").join(machine);
     let entries = std::fs::read_dir(&directory).expect("a directory of scripts");
     let mut scripts: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
     scripts.sort();
     assert!(!scripts.is_empty(), "no scripts in {machine}");
+    let mut failed = String::new();
     for script in scripts {
-        if let Err(error) = goldenscript::run(&mut new(), &script) {
-            panic!("{}: {error}", script.display());
+        // A changed output is a panic, and so is a machine's broken assertion.
+        let run = || goldenscript::run(&mut new(), &script).expect("a script that can be run");
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            failed += &format!("\n    {}", script.display());
         }
     }
+    assert!(failed.is_empty(), "scripts that fail:{failed}");
 }
 
 /// `1.5ms`, `200us`, `2min`.

@@ -90,6 +90,8 @@ fn sizes_are_read_and_shown_as_postgresql_does() {
             ("0.1GB", "102MB"),
             ("65537B", "64kB"),
             ("65.5", "66kB"),
+            (".5GB", "512MB"),
+            ("1.GB", "1GB"),
             ("64.5", "64kB"),
             ("2147483647.4", "2147483647kB"),
             (
@@ -106,6 +108,11 @@ fn sizes_are_read_and_shown_as_postgresql_does() {
             ("1s", &format!("invalid value for parameter \"work_mem\": \"1s\" | {MEMORY}")),
             ("MB", "invalid value for parameter \"work_mem\": \"MB\""),
             ("", "invalid value for parameter \"work_mem\": \"\""),
+            // `parse_int`: without a digit before it only a bare point leads to `strtod`.
+            (".", "invalid value for parameter \"work_mem\": \".\""),
+            (".MB", "invalid value for parameter \"work_mem\": \".MB\""),
+            ("+.25GB", "invalid value for parameter \"work_mem\": \"+.25GB\""),
+            ("0x.8MB", &format!("invalid value for parameter \"work_mem\": \"0x.8MB\" | {MEMORY}")),
             ("nan", "invalid value for parameter \"work_mem\": \"nan\""),
             ("1e400", "invalid value for parameter \"work_mem\": \"1e400\""),
         ],
