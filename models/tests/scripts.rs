@@ -452,6 +452,7 @@ fn empty_run(plan: &Plan) -> Run {
         walden: String::new(),
         pg_version: plan.version,
         duration,
+        streams: Vec::new(),
         limits: Vec::new(),
         settings: Vec::new(),
         faults: Vec::new(),

@@ -120,7 +120,11 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     let segment = WalSegment { timeline: TimelineId(1), number: 3, size: SegmentSize::DEFAULT };
     for moment in [60_000, 65_000] {
         let why = Refusal::SegmentRemoved { segment };
-        let what = What::ConnectFailed { upstream: ServerId(0), why };
+        let what = What::ConnectFailed {
+            upstream: ServerId(0),
+            why,
+            start: models::units::Lsn(0x300_0000),
+        };
         run.facts.push(Fact { at: at(moment), server: Some(ServerId(2)), what });
     }
     let drawn =

@@ -432,7 +432,8 @@ impl Standby {
                 if !matches!(why, Refusal::ConnectTimeout | Refusal::ConnectionRefused) {
                     out.send(upstream, self.receiver.connection(), Body::Terminate);
                 }
-                out.fact(What::ConnectFailed { upstream, why });
+                let start = self.startup.replayed().segment_start(host.files.size);
+                out.fact(What::ConnectFailed { upstream, why, start });
             }
             Event::PeerClosed => {
                 let why = ConnectionEnd::PeerClosed;

@@ -177,11 +177,11 @@ impl Words<'_> {
                 let upstream = self.name(upstream);
                 format!("streams from {upstream}, from {start} on timeline {timeline}")
             }
-            What::ConnectFailed { upstream, why } => self.refused(self.name(upstream), why),
+            What::ConnectFailed { upstream, why, .. } => self.refused(self.name(upstream), why),
             What::ReceiverEnded { upstream, why } => {
                 format!("its stream from {} ended: {}", self.name(upstream), ended(why))
             }
-            What::SenderStarted { standby, start } => {
+            What::SenderStarted { standby, start, .. } => {
                 format!("serves {} from {start}", self.name(standby))
             }
             What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),

@@ -333,6 +333,8 @@ pub enum What {
         upstream: ServerId,
         /// Why not.
         why: Refusal,
+        /// Where it wanted to start.
+        start: Lsn,
     },
     /// A walreceiver's stream ended.
     ReceiverEnded {
@@ -347,6 +349,9 @@ pub enum What {
         standby: ServerId,
         /// Requested start position.
         start: Lsn,
+        /// The slot it uses.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slot: Option<SlotName>,
     },
     /// A walsender went from catchup to streaming.
     SenderStreaming {

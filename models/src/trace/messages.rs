@@ -12,9 +12,9 @@
 //! `xlog.c:LogCheckpointStart` and `LogCheckpointEnd`.
 //!
 //! **Not modelled.** SLRU buffers and the number of files that a checkpoint fsyncs: their fields
-//! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record
-//! instead of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and
-//! later). Left out are `STATEMENT` lines, the build in `starting PostgreSQL`, the lines about
+//! are printed as 0, and so is CPU time. `redo done at` prints the end of the last record instead
+//! of its start. Checkpoints are logged where `log_checkpoints` is on by default (15 and later).
+//! Left out are `STATEMENT` lines of sessions, the build in `starting PostgreSQL`, the lines about
 //! sockets, and the address that libpq adds to a host name; the port is always 5432.
 
 mod checkpoints;
@@ -25,8 +25,8 @@ mod slots;
 
 use std::fmt::Write;
 
-use super::Run;
 use super::fact::{ConnectionEnd, Fact, ServerId, What};
+use super::{InitialStream, Run};
 use crate::postgres::backend::Session;
 use crate::postgres::command::{SlotName, StopMode};
 use crate::units::{Duration, Lsn, SegmentSize, SimTime, UsableBytes};
@@ -128,6 +128,8 @@ pub struct LogLine {
     pub detail: Option<String>,
     /// The `HINT`, if it has one.
     pub hint: Option<String>,
+    /// The `STATEMENT`, if it has one: a walsender's command.
+    pub statement: Option<String>,
 }
 
 /// What the messages of a run need to know about its other facts, looked up once.
@@ -136,6 +138,8 @@ pub struct Words<'a> {
     run: &'a Run,
     /// For each server: from when on it was a standby (or was not).
     standby: Vec<Vec<(SimTime, bool)>>,
+    /// For each server: the streams that began there.
+    senders: Vec<Vec<Began>>,
     /// For each server: when a checkpoint completed, and what its line prints of files.
     checkpoints: Vec<Vec<(SimTime, Option<What>)>>,
 }
@@ -148,8 +152,13 @@ impl<'a> Words<'a> {
         let mut words = Words {
             run,
             standby: run.servers.iter().map(|s| vec![(SimTime::ZERO, is_standby(s))]).collect(),
+            senders: vec![Vec::new(); run.servers.len()],
             checkpoints: vec![Vec::new(); run.servers.len()],
         };
+        for &InitialStream { upstream, standby, start, slot } in &run.streams {
+            let at = SimTime::ZERO;
+            words.senders[upstream.index()].push(Began { at, standby, start, slot });
+        }
         for fact in run.facts.iter() {
             let Some(server) = fact.server.map(ServerId::index) else { continue };
             let Some(roles) = words.standby.get_mut(server) else { continue };
@@ -157,6 +166,8 @@ impl<'a> Words<'a> {
                 roles.push((fact.at, false));
             } else if let What::StandbyMode { .. } = fact.what {
                 roles.push((fact.at, true));
+            } else if let What::SenderStarted { standby, start, slot } = fact.what {
+                words.senders[server].push(Began { at: fact.at, standby, start, slot });
             } else if let What::CheckpointFiles { .. } = fact.what {
                 files[server] = Some(fact.what);
             } else if let What::CheckpointDone { .. } = fact.what {
@@ -181,6 +192,21 @@ impl<'a> Words<'a> {
         let Some(roles) = self.standby.get(server.index()) else { return false };
         let after = roles.partition_point(|&(from, _)| from <= at);
         after > 0 && roles[after - 1].1
+    }
+
+    /// The command of the walsender that serves a standby at `at`.
+    fn command_of(&self, server: ServerId, standby: ServerId, at: SimTime) -> Option<String> {
+        let began = self.senders.get(server.index())?;
+        let before = began.partition_point(|stream| stream.at <= at);
+        let stream = began[..before].iter().rev().find(|stream| stream.standby == standby)?;
+        Some(self.start_replication(server, stream.start, stream.slot))
+    }
+
+    /// `START_REPLICATION` as a walreceiver sends it (`libpqrcv_startstreaming`).
+    fn start_replication(&self, server: ServerId, start: Lsn, slot: Option<SlotName>) -> String {
+        let slot = slot.map_or(String::new(), |slot| format!("SLOT \"{}\" ", self.slot_name(slot)));
+        let timeline = self.run.summary.servers.get(server.index()).map_or(1, |s| s.timeline.0);
+        format!("START_REPLICATION {slot}{start} TIMELINE {timeline}")
     }
 
     /// Whether the logical replication launcher runs: on a primary that is allowed its workers.
@@ -216,12 +242,22 @@ impl<'a> Words<'a> {
 
     /// What the servers' logs have about `fact`, in order.
     pub fn log_lines(&self, fact: &Fact) -> Vec<LogLine> {
-        let mut log = Lines { words: self, major: self.run.pg_version.major(), lines: Vec::new() };
+        let major = self.run.pg_version.major();
+        let mut log = Lines { words: self, major, at: fact.at, lines: Vec::new() };
         if let Some(server) = fact.server {
             log.fact(server, fact);
         }
         log.lines
     }
+}
+
+/// A stream that began.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    at: SimTime,
+    standby: ServerId,
+    start: Lsn,
+    slot: Option<SlotName>,
 }
 
 /// What the servers' logs have about `fact`, in order. [`Words`] does it faster for many facts.
@@ -249,6 +285,7 @@ fn write_line(log: &mut String, at: SimTime, line: &LogLine) {
         (line.level.name(), Some(&line.text)),
         ("DETAIL", line.detail.as_ref()),
         ("HINT", line.hint.as_ref()),
+        ("STATEMENT", line.statement.as_ref()),
     ];
     for (what, text) in parts {
         let Some(text) = text else { continue };
@@ -292,13 +329,24 @@ fn date(mut days: u64) -> (u64, usize, u64) {
 struct Lines<'w, 'a> {
     words: &'w Words<'a>,
     major: u8,
+    /// When the fact was.
+    at: SimTime,
     lines: Vec<LogLine>,
 }
 
 impl Lines<'_, '_> {
     fn add(&mut self, server: ServerId, process: Process, level: Level, text: String) {
-        let (detail, hint) = (None, None);
-        self.lines.push(LogLine { server, level, process, text, detail, hint });
+        let (detail, hint, statement) = (None, None, None);
+        self.lines.push(LogLine { server, level, process, text, detail, hint, statement });
+    }
+
+    /// The same by the walsender of a standby, with its command.
+    fn add_of_sender(&mut self, server: ServerId, standby: ServerId, level: Level, text: &str) {
+        self.add(server, Process::WalSender(standby), level, text.to_owned());
+        let command = self.words.command_of(server, standby, self.at);
+        if let Some(line) = self.lines.last_mut() {
+            line.statement = command;
+        }
     }
 
     fn log(&mut self, server: ServerId, process: Process, text: impl Into<String>) {
@@ -404,22 +452,25 @@ impl Lines<'_, '_> {
 
     /// How the two ends of a stream begin and end.
     fn streamed(&mut self, server: ServerId, what: What) {
-        use Process::{WalReceiver, WalSender};
+        use Process::WalReceiver;
         match what {
             What::StreamingStarted { upstream: _, start, timeline } => self.log(
                 server,
                 WalReceiver,
                 format!("started streaming WAL from primary at {start} on timeline {timeline}"),
             ),
-            What::ConnectFailed { upstream, why } => self.connect_failed(server, upstream, why),
+            What::ConnectFailed { upstream, why, start } => {
+                self.connect_failed(server, upstream, why, start);
+            }
             What::ReceiverEnded { upstream: _, why } => self.receiver_ended(server, why),
             What::SenderEnded { standby, why } => match why {
                 ConnectionEnd::PeerClosed => {
-                    self.log(server, WalSender(standby), "unexpected EOF on standby connection");
+                    let text = "unexpected EOF on standby connection";
+                    self.add_of_sender(server, standby, Level::Log, text);
                 }
                 ConnectionEnd::Timeout => {
                     let text = "terminating walsender process due to replication timeout";
-                    self.log(server, WalSender(standby), text);
+                    self.add_of_sender(server, standby, Level::Log, text);
                 }
                 // A walsender that is told to stop says nothing
                 // (`walsender.c:ProcessRepliesIfAny`).

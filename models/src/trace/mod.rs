@@ -24,9 +24,10 @@ pub mod summary;
 pub mod table;
 
 use crate::postgres::PgVersion;
-use crate::units::{Bytes, Duration, SimTime};
+use crate::postgres::command::SlotName;
+use crate::units::{Bytes, Duration, Lsn, SimTime};
 
-use fact::{Facts, What};
+use fact::{Facts, ServerId, What};
 use histogram::Histogram;
 use law::Violations;
 use observation::Observations;
@@ -58,6 +59,8 @@ pub struct Run {
     pub workloads: Vec<String>,
     /// Slot names, indexed by [`crate::postgres::command::SlotName`].
     pub slots: Vec<String>,
+    /// The streams that there were at the start.
+    pub streams: Vec<InitialStream>,
     /// What bounds pg_wal, one entry a server.
     pub limits: Vec<WalLimits>,
     /// Settings that differ from the version's defaults at the start, one entry a server.
@@ -82,6 +85,19 @@ pub struct Run {
     pub samples: Samples,
     /// The laws that were broken.
     pub violations: Violations,
+}
+
+/// A stream of WAL that a standby had from its upstream when the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitialStream {
+    /// Whose walsender it is.
+    pub upstream: ServerId,
+    /// Whom it serves.
+    pub standby: ServerId,
+    /// Where it was asked to start.
+    pub start: Lsn,
+    /// The slot that it uses.
+    pub slot: Option<SlotName>,
 }
 
 /// One thing that an operator was to do.

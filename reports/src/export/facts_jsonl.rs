@@ -81,7 +81,7 @@ fn message(words: &Words, line: &LogLine) -> Value {
     message.insert("level".to_owned(), json!(line.level.name()));
     message.insert("process".to_owned(), json!(line.process.name()));
     message.insert("text".to_owned(), json!(line.text));
-    let rest = [("detail", &line.detail), ("hint", &line.hint)];
+    let rest = [("detail", &line.detail), ("hint", &line.hint), ("statement", &line.statement)];
     for (key, text) in rest {
         if let Some(text) = text {
             message.insert(key.to_owned(), json!(text));

@@ -53,6 +53,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         servers,
         slots: vec!["ocean_slot".to_owned()],
         workloads: vec!["orders".to_owned()],
+        streams: Vec::new(),
         limits: vec![limits(); 3],
         settings: settings(),
         faults: vec![
@@ -178,7 +179,7 @@ fn stream(upstream: ServerId) -> What {
 }
 
 fn refused(why: Refusal) -> What {
-    What::ConnectFailed { upstream: PG1, why }
+    What::ConnectFailed { upstream: PG1, why, start: Lsn(0x300_0000) }
 }
 
 fn ended(why: ConnectionEnd) -> What {
@@ -231,7 +232,11 @@ fn before_the_crash() -> Vec<Fact> {
     add(50_000, None, What::FaultHealed { fault: 0 });
     add(45_000, Some(PG3), ended(ConnectionEnd::Timeout));
     add(53_000, Some(PG3), stream(PG1));
-    add(53_000, Some(PG1), What::SenderStarted { standby: PG3, start: Lsn(0x300_0000) });
+    add(
+        53_000,
+        Some(PG1),
+        What::SenderStarted { standby: PG3, start: Lsn(0x300_0000), slot: None },
+    );
     add(54_000, Some(PG1), What::SenderStreaming { standby: PG3 });
     add(62_000, None, What::FaultBegan { fault: 1 });
     add(62_000, Some(PG1), What::SenderEnded { standby: PG2, why: ConnectionEnd::PeerClosed });

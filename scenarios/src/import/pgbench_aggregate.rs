@@ -47,7 +47,7 @@ pub struct Interval {
 impl Intervals {
     /// Transactions of all intervals.
     pub fn transactions(&self) -> u64 {
-        self.list.iter().map(|interval| interval.transactions).sum()
+        self.list.iter().fold(0, |sum: u64, one| sum.saturating_add(one.transactions))
     }
 
     /// From the first interval's start to the last one's end, less the gaps; never zero.
@@ -57,7 +57,7 @@ impl Intervals {
 
     /// The mean time of a transaction.
     pub fn mean_latency(&self) -> Duration {
-        let sum: u64 = self.list.iter().map(|interval| interval.sum_latency).sum();
+        let sum = self.list.iter().fold(0, |sum: u64, one| sum.saturating_add(one.sum_latency));
         Duration(sum.saturating_mul(1_000) / self.transactions().max(1))
     }
 }

@@ -76,8 +76,8 @@ fn read_file(file: File<'_>, count: &mut Count, findings: &Findings) {
                     "answers are at most as many",
                 );
             }
-            count.sent += sent;
-            count.received += received;
+            count.sent = count.sent.saturating_add(sent);
+            count.received = count.received.saturating_add(received);
         } else if let Some(values) = summary_of_times(line) {
             match values.map(|text| in_unit(text, MILLISECOND)) {
                 [Some(min), Some(mean), Some(max)] if min <= mean && mean <= max => {

@@ -81,6 +81,13 @@ pub(super) fn apply(
             }
         }
     }
+    for error in settings.check_start() {
+        let message = error.message();
+        // The message names the settings that do not go together.
+        let named = set.iter().find(|(_, name)| message.contains(*name)).map(|(line, _)| line.span);
+        let help = "with these settings the server would not start";
+        findings.push(Finding::new(named.unwrap_or_default(), message).help(help));
+    }
     let changed = settings.changed();
     for (line, name) in set {
         if changed.iter().any(|(changed, _)| *changed == name) {

@@ -181,6 +181,10 @@ impl Making<'_> {
                 let message = "from the first row to the last are more than ten years";
                 Some((message.to_owned(), "one of the time stamps is wrong"))
             }
+            _ if u128::from(history.bytes().0) > limits::MOST_WAL => {
+                let message = "from the first row to the last are more than 262144TB of WAL";
+                Some((message.to_owned(), "one of the positions is wrong"))
+            }
             _ => None,
         };
         if let Some((message, help)) = wrong {

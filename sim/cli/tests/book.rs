@@ -2,9 +2,9 @@
 //!
 //! A block fenced as `console` is executed, line by line that begins with `$ `; below each command
 //! stands what it prints, where a line `...` stands for any lines, and before that `? 1` if it
-//! does not end with 0. All commands of a chapter run one after the other in one folder, which
-//! has the files of its blocks fenced as `toml,file=NAME`. A picture `figures/RUN.PLOT.svg` is
-//! `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
+//! does not end with 0. All commands of a chapter run one after the other in one folder, which has
+//! the files of its blocks fenced as `toml,file=NAME` (or `csv`, `text`). A picture
+//! `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p walden --test book` pastes output that has no `...`, and
 //! draws the figures again.
@@ -109,10 +109,11 @@ fn every_console_block_prints_what_the_chapter_shows() {
     let mut found = 0;
     for (name, text) in chapters() {
         let room = Room::new(&format!("book-{}", name.replace('/', "-")));
-        for block in text.split("\n```toml,file=").skip(1) {
-            let (file, rest) = block.split_once('\n').expect("a block has lines");
-            let (content, _) = rest.split_once("\n```\n").expect("a block ends");
-            room.write(file, format!("{content}\n"));
+        for block in text.split("\n```").skip(1) {
+            let (fence, content) = block.split_once('\n').unwrap_or((block, ""));
+            if let Some((_, file)) = fence.split_once(",file=") {
+                room.write(file, format!("{content}\n"));
+            }
         }
         let mut new = text.clone();
         for block in text.split("\n```console\n").skip(1) {

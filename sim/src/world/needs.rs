@@ -52,11 +52,11 @@ impl World {
                 self.note_readers(server);
                 self.note_slots(server);
             }
-            What::SenderStarted { standby, start } => {
+            What::SenderStarted { standby, start, .. } => {
                 let size = self.servers[server].host.files.size;
                 self.note_reader(server, standby, start.segment(size));
             }
-            What::ConnectFailed { upstream, why: Refusal::SegmentRemoved { segment } } => {
+            What::ConnectFailed { upstream, why: Refusal::SegmentRemoved { segment }, .. } => {
                 let standby = self.servers[server].id();
                 self.note_reader(upstream.index(), standby, segment.number);
             }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use models::postgres::command::SlotName;
 use models::postgres::guc::Settings;
 use models::postgres::lag::LagColumns;
 use models::postgres::server::{Server, State};
@@ -20,10 +21,10 @@ use models::trace::summary::{
     Commits, LatencyMs, MaxEnd, ServerSummary, SlotSummary, StandbySummary, StatementSummary,
     Summary,
 };
-use models::trace::{FaultSpan, OperatorAction, Run, Setting, WalLimits};
+use models::trace::{FaultSpan, InitialStream, OperatorAction, Run, Setting, WalLimits};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::action::Deed;
-use scenarios::scenario::Scenario;
+use scenarios::scenario::{Scenario, ServerState};
 use scenarios::workload::Workload;
 
 use super::World;
@@ -210,6 +211,7 @@ impl World {
             servers: scenario.servers.iter().map(|s| s.name.clone()).collect(),
             workloads: scenario.workloads.iter().map(|w| w.name.clone()).collect(),
             slots: scenario.slots.clone(),
+            streams: streams(scenario),
             limits,
             settings: scenario.servers.iter().map(settings).collect(),
             faults: scenario.faults.iter().map(|f| span(f, scenario.duration)).collect(),
@@ -420,6 +422,23 @@ fn settings(server: &scenarios::scenario::Server) -> Vec<Setting> {
         Setting { name: name.to_owned(), value, default }
     };
     own.map(setting).collect()
+}
+
+/// Who streams at the start, from the segment that holds the position.
+fn streams(scenario: &Scenario) -> Vec<InitialStream> {
+    let up = |server: usize| scenario.servers[server].state == ServerState::Up;
+    let stream = |(index, server): (usize, &scenarios::scenario::Server)| {
+        let upstream = server.upstream.filter(|&upstream| up(upstream) && up(index))?;
+        let name = server.slot.as_ref();
+        let slot = name.and_then(|name| scenario.slots.iter().position(|slot| slot == name));
+        Some(InitialStream {
+            upstream: ServerId(upstream as u8),
+            standby: ServerId(index as u8),
+            start: scenario.start.lsn.segment_start(server.settings.wal_segment_size),
+            slot: slot.map(|slot| SlotName(slot as u16)),
+        })
+    };
+    scenario.servers.iter().enumerate().filter_map(stream).collect()
 }
 
 fn statement_summaries(scenario: &Scenario, recorder: &Recorder) -> Vec<StatementSummary> {

@@ -459,7 +459,7 @@ impl Primary {
             return;
         }
         out.send(standby, connection, Body::CopyBoth);
-        out.fact(What::SenderStarted { standby, start });
+        out.fact(What::SenderStarted { standby, start, slot });
         let segment = start.segment(host.files.size);
         if segment < host.files.oldest {
             let why = Refusal::SegmentRemoved { segment: host.segment(segment) };

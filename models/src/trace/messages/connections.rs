@@ -4,6 +4,7 @@
 
 use super::super::fact::{ConnectionEnd, Refusal, ServerId};
 use super::{Level, Lines, Process};
+use crate::units::Lsn;
 
 impl Lines<'_, '_> {
     /// A stream has ended, as its walreceiver tells.
@@ -40,7 +41,13 @@ impl Lines<'_, '_> {
     }
 
     /// A walreceiver could not connect or start.
-    pub(super) fn connect_failed(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
+    pub(super) fn connect_failed(
+        &mut self,
+        server: ServerId,
+        upstream: ServerId,
+        why: Refusal,
+        start: Lsn,
+    ) {
         let host = self.words.name(upstream).to_owned();
         // libpq says where it tried first from 14 on, and last before.
         let tried = if self.major >= 14 {
@@ -80,7 +87,7 @@ impl Lines<'_, '_> {
             }
             Refusal::SegmentRemoved { segment } => {
                 let text = format!("requested WAL segment {segment} has already been removed");
-                self.add(upstream, Process::WalSender(server), Level::Error, text.clone());
+                self.add_of_sender(upstream, server, Level::Error, &text);
                 let text = format!("could not receive data from WAL stream: ERROR:  {text}");
                 return self.add(server, Process::WalReceiver, Level::Fatal, text);
             }
@@ -91,7 +98,9 @@ impl Lines<'_, '_> {
             }
             Refusal::SlotActive { .. }
             | Refusal::NoSuchSlot { .. }
-            | Refusal::SlotInvalid { .. } => return self.slot_refused(server, upstream, why),
+            | Refusal::SlotInvalid { .. } => {
+                return self.slot_refused(server, upstream, why, start);
+            }
         };
         let receiver = if self.major >= 18 {
             format!("streaming replication receiver \"{}\" ", self.words.name(server))

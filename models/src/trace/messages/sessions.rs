@@ -70,6 +70,6 @@ impl Lines<'_, '_> {
                 format!("standby \"{name}\" is now a candidate for quorum synchronous standby")
             }
         };
-        self.log(server, Process::WalSender(standby), text);
+        self.add_of_sender(server, standby, Level::Log, &text);
     }
 }

@@ -8,25 +8,31 @@ use std::fmt::Write;
 use super::super::fact::{Obsolete, Refusal, ServerId, What};
 use super::{Level, Lines, Process};
 use crate::postgres::command::Refused;
-use crate::units::Duration;
+use crate::units::{Duration, Lsn};
 
 impl Lines<'_, '_> {
     /// `START_REPLICATION` failed because of its slot.
-    pub(super) fn slot_refused(&mut self, server: ServerId, upstream: ServerId, why: Refusal) {
-        let (text, detail) = match why {
+    pub(super) fn slot_refused(
+        &mut self,
+        server: ServerId,
+        upstream: ServerId,
+        why: Refusal,
+        start: Lsn,
+    ) {
+        let (asked, text, detail) = match why {
             Refusal::SlotActive { slot, pid } => {
-                let slot = self.words.slot_name(slot);
-                (format!("replication slot \"{slot}\" is active for PID {pid}"), None)
+                let name = self.words.slot_name(slot);
+                (slot, format!("replication slot \"{name}\" is active for PID {pid}"), None)
             }
             Refusal::SlotInvalid { slot, why } => {
-                let (slot, why) = (self.words.slot_name(slot), why.name());
+                let (name, why) = (self.words.slot_name(slot), why.name());
                 let detail =
                     format!("This replication slot has been invalidated due to \"{why}\".");
-                (format!("can no longer access replication slot \"{slot}\""), Some(detail))
+                (slot, format!("can no longer access replication slot \"{name}\""), Some(detail))
             }
             Refusal::NoSuchSlot { slot } => {
-                let slot = self.words.slot_name(slot);
-                (format!("replication slot \"{slot}\" does not exist"), None)
+                let name = self.words.slot_name(slot);
+                (slot, format!("replication slot \"{name}\" does not exist"), None)
             }
             Refusal::ConnectionRefused
             | Refusal::ConnectTimeout
@@ -42,6 +48,10 @@ impl Lines<'_, '_> {
         }
         self.add(upstream, Process::WalSender(server), Level::Error, text);
         self.explain(detail, None);
+        let command = self.words.start_replication(upstream, start, Some(asked));
+        if let Some(line) = self.lines.last_mut() {
+            line.statement = Some(command);
+        }
         self.add(server, Process::WalReceiver, Level::Fatal, received);
     }
 
@@ -76,8 +86,8 @@ impl Lines<'_, '_> {
             self.explain(Some(detail), Some(hint));
         }
         if let Some(standby) = ended {
-            let text = "terminating connection due to administrator command".to_owned();
-            self.add(server, Process::WalSender(standby), Level::Fatal, text);
+            let text = "terminating connection due to administrator command";
+            self.add_of_sender(server, standby, Level::Fatal, text);
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Of lines that come again and again, once for each attempt, the numbers may differ by one, or by a
 //! fifth. What must differ is taken out: process ids, ports and addresses, times, and positions,
-//! of which only where a stream started is kept.
+//! of which only where a stream starts is kept.
 //!
 //! **Not compared.** The order of lines of different processes. What a checkpoint wrote and how
 //! long it took: the counts of files are.
@@ -45,6 +45,7 @@ fn ours(run: &Run, server: usize) -> Log {
             lines.push(format!("{}:  {}", line.level.name(), line.text));
             lines.extend(line.detail.map(|detail| format!("DETAIL:  {detail}")));
             lines.extend(line.hint.map(|hint| format!("HINT:  {hint}")));
+            lines.extend(line.statement.map(|sql| format!("STATEMENT:  {sql}")));
         }
     }
     counted(lines)
@@ -84,7 +85,7 @@ fn normal(line: &str) -> String {
         let after = rest.find(" and accepting").map_or("", |at| &rest[at..]);
         line = format!("{before}on host ...{after}");
     }
-    let keeps = line.contains("started streaming");
+    let keeps = line.contains("started streaming") || line.contains("START_REPLICATION");
     let words = line.split_inclusive([' ', '\n', ',', ';', ':', '.', ')', '?']);
     let mut before = "";
     let mut normal = String::new();
