@@ -146,6 +146,32 @@ fn the_same_files_give_the_same_bytes() {
     }
 }
 
+#[test]
+fn a_history_of_very_many_rows_is_thinned_to_what_a_scenario_takes() {
+    let mut text = "now,lsn\n".to_owned();
+    for n in 0..400_000_u64 {
+        text += &format!("{},0/{:X}\n", 1_795_410_000 + n, 0x100_0000 + n * 1_000);
+    }
+    let parts = [Part { source: Source::LsnSamples, files: vec!["long.csv".to_owned()] }];
+    let profile = Profile::read(&parts, Options::default(), &mut |_| Ok(text.clone()));
+    let profile = profile.unwrap_or_else(|problems| panic!("{problems}"));
+    let csv = profile.history_csv().expect("a history");
+    let toml = profile.toml("profile.wal.csv");
+    let rows = csv.lines().count() - 1;
+    assert!((100_000..=200_000).contains(&rows), "{rows}");
+    assert!(toml.contains("every 3rd of its 400,000 rows"), "{toml}");
+    let mut files = |path: &str| match path {
+        "profile.toml" => Ok(toml.clone()),
+        _ => Ok(csv.clone()),
+    };
+    let minimal = "include = 'profile.toml'\nduration = '1min'\n[server.pg1]\n";
+    ScenarioFile::parse("minimal", minimal, &mut files).unwrap_or_else(|p| panic!("{p}"));
+    let whole = profile.history.map(|(_, history)| history.bytes().0).expect("a history");
+    let last = csv.lines().last().and_then(|row| row.rsplit('/').next()).expect("a position");
+    let last = u64::from_str_radix(last, 16).expect("hexadecimal");
+    assert_eq!(last, 0x100_0000 + whole);
+}
+
 /// What is put into files where it does not belong.
 const WORDS: [&str; 16] = [
     "18446744073709551615",

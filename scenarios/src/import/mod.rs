@@ -1,13 +1,19 @@
 //! Real data on its way into a scenario: one file a source.
 //!
+//! * [`source`]: THE list of sources. [`profile`]: what they come to together, and the files that
+//!   are written. [`sql`]: the statements that collect it.
 //! * [`lsn_samples`]: `now(), pg_current_wal_lsn()`, the one history that everybody can make.
-//! * [`postgresql_conf`]: a server's configuration files.
+//! * [`pg_settings`] and [`postgresql_conf`]: a server's [`settings`].
+//! * [`pg_stat_wal`], [`pg_stat_replication`], [`prometheus`]: what monitoring has kept.
+//! * [`pg_test_fsync`], [`ping`]: the disk and the way. [`pgbench_log`], [`pgbench_aggregate`],
+//!   [`pgbench_summary`]: a load.
+//! * [`wal_history`]: how much WAL came when. [`spread`]: quantiles. [`moment`]: time stamps.
+//!   `table`: rows as psql and spreadsheets write them.
 //!
 //! Every source is a function from texts to what they say and what there is to tell about them
 //! ([`Told`]): how many rows were read, how many were used, which were dropped and why. What
 //! cannot be understood is an error with its place; what is understood and cannot be used is
-//! dropped and told; nothing is passed over in silence. [`moment`] and `table` are what the
-//! sources share: time stamps, and rows as psql and spreadsheets write them.
+//! dropped and told; nothing is passed over in silence.
 
 pub mod lsn_samples;
 pub mod moment;

@@ -31,7 +31,7 @@ use crate::error::{Finding, Findings, enumerate};
 pub struct Kept {
     /// WAL by time, if a series has positions.
     pub history: Option<WalHistory>,
-    /// The other metrics, in the order of [`METRICS`], each in its [`unit`].
+    /// The other metrics, in the order of [`METRICS`], each in its [`unit()`].
     pub others: Vec<(&'static str, Spread)>,
     /// What became of the values.
     pub told: Told,
