@@ -36,9 +36,9 @@ use sim::{Options, Outside};
 use common::{Room, installation, room};
 use real::Played;
 
-/// How far a commit's latency may be off, in milliseconds: what psql and two processes that are
-/// woken take on a machine that has others to do.
-const LATENCY_MS: f64 = 12.0;
+/// How far a commit's latency may be off, in milliseconds: one way of the link that is delayed, half
+/// of what a round trip more or less would make.
+const LATENCY_MS: f64 = 20.0;
 /// The same for the moment at which one that had to wait was released.
 const RELEASED_MS: f64 = 400.0;
 /// Above this a commit was blocked, and did not only wait for a round trip.
