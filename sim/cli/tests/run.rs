@@ -186,7 +186,7 @@ fn a_mistake_in_another_file_is_one_mistake_with_two_places() {
     room.write("x.toml", "duration = '1s'\n[server.a]\n[workload.w]\nhistory = 'wal.csv'\n");
     let done = room.run(&["run", "x.toml"]).ends(3);
     assert!(!done.err.contains("Error:"), "{}", done.err);
-    done.complains("wal.csv:2:1").complains("x.toml:4:11").complains("1 mistake;");
+    done.complains("wal.csv:2:21").complains("x.toml:4:11").complains("1 mistake;");
 }
 
 #[test]
