@@ -116,6 +116,7 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
         &["wal_keep_size", "--outage", "1h", "--rate", "8MB/s", "--risk", "0"],
         &["wal_keep_size", "--outage", "1h", "--rate", "8MB/s", "--growth", "-2"],
         &["wal_keep_size", "--outage", "30d", "--rate", "8MB/s", "--stress", "3"],
+        &["wal_keep_size", "--outage", "60d", "--rate", "100GB/s", "--growth", "1000000"],
         &["wal_keep_size", "--outage", "1h", "--history", "none.csv"],
         &["wal_keep_size", "--outage", "1h", "--history", "bad.csv"],
         &["wal_keep_size", "--outage", "1h", "--history", "wal.csv", "--images", "pgbench"],

@@ -60,6 +60,7 @@ pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     let history = changed(args, history)?;
     let (records, transactions) = images(args, &scenario, &history, &mut remarks)?;
     let outages = stressed(args, outages(&args.outage)?)?;
+    bounded(args, &history, &outages)?;
     let risk = share(&args.risk)?;
     let length = |text: &str, flag: &str| {
         scenarios::duration(text).map_err(|why| wrong(flag, text, why.help))
@@ -304,6 +305,21 @@ fn images(
     })?;
     remarks.push(format!("full-page images are made anew, as {name} makes them"));
     Ok((records, wal))
+}
+
+/// WAL of one outage that is played: days of a machine's time, and no server that there is.
+const MOST_WAL: u128 = 64 << 40;
+
+/// Refuses what no trial could finish.
+fn bounded(args: &PlanArgs, history: &History, outages: &Outages) -> Result<(), Failure> {
+    let made = history.samples().last().map_or(0, |sample| u128::from(sample.bytes.0));
+    let longest = u128::from(outages.longest().0);
+    let wal = made * longest / u128::from(history.length().0.max(1));
+    if wal <= MOST_WAL {
+        return Ok(());
+    }
+    let help = format!("that is {} TB of WAL in an outage; 64 TB can be played", wal >> 40);
+    Err(wrong("--outage", &args.outage, help))
 }
 
 /// Outages by name.
