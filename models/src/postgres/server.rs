@@ -140,8 +140,6 @@ pub struct Server {
     cancelled_commits: u64,
     /// Checkpoints or restartpoints made before the last start.
     earlier_checkpoints: u64,
-    /// How many are made when the last that was asked for is.
-    requested: u64,
     clock: WallClock,
     /// What earlier lives have counted.
     earlier_statistics: Statistics,
@@ -193,7 +191,6 @@ impl Server {
             unknown_commits: 0,
             cancelled_commits: 0,
             earlier_checkpoints: 0,
-            requested: 0,
             clock: WallClock::default(),
             earlier_statistics: Statistics::default(),
             last_commit: None,

@@ -36,28 +36,16 @@ impl Server {
 
     /// `CHECKPOINT`.
     pub(super) fn checkpoint(&mut self, now: SimTime, out: &mut Out) {
-        let earlier = self.earlier_checkpoints;
         if let State::Standby(standby) = &mut self.state
             && standby.is_ready()
         {
             standby.catch_up(now, &mut self.host, out);
-            let completed = standby.request_restartpoint(now, &mut self.host, out);
-            self.requested = earlier + completed;
+            standby.request_restartpoint(now, &mut self.host, out);
             return;
         }
-        let mut completed = None;
         self.on_primary(out, |primary, host, out| {
-            let cause = CheckpointCause::REQUESTED;
-            completed = Some(primary.request_checkpoint(now, cause, host, out));
+            primary.request_checkpoint(now, CheckpointCause::REQUESTED, host, out);
         });
-        if let Some(completed) = completed {
-            self.requested = earlier + completed;
-        }
-    }
-
-    /// The last `CHECKPOINT` is done when [`Server::checkpoints`] has come to this.
-    pub fn checkpoint_requested(&self) -> u64 {
-        self.requested
     }
 
     /// Whether an operator's session still writes, or waits for its commit.

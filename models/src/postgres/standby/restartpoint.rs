@@ -56,15 +56,12 @@ impl Standby {
         }
     }
 
-    /// `CHECKPOINT` on a standby. How many will have completed when the request is served.
-    pub fn request_restartpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) -> u64 {
+    /// `CHECKPOINT` on a standby.
+    pub fn request_restartpoint(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
         let cause = CheckpointCause::RESTARTPOINT;
-        if !self.checkpointer.request(now, cause) {
-            // The one that follows the running one may be skipped.
-            return self.restartpoints + 1;
+        if self.checkpointer.request(now, cause) {
+            self.start_restartpoint(now, cause, host, out);
         }
-        self.start_restartpoint(now, cause, host, out);
-        self.restartpoints + u64::from(self.checkpointer.is_running())
     }
 
     /// The last one before the server ends, if there is a record to make it of.
