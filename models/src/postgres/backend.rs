@@ -370,4 +370,22 @@ mod tests {
         // Four clients wait for an answer; one of the five has it.
         assert_eq!((commits.awaited(), commits.waiting()), (4, 4));
     }
+
+    /// `XLogSetAsyncXactLSN`: what was answered early is at risk until a flush has passed it.
+    #[test]
+    fn commits_that_were_answered_early_are_at_risk_until_they_are_flushed() {
+        let mut commits = Commits::default();
+        for end in [20, 40] {
+            commits.answered_early(UsableBytes(end), 0);
+        }
+        let mut at_risk = |flushed| {
+            commits.flushed(SimTime::ZERO, UsableBytes(flushed), &mut Answers::default());
+            let ends: Vec<u64> = commits.after(UsableBytes(0)).iter().map(|(_, e)| e.0).collect();
+            ends
+        };
+        assert_eq!(at_risk(19), [20, 40]);
+        assert_eq!(at_risk(20), [40]);
+        assert_eq!(at_risk(39), [40]);
+        assert!(at_risk(40).is_empty());
+    }
 }
