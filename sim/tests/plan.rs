@@ -231,3 +231,26 @@ fn a_standby_is_back_when_link_or_replay_have_caught_up_with_the_backlog() {
     slow.scenario.servers[1].replay = Rate::new(MB).expect("a rate");
     assert_eq!(found(Quantity::CaughtUp, &question(slow, 0.1, 40)).value, None);
 }
+
+#[test]
+fn a_scenario_lends_its_servers_and_nothing_that_happens_in_it() {
+    let servers = "duration = '1h'\n[server.pg1]\n[server.pg2]\nupstream = 'pg1'\n\
+                   [server.pg3]\nupstream = 'pg1'\n";
+    let busy = "[workload.a]\nwal_rate = '5MB/s'\n[workload.b]\nrate = '100/s'\n\
+                [action.c]\nkind = 'checkpoint'\nserver = 'pg1'\nat = '6min'\n\
+                [fault.d]\nkind = 'link_reset'\nbetween = ['pg1', 'pg3']\nat = '40min'\n";
+    let answer = |text: &str| {
+        let outages = Outages::Fixed(Duration::s(900));
+        let mut stage = stage(Keep::WalKeepSize, History::constant(4 * MB), outages);
+        let file = ScenarioFile::parse("plan", text, &mut |f| Err(f.to_owned())).expect("valid");
+        stage.scenario = file.variants().expect("its variants").remove(0);
+        answer(Keep::WalKeepSize, &question(stage, 0.2, 20), 2)
+    };
+    let (quiet, busy) = (answer(servers), answer(&format!("{servers}{busy}")));
+    assert_eq!(quiet.trials, busy.trials);
+    // What was needed in the end is what had been needed when it came back, or a little more.
+    for trial in &quiet.trials {
+        let grown = trial.growth.last().map_or(Bytes(0), |(_, needed)| *needed);
+        assert!(grown <= trial.needed && trial.needed.0 <= grown.0 + (32 << 20), "{trial:?}");
+    }
+}

@@ -8,6 +8,7 @@
 //!
 //! **Not modelled.** What the outage does to the workload: clients go on as in the history.
 
+use models::latency::Quantiles;
 use models::trace::Run;
 use models::trace::fact::Scope;
 use models::trace::fact::{ServerId, What};
@@ -15,7 +16,7 @@ use models::trace::series::Series;
 use models::units::{Bytes, Die, Duration, SimTime};
 use scenarios::fault::{Fault, FaultKind};
 use scenarios::scenario::{Scenario, ServerIndex};
-use scenarios::workload::{Load, TransactionWal, WalProfile};
+use scenarios::workload::{Load, TransactionWal, WalProfile, Workload};
 
 use super::history::History;
 use super::outage::Outages;
@@ -27,7 +28,7 @@ use crate::{Options, Outside, RunError};
 /// What trials are made of.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// Servers, links and settings; its first workload makes the WAL of the history.
+    /// Servers, links and settings; its workloads, faults and actions are left out.
     pub scenario: Scenario,
     /// The standby that goes away.
     pub standby: ServerIndex,
@@ -121,8 +122,17 @@ impl Stage {
         scenario.seed = self.seed ^ n;
         scenario.duration = length;
         let step = Duration::s((length.0 / STEPS / Duration::s(1).0).max(1));
-        scenario.workloads[0].wal = self.transactions.clone();
-        scenario.workloads[0].load = Load::Wal { step, profile: WalProfile::History(path.points) };
+        // The history is all that happens, but for the outage.
+        scenario.workloads = vec![Workload {
+            name: "history".to_owned(),
+            load: Load::Wal { step, profile: WalProfile::History(path.points) },
+            wal: self.transactions.clone(),
+            synchronous_commit: None,
+            service: Quantiles::constant(0),
+            transactions: None,
+            rows: 0,
+        }];
+        (scenario.actions, scenario.steps) = (Vec::new(), Vec::new());
         scenario.faults = vec![Fault {
             name: "outage".to_owned(),
             at: leaves,
@@ -164,7 +174,9 @@ impl Stage {
     ) -> Vec<(Duration, Bytes)> {
         let size = self.scenario.servers[upstream].settings.wal_segment_size;
         let asked = run.facts.iter().filter(|fact| fact.at >= back).find_map(|f| match f.what {
-            What::SenderStarted { start, .. } => Some(start.segment(size)),
+            What::SenderStarted { standby, start, .. } if standby.index() == self.standby => {
+                Some(start.segment(size))
+            }
             _ => None,
         });
         let Some(asked) = asked else { return Vec::new() };
