@@ -248,9 +248,10 @@ fn a_scenario_lends_its_servers_and_nothing_that_happens_in_it() {
     };
     let (quiet, busy) = (answer(servers), answer(&format!("{servers}{busy}")));
     assert_eq!(quiet.trials, busy.trials);
-    // What was needed in the end is what had been needed when it came back, or a little more.
+    // What was needed in the end is what had been needed when it came back, or what one
+    // checkpoint more needs: 33 segments and those that it lasts.
     for trial in &quiet.trials {
         let grown = trial.growth.last().map_or(Bytes(0), |(_, needed)| *needed);
-        assert!(grown <= trial.needed && trial.needed.0 <= grown.0 + (32 << 20), "{trial:?}");
+        assert!(grown <= trial.needed && trial.needed.0 <= grown.0 + 40 * (16 << 20), "{trial:?}");
     }
 }
