@@ -19,6 +19,7 @@ use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
 use crate::world::World;
+use crate::world::trail::Looks;
 use crate::{Options, Outside, RunError, control};
 
 /// How far a run is played, and what is looked for meanwhile.
@@ -28,6 +29,8 @@ pub struct Focus {
     pub until: SimTime,
     /// Looks for the last commit up to here.
     pub commit: Option<Lsn>,
+    /// Notes what passes.
+    pub looks: Option<Looks>,
 }
 
 /// The servers of a run at one moment.
@@ -59,7 +62,7 @@ impl Moment {
         commit_times: &[ServerId],
         outside: &Outside,
     ) -> Result<Moment, RunError> {
-        let world = play(scenario, Focus { until: at, commit: None }, outside)?;
+        let world = play(scenario, Focus { until: at, commit: None, looks: None }, outside)?;
         let servers = world.servers().len();
         let names = scenario.servers.iter().map(|server| server.name.clone()).collect();
         let mut moment = Moment { world, names, commits: vec![None; servers] };
@@ -80,7 +83,8 @@ impl Moment {
         let standby = self.server(server);
         let State::Standby(running) = standby.state() else { return Ok(None) };
         let (began, replayed) = (running.startup.began(), standby.replayed(now));
-        let world = play(scenario, Focus { until: now, commit: Some(replayed) }, outside)?;
+        let world =
+            play(scenario, Focus { until: now, commit: Some(replayed), looks: None }, outside)?;
         let found = world.servers()[scenario.primary()].last_commit();
         let began = UsableBytes::from_lsn(began, standby.host.files.size);
         Ok(found.filter(|(end, _)| *end > began).map(|(_, at)| at))
@@ -132,7 +136,12 @@ impl Moment {
     }
 }
 
-fn play(scenario: &Scenario, focus: Focus, outside: &Outside) -> Result<World, RunError> {
+/// Plays a run again, with a focus.
+pub(crate) fn play(
+    scenario: &Scenario,
+    focus: Focus,
+    outside: &Outside,
+) -> Result<World, RunError> {
     let options =
         Options { record: false, laws: Checks::None, focus: Some(focus), ..Options::default() };
     let settle = |mut played: control::Played| {

@@ -143,6 +143,9 @@ fn play_here(
         if let Some(upto) = focus.commit {
             world.look_for_commit(upto);
         }
+        if let Some(looks) = focus.looks {
+            world.follow(looks);
+        }
     }
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
