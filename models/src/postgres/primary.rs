@@ -11,7 +11,7 @@
 
 mod checkpoints;
 mod commands;
-mod last_commit;
+mod commit_search;
 mod reload;
 mod senders;
 mod shutdown;
@@ -21,7 +21,7 @@ mod waits;
 
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
-pub use last_commit::LastCommit;
+pub use commit_search::{CommitAt, CommitSearch};
 pub use senders::LATE_FLUSHES;
 
 use std::collections::VecDeque;
@@ -91,8 +91,8 @@ pub struct Primary {
     shutdown: Option<Shutdown>,
     /// End of the last commit of an operator.
     written: UsableBytes,
-    /// Somebody wants to know when a commit was made.
-    last_commit: Option<Box<LastCommit>>,
+    /// Somebody wants to know when commits were made.
+    search: Option<Box<CommitSearch>>,
     /// End of the WAL that crash recovery has replayed, if there was one.
     replayed: Option<Lsn>,
 }
@@ -158,7 +158,7 @@ impl Primary {
             panicked: false,
             shutdown: None,
             written: UsableBytes(0),
-            last_commit: None,
+            search: None,
             replayed: None,
         }
     }
@@ -273,7 +273,7 @@ impl Primary {
             });
             self.wal.insert_up_to(end);
             self.wal.want(end);
-            if let Some(search) = &mut self.last_commit {
+            if let Some(search) = &mut self.search {
                 let (service, flushed) = (clients.mean_service(), self.wal.flushed());
                 for waiting in queue.last(taken) {
                     search.note(waiting.end, waiting.start + service, flushed);
@@ -349,7 +349,7 @@ impl Primary {
 
     #[inline]
     fn note_commit(&mut self, end: UsableBytes, at: SimTime) {
-        if let Some(search) = &mut self.last_commit {
+        if let Some(search) = &mut self.search {
             search.note(end, at, self.wal.flushed());
         }
     }

@@ -402,9 +402,11 @@ impl World {
         self.read_all_quiet(self.now);
     }
 
-    /// The primary looks from now on for the last commit that ends at `upto` or below.
-    pub fn look_for_commit(&mut self, upto: Lsn) {
-        self.servers[self.primary].look_for_commit(upto);
+    /// The primary looks from now on for the commits around these positions.
+    pub fn look_for_commits(&mut self, positions: &[Lsn]) {
+        if !positions.is_empty() {
+            self.servers[self.primary].look_for_commits(positions);
+        }
     }
 
     /// Somebody looks at a view. Leaves no trace but what it showed.
