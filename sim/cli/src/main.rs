@@ -104,7 +104,7 @@ enum Command {
     Replay(ReplayArgs),
     View(ViewArgs),
     Export(ExportArgs),
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
     Check(CheckArgs),
     Import(ImportArgs),
     New(NewArgs),

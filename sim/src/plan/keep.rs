@@ -15,12 +15,13 @@
 use models::units::{Bytes, Die, Duration, Lsn, SegmentSize};
 use scenarios::scenario::Scenario;
 
-use super::estimate::Share;
+use super::estimate::{Quantile, Share};
 use super::history::History;
 use super::outage::Outages;
-use super::trial::{Stage, Trial};
+use super::room::{Outcome, TakesDisk};
+use super::trial::{Scene, Stage, Trial};
 use super::{Sampling, Watcher, play_all};
-use crate::RunError;
+use crate::{Outside, RunError};
 
 /// A setting that one pass over trials solves for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +113,13 @@ impl Question {
     pub fn written(&self, times: &Outages) -> Bytes {
         let seed = self.stage.seed;
         let die = Die::new(seed, "plan", "outage");
-        let written = |n: u64| self.history.written(times.draw(&die, n), !seed, n);
-        let mut all: Vec<Bytes> = (0..WRITTEN).map(written).collect();
-        all.sort_unstable();
-        let above = (self.sampling.risk * WRITTEN as f64) as usize;
-        all[all.len() - 1 - above.min(all.len() - 1)]
+        Bytes(self.by_history(|n| self.history.written(times.draw(&die, n), !seed, n).0))
+    }
+
+    /// The quantile, above which the accepted share lies, of something that many paths through the
+    /// history say.
+    pub fn by_history(&self, of: impl Fn(u64) -> u64) -> u64 {
+        Quantile::of((0..WRITTEN).map(of).collect(), self.sampling.risk).middle()
     }
 }
 
@@ -201,10 +204,30 @@ fn worth_playing_again(trials: &[Trial], value: Bytes) -> Vec<usize> {
     chosen
 }
 
-impl Stage {
-    /// The primary's segments.
+/// A setting that keeps WAL, and what it is tried on.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The setting.
+    pub keep: Keep,
+    /// What trials are made of.
+    pub stage: &'a Stage,
+}
+
+impl TakesDisk for Kept<'_> {
     fn segment(&self) -> SegmentSize {
-        self.scenario.servers[self.scenario.primary()].settings.wal_segment_size
+        self.stage.segment()
+    }
+
+    fn fewest(&self) -> u64 {
+        0
+    }
+
+    fn outcome(&self, value: Bytes, n: u64, outside: &Outside) -> Result<Outcome, RunError> {
+        let force = |scene: &mut Scene| {
+            scene.scenario = self.keep.in_force(&scene.scenario, Some(value));
+        };
+        let trial = self.stage.play_with(n, force, outside)?;
+        Ok(Outcome { pg_wal: trial.pg_wal, bad: trial.lost })
     }
 }
 
