@@ -12,6 +12,7 @@
 mod attention;
 mod checkpoints;
 mod commands;
+mod commit_search;
 mod reload;
 mod senders;
 mod shutdown;
@@ -19,9 +20,10 @@ mod slots;
 mod stages;
 mod waits;
 
-pub use attention::{Attention, LastCommit, Notes};
+pub use attention::{Attention, Notes};
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
+pub use commit_search::{CommitAt, CommitSearch};
 pub use senders::LATE_FLUSHES;
 
 use std::collections::VecDeque;

@@ -285,6 +285,14 @@ impl Server {
         }
     }
 
+    /// How far a session's view of a standby's data goes, or would if it ran.
+    pub fn seen(&self, now: SimTime) -> Lsn {
+        match &self.state {
+            State::Standby(_) | State::Primary(_) | State::Recovering { .. } => self.replayed(now),
+            State::Down => self.consistent_at.min(self.host.files.flushed),
+        }
+    }
+
     /// Commits that did not end as clients hope.
     pub fn toll(&self) -> Toll {
         Toll {

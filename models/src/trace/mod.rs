@@ -9,7 +9,8 @@
 //! [`commit`] (where the time of a commit goes), [`flow`] (what passes in a window of time),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
-//! (the numbers of `summary.json`), [`table`] (what a query returns).
+//! (the numbers of `summary.json`), [`table`] (what a query returns), [`scrape`] (what a monitoring
+//! agent learns).
 
 pub mod commit;
 pub mod describe;
@@ -20,6 +21,7 @@ pub mod law;
 pub mod messages;
 pub mod observation;
 pub mod sample;
+pub mod scrape;
 pub mod series;
 pub mod summary;
 pub mod table;

@@ -1,12 +1,12 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
-//!   [`new`]: `walden new`. [`list`]: `walden list`.
-//! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
-//!   [`progress`] bar and a [`stop`] sign.
+//!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
+//!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
+//! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
+//!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
-//!   written. [`stored`]: `run.toml`.
+//!   written. [`stored`]: `run.toml`. [`file`]: what `-o` names.
 //! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
@@ -15,10 +15,13 @@ mod check;
 mod drawing;
 mod errors;
 mod exit;
+mod export;
+mod file;
 mod import;
 mod input;
 mod list;
 mod new;
+mod opened;
 mod plan;
 mod play;
 mod progress;
@@ -42,6 +45,7 @@ use scenarios::catalog;
 use check::CheckArgs;
 use errors::Failure;
 use exit::Exit;
+use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
 use new::NewArgs;
@@ -58,6 +62,8 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden export latest --format openmetrics -o run.om
+                                      what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
                                       the line for postgresql.conf
   walden new my                       write my.toml to start from
@@ -97,6 +103,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Export(ExportArgs),
     Plan(Box<PlanArgs>),
     Check(CheckArgs),
     Import(ImportArgs),
@@ -132,6 +139,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Export(args) => export::export(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::Import(args) => import::import(args, cli.color),

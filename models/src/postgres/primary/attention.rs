@@ -1,26 +1,21 @@
 //! What somebody wants to know of a primary's commits that no run keeps.
 //!
-//! Two things are looked for, each in a run that is played again for it. When the last commit up to
-//! a position was made: `pg_last_xact_replay_timestamp()` on a standby is the time in the last
-//! commit record that it has replayed; the last one below the position is remembered, and of those
-//! that are not durable yet all, because a crash may take them back. And when commits of a window
-//! of time were inserted and flushed.
+//! Whoever wants it plays a run again and says so: then the commits around some positions are
+//! searched for, or those of a window of time are noted, with the flushes that made them durable.
 //!
-//! **Source.** `xact.c:XactLogCommitRecord` (`xact_time`), `xlogrecovery.c:SetLatestXTime`.
+//! **Source.** Walden's own.
 //!
-//! **Not modelled.** Aborts, which have a time as well.
+//! **Not modelled.** As in [`super::commit_search`].
 
-use std::collections::VecDeque;
-
-use super::Primary;
+use super::{CommitSearch, Primary};
 use crate::trace::flow::{Flush, Window};
 use crate::units::{Lsn, SimTime, UsableBytes};
 
 /// What is looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
-    /// The last commit up to a position.
-    pub last_commit: Option<LastCommit>,
+    /// The commits around some positions.
+    pub search: Option<CommitSearch>,
     /// Commits and flushes of a window.
     pub notes: Option<Notes>,
 }
@@ -47,7 +42,7 @@ impl Notes {
 impl Attention {
     /// A commit at `at`, when everything up to `flushed` was durable.
     pub(super) fn commit(&mut self, end: UsableBytes, at: SimTime, flushed: UsableBytes) {
-        if let Some(search) = &mut self.last_commit {
+        if let Some(search) = &mut self.search {
             search.note(end, at, flushed);
         }
         if let Some(notes) = &mut self.notes
@@ -77,51 +72,19 @@ impl Attention {
 
     /// Only the WAL up to here is left.
     fn cut(&mut self, survived: UsableBytes) {
-        if let Some(search) = &mut self.last_commit {
+        if let Some(search) = &mut self.search {
             search.cut(survived);
         }
     }
 }
 
-/// The search for a commit.
-#[derive(Clone, Debug)]
-pub struct LastCommit {
-    upto: UsableBytes,
-    /// Ends and times: the last one that is durable, then those that are not.
-    found: VecDeque<(UsableBytes, SimTime)>,
-}
-
-impl LastCommit {
-    /// A search for the last commit that ends at `upto` or below.
-    pub fn new(upto: UsableBytes) -> LastCommit {
-        LastCommit { upto, found: VecDeque::new() }
-    }
-
-    /// A commit at `at`, when everything up to `flushed` was durable.
-    pub(super) fn note(&mut self, end: UsableBytes, at: SimTime, flushed: UsableBytes) {
-        if end <= self.upto {
-            self.found.push_back((end, at));
-            while self.found.get(1).is_some_and(|&(end, _)| end <= flushed) {
-                self.found.pop_front();
-            }
-        }
-    }
-
-    /// Only the WAL up to here is left.
-    pub fn cut(&mut self, survived: UsableBytes) {
-        while self.found.back().is_some_and(|&(end, _)| end > survived) {
-            self.found.pop_back();
-        }
-    }
-
-    /// The end of the last commit so far, and when it was made.
-    pub fn found(&self) -> Option<(UsableBytes, SimTime)> {
-        self.found.back().copied()
-    }
-}
-
 impl Primary {
     /// Commits are noted from now on.
+    pub fn attend(&mut self) -> &mut Attention {
+        self.attention.get_or_insert_default()
+    }
+
+    /// Goes on with what a primary before this one had found.
     pub fn pay_attention(&mut self, attention: Box<Attention>) {
         self.attention = Some(attention);
     }

@@ -20,7 +20,7 @@
 use super::{Control, Gate, Server, State};
 use crate::postgres::checkpointer::next_is_missing;
 use crate::postgres::effect::Out;
-use crate::postgres::primary::{Attention, LastCommit, Notes, Primary};
+use crate::postgres::primary::{Attention, CommitAt, CommitSearch, Notes, Primary};
 use crate::postgres::protocol::Body;
 use crate::postgres::standby::Standby;
 use crate::trace::fact::{CheckpointCause, ConnectionEnd, Phase, Scope, What};
@@ -229,26 +229,27 @@ impl Server {
         false
     }
 
-    /// Looks from now on for the last commit that ends at `upto` or below, on a primary.
-    pub fn look_for_commit(&mut self, upto: Lsn) {
+    /// Looks from now on for the commits around these positions, on a primary.
+    pub fn look_for_commits(&mut self, positions: &[Lsn]) {
         if let State::Primary(primary) = &mut self.state {
-            let upto = primary.wal.usable(upto);
-            let last_commit = Some(LastCommit::new(upto));
-            primary.pay_attention(Box::new(Attention { last_commit, ..Attention::default() }));
+            let positions = positions.iter().map(|lsn| primary.wal.usable(*lsn)).collect();
+            primary.attend().search = Some(CommitSearch::new(positions));
         }
     }
 
     /// Notes the commits and flushes of a window, on a primary.
     pub fn note_commits(&mut self, window: Window) {
         if let State::Primary(primary) = &mut self.state {
-            let notes = Some(Notes::new(window));
-            primary.pay_attention(Box::new(Attention { notes, ..Attention::default() }));
+            primary.attend().notes = Some(Notes::new(window));
         }
     }
 
-    /// What was found: the end of that commit, and when it was made.
-    pub fn last_commit(&self) -> Option<(UsableBytes, SimTime)> {
-        self.attention()?.last_commit.as_ref()?.found()
+    /// What was found so far: the last commit that ends at the position or below, and the first
+    /// beyond it.
+    pub fn commits_around(&self, lsn: Lsn) -> (Option<CommitAt>, Option<CommitAt>) {
+        let search = self.attention().and_then(|attention| attention.search.as_ref());
+        let position = UsableBytes::from_lsn(lsn, self.host.files.size);
+        search.map_or((None, None), |search| search.around(position))
     }
 
     /// The notes, if any were wanted.
