@@ -1,12 +1,13 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
-//!   [`new`]: `walden new`. [`list`]: `walden list`. [`mod@schema`]: `walden schema`.
-//! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
-//!   [`progress`] bar and a [`stop`] sign.
+//!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
+//!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
+//!   [`mod@schema`]: `walden schema`.
+//! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
+//!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
-//!   written. [`stored`]: `run.toml`.
+//!   written. [`stored`]: `run.toml`. [`file`]: what `-o` names.
 //! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
@@ -15,10 +16,13 @@ mod check;
 mod drawing;
 mod errors;
 mod exit;
+mod export;
+mod file;
 mod import;
 mod input;
 mod list;
 mod new;
+mod opened;
 mod plan;
 mod play;
 mod progress;
@@ -43,6 +47,7 @@ use scenarios::catalog;
 use check::CheckArgs;
 use errors::Failure;
 use exit::Exit;
+use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
 use new::NewArgs;
@@ -60,6 +65,8 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden export latest --format openmetrics -o run.om
+                                      what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
                                       the line for postgresql.conf
   walden new my                       write my.toml to start from
@@ -101,7 +108,8 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
-    Plan(PlanArgs),
+    Export(ExportArgs),
+    Plan(Box<PlanArgs>),
     Check(CheckArgs),
     Import(ImportArgs),
     New(NewArgs),
@@ -137,6 +145,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Export(args) => export::export(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::Import(args) => import::import(args, cli.color),

@@ -24,6 +24,7 @@ fn help_texts_are_what_the_goldens_say() {
         ("check", &["check", "--help"]),
         ("new", &["new", "--help"]),
         ("import", &["import", "--help"]),
+        ("export", &["export", "--help"]),
         ("schema", &["schema", "--help"]),
     ] {
         let done = room.run(args).ends(0);
