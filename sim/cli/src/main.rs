@@ -3,7 +3,8 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
 //!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
 //!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
-//!   [`mod@schema`]: `walden schema`.
+//!   [`mod@schema`]: `walden schema`. [`completions`]: `walden completions`, and answers to shells.
+//!   [`man`]: `walden man`.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -13,6 +14,7 @@
 //! Nothing here models anything, and nothing here touches the network.
 
 mod check;
+mod completions;
 mod drawing;
 mod errors;
 mod exit;
@@ -21,6 +23,7 @@ mod file;
 mod import;
 mod input;
 mod list;
+mod man;
 mod new;
 mod opened;
 mod plan;
@@ -41,15 +44,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use scenarios::catalog;
 
 use check::CheckArgs;
+use completions::CompletionsArgs;
 use errors::Failure;
 use exit::Exit;
 use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
+use man::ManArgs;
 use new::NewArgs;
 use plan::PlanArgs;
 use replay::ReplayArgs;
@@ -115,6 +120,8 @@ enum Command {
     New(NewArgs),
     List(ListArgs),
     Schema(SchemaArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// What is wrong if a scenario stands where a command should.
@@ -129,6 +136,7 @@ fn meant_to_run(error: &clap::Error) -> Option<Failure> {
 }
 
 fn main() -> ExitCode {
+    completions::answer(Cli::command);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(shown) => {
@@ -152,6 +160,8 @@ fn main() -> ExitCode {
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
         Command::Schema(args) => schema::schema(args, cli.color),
+        Command::Completions(args) => completions::completions(args, cli.color),
+        Command::Man(args) => man::man(args, Cli::command(), cli.color),
     };
     match ended {
         Ok(exit) => exit.into(),
