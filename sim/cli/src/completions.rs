@@ -99,8 +99,11 @@ pub fn answer(command: impl Fn() -> Command) {
     CompleteEnv::with_factory(|| with_completers(command())).var(VARIABLE).complete();
 }
 
+/// Gives what there is to choose from behind what was typed.
+type Completer = fn(&OsStr) -> Vec<CompletionCandidate>;
+
 /// What completes which argument of which command; options and their words complete themselves.
-const COMPLETERS: &[(&str, &str, fn(&OsStr) -> Vec<CompletionCandidate>)] = &[
+const COMPLETERS: &[(&str, &str, Completer)] = &[
     ("run", "scenarios", scenarios),
     ("run", "set", set),
     ("replay", "run", runs),

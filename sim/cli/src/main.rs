@@ -40,6 +40,7 @@ mod stored;
 mod terminal;
 mod view;
 
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
+use stop::Stop;
 use terminal::ColorChoice;
 use view::ViewArgs;
 
@@ -69,7 +71,8 @@ Examples:
   walden run basics/one_standby       play a scenario of the catalogue
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
-  walden view latest --at 90s monitor look at its servers in the middle of it
+  walden view latest --at 90s monitor
+                                      look at its servers in the middle of it
   walden export latest --format openmetrics -o run.om
                                       what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
@@ -88,9 +91,11 @@ Exit codes:
   2    the command line is wrong
   3    a scenario, a configuration, an import's file or a stored run is wrong
   5    results or a file could not be written
-  130  stopped by Ctrl-C; nothing was written
+  130  stopped by Ctrl-C; nothing was written (143: by SIGTERM)
 
-NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network.";
+Answers go to standard output; progress, remarks and errors to standard error, progress only on a
+terminal. NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured, --color goes before them. A closed
+pipe ends quietly with the code that there would have been. Nothing touches the network.";
 
 /// Simulate PostgreSQL physical streaming replication: the same answer every time.
 ///
@@ -137,14 +142,18 @@ fn meant_to_run(error: &clap::Error) -> Option<Failure> {
 
 fn main() -> ExitCode {
     completions::answer(Cli::command);
+    if let Err(error) = Stop::prepare() {
+        let failure = Failure::Internal { message: error.to_string() };
+        failure.print(ColorChoice::Auto);
+        return failure.exit().into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(shown) => {
-            // Help, the version, or what is wrong with the command line. A reader who has gone
-            // away changes nothing.
-            let _ = shown.print();
+            let color = ColorChoice::of_arguments(env::args_os());
+            terminal::show(&shown, color);
             if let Some(meant) = meant_to_run(&shown) {
-                meant.print(ColorChoice::Auto);
+                meant.print(color);
             }
             return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Met.into() };
         }
