@@ -63,7 +63,8 @@ pub struct CommitPath {
     pub points: Vec<(Point, SimTime)>,
     /// The standby whose reply released it; `None`: none did.
     pub standby: Option<ServerId>,
-    /// WAL under way to that standby when it was sent.
+    /// WAL that had to pass before it: under way to that standby when it was sent, or in the same
+    /// message.
     pub ahead: Bytes,
     /// Commits that the same flush carried.
     pub together: usize,
@@ -224,15 +225,16 @@ impl Replies<'_> {
     /// The message that brought the end of the record to that standby.
     fn brought(&self, release: &Passed) -> Option<&Passed> {
         self.flow.messages.iter().find(|passed| {
-            let Body::XLogData { start, end, .. } = passed.body else { return false };
+            let wal = wal(passed);
             passed.to == release.from
                 && passed.connection == release.connection
-                && !self.has(start)
-                && self.has(end)
+                && !self.has(wal.start)
+                && self.has(wal.end)
         })
     }
 
-    /// WAL that was under way on the same connection when a message was sent.
+    /// WAL that was under way on the same connection when a message was sent, and what of that
+    /// message comes before the record.
     fn ahead_of(&self, sent: &Passed) -> Bytes {
         let before = self.flow.messages.iter().filter(|passed| {
             passed.to == sent.to
@@ -241,10 +243,15 @@ impl Replies<'_> {
                 && passed.arrived > sent.sent
                 && passed.arrived < sent.arrived
         });
-        let bytes = before.map(|passed| match passed.body {
-            Body::XLogData { start, end, .. } => end.0 - start.0,
-            _ => 0,
-        });
-        Bytes(bytes.sum())
+        let under_way: u64 = before.map(|passed| wal(passed).end.0 - wal(passed).start.0).sum();
+        Bytes(under_way + self.end.end_lsn(self.size).0.saturating_sub(wal(sent).start.0))
+    }
+}
+
+/// The WAL in a message.
+fn wal(passed: &Passed) -> std::ops::Range<Lsn> {
+    match passed.body {
+        Body::XLogData { start, end, .. } => start..end,
+        _ => Lsn::INVALID..Lsn::INVALID,
     }
 }
