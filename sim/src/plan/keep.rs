@@ -40,6 +40,11 @@ impl Keep {
         }
     }
 
+    /// The same trials with the setting in force; `None`: with all WAL kept.
+    pub(super) fn stage(self, stage: &Stage, size: Option<Bytes>) -> Stage {
+        Stage { scenario: self.in_force(&stage.scenario, size), ..stage.clone() }
+    }
+
     /// The scenario with the setting in force, and with as much WAL in pg_wal as it keeps there at
     /// all times; `None`: all WAL is kept.
     pub fn in_force(self, scenario: &Scenario, size: Option<Bytes>) -> Scenario {
@@ -124,13 +129,19 @@ impl Answer {
     /// The share of outages as long as `outage` or longer that a standby survives with `value` as
     /// far as that length; `None` if there were none.
     pub fn survival(&self, outage: Duration, value: Bytes) -> Option<f64> {
+        let (survived, of) = self.survived(outage, value);
+        (of > 0).then(|| survived as f64 / of as f64)
+    }
+
+    /// Of the outages as long as `outage` or longer, how many a standby survives with `value` as
+    /// far as that length, and how many there were.
+    pub fn survived(&self, outage: Duration, value: Bytes) -> (usize, usize) {
         let long = || self.trials.iter().filter(|trial| trial.outage >= outage);
         let survives = |trial: &&Trial| {
             let until = trial.growth.iter().take_while(|(at, _)| *at <= outage);
             until.map(|(_, needed)| *needed).max().unwrap_or_default() <= value
         };
-        let of = long().count();
-        (of > 0).then(|| long().filter(survives).count() as f64 / of as f64)
+        (long().filter(survives).count(), long().count())
     }
 
     /// Of the trials that were played again, how many came out as the first pass said.
@@ -151,7 +162,8 @@ impl Answer {
     }
 }
 
-fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
+/// The upper median and the largest.
+pub(super) fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
     all.sort_unstable();
     Some((*all.get(all.len() / 2)?, *all.last()?))
 }
@@ -161,10 +173,7 @@ fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
 /// # Errors
 /// As [`crate::run`].
 pub fn solve(keep: Keep, question: &Question, watcher: &Watcher<'_>) -> Result<Answer, RunError> {
-    let kept = |size| Stage {
-        scenario: keep.in_force(&question.stage.scenario, size),
-        ..question.stage.clone()
-    };
+    let kept = |size| keep.stage(&question.stage, size);
     let needed = |trial: &Trial| trial.needed_to_survive().0;
     let (trials, quantile) = question.sampling.play(&kept(None), needed, watcher)?;
     let segment = question.stage.segment();

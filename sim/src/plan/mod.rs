@@ -4,7 +4,7 @@
 //! models, from a checkpoint cycle before it until the standby has caught up. Trials are played
 //! until the quantile that is asked for is known well enough ([`estimate`]).
 //!
-//! * [`keep`]: what a setting has to be so that the standby is not lost.
+//! * [`keep`]: what a setting has to be so that the standby is not lost. [`disk`]: what it takes.
 //! * [`measure`]: how large pg_wal grows, when the standby is back, when the disk is full.
 //! * [`outage`]: how long outages last. [`sawtooth`]: full-page images made anew.
 //!
@@ -12,6 +12,7 @@
 //!
 //! **Not modelled.** A future unlike the history.
 
+pub mod disk;
 pub mod estimate;
 pub mod history;
 pub mod keep;
