@@ -18,9 +18,10 @@ use scenarios::scenario::Scenario;
 use super::estimate::Share;
 use super::history::History;
 use super::outage::Outages;
+use super::room::{Outcome, TakesDisk};
 use super::trial::{Stage, Trial};
 use super::{Sampling, Watcher, play_all};
-use crate::RunError;
+use crate::{Outside, RunError};
 
 /// A setting that one pass over trials solves for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,10 +211,28 @@ fn worth_playing_again(trials: &[Trial], value: Bytes) -> Vec<usize> {
     chosen
 }
 
-impl Stage {
-    /// The primary's segments.
+/// A setting that keeps WAL, and what it is tried on.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The setting.
+    pub keep: Keep,
+    /// What trials are made of.
+    pub stage: &'a Stage,
+}
+
+impl TakesDisk for Kept<'_> {
     fn segment(&self) -> SegmentSize {
-        self.scenario.servers[self.scenario.primary()].settings.wal_segment_size
+        self.stage.segment()
+    }
+
+    fn fewest(&self) -> u64 {
+        0
+    }
+
+    fn outcome(&self, value: Bytes, n: u64, outside: &Outside) -> Result<Outcome, RunError> {
+        let force = |scenario: &mut Scenario| *scenario = self.keep.in_force(scenario, Some(value));
+        let trial = self.stage.play_with(n, force, outside)?;
+        Ok(Outcome { pg_wal: trial.pg_wal, bad: trial.lost })
     }
 }
 

@@ -6,19 +6,25 @@
 //!
 //! * [`keep`]: what a setting has to be so that the standby is not lost. [`disk`]: what it takes.
 //! * [`measure`]: how large pg_wal grows, when the standby is back, when the disk is full.
+//! * [`max_wal_size`], [`bandwidth`]: what the run feeds back on, by [`search`].
+//! * [`room`]: the other risk of a setting that takes disk: a full one.
 //! * [`outage`]: how long outages last. [`sawtooth`]: full-page images made anew.
 //!
 //! **Source.** Walden's own.
 //!
 //! **Not modelled.** A future unlike the history.
 
+pub mod bandwidth;
 pub mod disk;
 pub mod estimate;
 pub mod history;
 pub mod keep;
+pub mod max_wal_size;
 pub mod measure;
 pub mod outage;
+pub mod room;
 pub mod sawtooth;
+pub mod search;
 pub mod trial;
 
 use std::sync::Mutex;
@@ -93,13 +99,23 @@ pub fn play_all(
     stage: &Stage,
     watcher: &Watcher<'_>,
 ) -> Result<Vec<Trial>, RunError> {
+    each(numbers, watcher, |n| stage.play(n, watcher.outside))
+}
+
+/// Does the same for each of these numbers, as many at once as there are threads, and returns what
+/// comes of it in that order.
+fn each<T: Send>(
+    numbers: &[usize],
+    watcher: &Watcher<'_>,
+    play: impl Fn(u64) -> Result<T, RunError> + Sync,
+) -> Result<Vec<T>, RunError> {
     let next = AtomicUsize::new(0);
     let played = Mutex::new(Vec::with_capacity(numbers.len()));
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(&number) = numbers.get(index) else { return };
-            let result = stage.play(number as u64, watcher.outside);
+            let result = play(number as u64);
             played.lock().expect("nobody panics while holding this").push((index, result));
             (watcher.progress)();
         }

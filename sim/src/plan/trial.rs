@@ -13,7 +13,7 @@ use models::trace::Run;
 use models::trace::fact::Scope;
 use models::trace::fact::{ServerId, What};
 use models::trace::series::Series;
-use models::units::{Bytes, Die, Duration, SimTime};
+use models::units::{Bytes, Die, Duration, SegmentSize, SimTime};
 use scenarios::fault::{Fault, FaultKind};
 use scenarios::scenario::{Scenario, ServerIndex};
 use scenarios::workload::{Load, TransactionWal, WalProfile, Workload};
@@ -84,13 +84,38 @@ const LEAST_PATIENCE: Duration = Duration::s(3_600);
 /// Steps in which the WAL of a trial is made, at most.
 const STEPS: u64 = 20_000;
 
+/// Laws are for scenarios.
+fn options() -> Options {
+    Options { laws: Checks::None, ..Options::default() }
+}
+
 impl Stage {
+    /// The primary's segments.
+    pub fn segment(&self) -> SegmentSize {
+        self.scenario.servers[self.scenario.primary()].settings.wal_segment_size
+    }
+
     /// Plays the `n`-th trial.
     ///
     /// # Errors
     /// As [`crate::run`].
     pub fn play(&self, n: u64, outside: &Outside) -> Result<Trial, RunError> {
-        let scene = self.scene(n);
+        self.play_with(n, |_| (), outside)
+    }
+
+    /// Plays the `n`-th trial with its servers, links or settings changed: the same outage and the
+    /// same WAL, whatever the change.
+    ///
+    /// # Errors
+    /// As [`crate::run`].
+    pub fn play_with(
+        &self,
+        n: u64,
+        change: impl FnOnce(&mut Scenario),
+        outside: &Outside,
+    ) -> Result<Trial, RunError> {
+        let mut scene = self.scene(n);
+        change(&mut scene.scenario);
         let back = SimTime::ZERO + scene.leaves + scene.outage;
         let standby = ServerId(u8::try_from(self.standby).expect("few servers"));
         let watch = async move {
@@ -100,11 +125,10 @@ impl Stage {
             futures_util::future::select(Box::pin(lost), Box::pin(caught_up)).await;
             finish();
         };
-        let options = Options { laws: Checks::None, ..Options::default() };
         let cast = |_: &std::rc::Rc<control::Hosts>| _ = control::spawn(watch);
         let scenario = &scene.scenario;
         let end = |played: control::Played| (played.world.now(), played.world.finish(scenario));
-        let (ended, run) = control::play(scenario, options, outside, cast, end)?;
+        let (ended, run) = control::play(scenario, options(), outside, cast, end)?;
         Ok(self.measure(&run, &scene, ended))
     }
 
@@ -116,13 +140,23 @@ impl Stage {
         let leaves = cycle + Duration(((u128::from(phase) * u128::from(cycle.0)) >> 64) as u64);
         let outage = self.outages.draw(&Die::new(self.seed, "plan", "outage"), n);
         let patience = LEAST_PATIENCE.max(Duration(PATIENCE * outage.0));
-        let length = leaves + outage + patience;
+        let (mut scenario, starts) = self.stretch(n, leaves + outage + patience);
+        scenario.faults = vec![Fault {
+            name: "outage".to_owned(),
+            at: leaves,
+            lasts: Some(outage),
+            kind: FaultKind::Crash { what: Scope::Host, server: self.standby },
+        }];
+        Scene { scenario, left: starts + leaves, leaves, outage }
+    }
+
+    /// A stretch of the history, in which nothing else happens, and where in it that begins.
+    pub fn stretch(&self, n: u64, length: Duration) -> (Scenario, Duration) {
         let path = self.history.path(length, self.seed, n);
         let mut scenario = self.scenario.clone();
         scenario.seed = self.seed ^ n;
         scenario.duration = length;
         let step = Duration::s((length.0 / STEPS / Duration::s(1).0).max(1));
-        // The history is all that happens, but for the outage.
         scenario.workloads = vec![Workload {
             name: "history".to_owned(),
             load: Load::Wal { step, profile: WalProfile::History(path.points) },
@@ -132,14 +166,26 @@ impl Stage {
             transactions: None,
             rows: 0,
         }];
+        scenario.faults = Vec::new();
         (scenario.actions, scenario.steps) = (Vec::new(), Vec::new());
-        scenario.faults = vec![Fault {
-            name: "outage".to_owned(),
-            at: leaves,
-            lasts: Some(outage),
-            kind: FaultKind::Crash { what: Scope::Host, server: self.standby },
-        }];
-        Scene { scenario, left: path.starts + leaves, leaves, outage }
+        (scenario, path.starts)
+    }
+
+    /// Plays the `n`-th stretch with its servers, links or settings changed.
+    ///
+    /// # Errors
+    /// As [`crate::run`].
+    pub fn play_stretch(
+        &self,
+        n: u64,
+        length: Duration,
+        change: impl FnOnce(&mut Scenario),
+        outside: &Outside,
+    ) -> Result<Run, RunError> {
+        let (mut scenario, _) = self.stretch(n, length);
+        change(&mut scenario);
+        let end = |played: control::Played| played.world.finish(&scenario);
+        control::play(&scenario, options(), outside, |_: &std::rc::Rc<control::Hosts>| (), end)
     }
 
     fn measure(&self, run: &Run, scene: &Scene, ended: SimTime) -> Trial {

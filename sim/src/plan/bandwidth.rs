@@ -1,0 +1,125 @@
+//! How much bandwidth a standby needs: to be back in time, or never to be far behind.
+//!
+//! * After an outage: a trial is good if the standby has caught up within a time.
+//! * Without: a trial is a stretch of the history, good if the standby has at every moment flushed
+//!   all WAL that is older than a time.
+//!
+//! All WAL is kept. By the history alone the link must carry, for any two moments, the WAL between
+//! them in the time between them and the time allowed.
+//!
+//! **Source.** Walden's own.
+//!
+//! **Not modelled.** Other traffic on the link. How far behind is looked at two thousand times a
+//! stretch: to a second or two.
+
+use models::trace::Run;
+use models::units::{Bytes, Duration, Rate};
+use scenarios::scenario::Scenario;
+
+use super::search::Sought;
+use super::trial::Stage;
+use crate::{Outside, RunError};
+
+/// The question.
+#[derive(Clone, Copy, Debug)]
+pub struct Bandwidth<'a> {
+    /// What trials are made of, with all WAL kept.
+    pub stage: &'a Stage,
+    /// Whether the standby is away.
+    pub outage: bool,
+    /// How long it may take to catch up, or how far behind it may be.
+    pub within: Duration,
+    /// Where to look first, in bytes a second.
+    pub guess: u64,
+}
+
+/// The least bandwidth that is tried, in kbit/s. A decade of the scale has nine hundred steps: all
+/// numbers of three digits.
+const LEAST: u64 = 100;
+const DECADE: usize = 900;
+const DECADES: u32 = 7;
+/// Stretches without an outage, in times that the standby may be behind; from and to.
+const STRETCH: u64 = 200;
+const STRETCHES: (Duration, Duration) = (Duration::s(600), Duration::s(3_600));
+
+impl Bandwidth<'_> {
+    /// How long a stretch of the history is that is played without an outage.
+    pub fn stretch(&self) -> Duration {
+        Duration(self.within.0.saturating_mul(STRETCH)).clamp(STRETCHES.0, STRETCHES.1)
+    }
+
+    fn rate(&self, step: usize) -> Rate {
+        Rate::new(self.value(step)).expect("the scale begins above zero")
+    }
+
+    /// The link that the standby's WAL takes, as fast as that.
+    fn change(&self, step: usize) -> impl FnOnce(&mut Scenario) {
+        let (standby, rate) = (self.stage.standby, self.rate(step));
+        let upstream = self.stage.scenario.servers[standby].upstream;
+        move |scenario| {
+            let between = |a, b| Some(a) == upstream && b == standby;
+            let route = scenario.routes.iter().find(|r| between(r.a, r.b) || between(r.b, r.a));
+            let link = route.map(|route| route.link).expect("a standby has a way to its upstream");
+            scenario.links[link].bandwidth = rate;
+        }
+    }
+}
+
+impl Sought for Bandwidth<'_> {
+    fn steps(&self) -> usize {
+        DECADE * DECADES as usize
+    }
+
+    /// Bytes a second.
+    fn value(&self, step: usize) -> u64 {
+        let decade = u32::try_from(step / DECADE).expect("a few decades");
+        (LEAST + (step % DECADE) as u64) * 10u64.pow(decade) * 125
+    }
+
+    fn guess(&self) -> usize {
+        let steps: Vec<usize> = (0..self.steps()).collect();
+        steps.partition_point(|step| self.value(*step) < self.guess)
+    }
+
+    fn is_good(&self, step: usize, n: u64, outside: &Outside) -> Result<bool, RunError> {
+        let change = self.change(step);
+        if self.outage {
+            let trial = self.stage.play_with(n, change, outside)?;
+            return Ok(trial.caught_up.is_some_and(|after| after <= self.within));
+        }
+        let run = self.stage.play_stretch(n, self.stretch(), change, outside)?;
+        Ok(behind(&run, self.stage) <= self.within)
+    }
+}
+
+/// The most that a standby was behind: the age of the oldest WAL that it had not flushed.
+fn behind(run: &Run, stage: &Stage) -> Duration {
+    let upstream = stage.scenario.servers[stage.standby].upstream.expect("a standby has one");
+    let flushed = |server: usize| &run.samples.servers[server].flush_lsn;
+    let made: Vec<_> = flushed(upstream).iter().collect();
+    let (mut oldest, mut most) = (0, Duration::ZERO);
+    for (at, position) in flushed(stage.standby).iter() {
+        let has = |of: usize| made[of].1 <= position;
+        while oldest < made.len() && made[oldest].0 < at && has(oldest) {
+            oldest += 1;
+        }
+        most = most.max(made.get(oldest).map_or(Duration::ZERO, |(made, _)| at.since(*made)));
+    }
+    most
+}
+
+/// What a link must carry so that WAL made along these points is never older than `within`: the
+/// history's own answer, in bytes a second.
+pub fn carries(points: &[(Duration, Bytes)], within: Duration) -> u64 {
+    let nanos = u128::from(Duration::s(1).0);
+    let needs = |(from, to): (&(Duration, Bytes), &(Duration, Bytes))| {
+        let time = u128::from(to.0.0 - from.0.0 + within.0).max(1);
+        u64::try_from(u128::from(to.1.0 - from.1.0) * nanos / time).unwrap_or(u64::MAX)
+    };
+    let pairs = points.iter().enumerate();
+    pairs
+        .flat_map(|(n, from)| points[n..].iter().map(move |to| (from, to)))
+        .map(needs)
+        .max()
+        .unwrap_or(0)
+}
