@@ -79,6 +79,17 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A share in percent, with three digits: `0.25 %`, `98.5 %`.
+pub fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = match percent {
+        p if p >= 10.0 => format!("{p:.1}"),
+        p => format!("{p:.2}"),
+    };
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
+}
+
 /// A moment of a run: seconds with three decimals, `72.500s`.
 pub fn moment(nanos: u64) -> String {
     format!("{}.{:03}s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)

@@ -4,9 +4,14 @@
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
 //! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked
 //!   for is no setting that keeps WAL.
+//! * [`report`]: the answer with its curves, as a page and as JSON ([`curves`]). [`page`]: where the
+//!   page is written.
 
+mod curves;
 mod given;
 mod measured;
+mod page;
+mod report;
 mod told;
 
 use std::path::PathBuf;
@@ -16,7 +21,7 @@ use std::thread;
 use clap::{Args, ValueEnum};
 use sim::Outside;
 use sim::plan::measure::{Found, Quantity, find};
-use sim::plan::{Answer, Keep, Watcher, solve};
+use sim::plan::{Answer, Keep, Watcher, disk, solve};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -27,6 +32,7 @@ use crate::stop::Stop;
 use crate::terminal::{ColorChoice, Terminal};
 use given::Given;
 use measured::Measured;
+use page::Output;
 use told::Told;
 
 /// `--help` closes with these.
@@ -42,6 +48,8 @@ Examples:
       outages that there have been, one length a line; another setting
   walden plan pg_wal --history wal.csv --outage night
       how large pg_wal's volume has to be, with a slot that keeps everything
+  walden plan wal_keep_size --history wal.csv --outage 2h --report plan.html
+      the same answer as a page with plots
   walden plan --until disk_full --disk 100GB --history wal.csv --outage weekend
       how long there is to act; --until caught_up: when the standby is back
 
@@ -52,6 +60,7 @@ Exit codes:
   0  an answer
   1  there is none: the standby does not catch up
   3  a history, a file of outages or a scenario is wrong, or cannot be read
+  5  the page of --report is there already, or cannot be written
 
 --json prints an object: schema (\"walden.plan/1\"), walden (version), setting, value_bytes, line,
 alter_system, accepted_risk, lost{ trials, of, share, low, high }, lost_one_segment_less{ same },
@@ -59,7 +68,10 @@ edge_bytes{ low, middle, high }, written_bytes, checked{ trials, as_predicted },
 pg_wal_bytes{ p50, most }, catch_up_seconds{ p50, most }, alert{ minutes, behind_bytes },
 survival[]: outage_seconds, value_bytes, share. Where no setting is asked for: quantity, value,
 middle and other end of the interval (bytes or seconds), unit, beyond{ trials, of, share, low,
-high }.";
+high }. With --report also curves: season{ clock, times, parts[] }: from_seconds, to_seconds,
+median_bytes_per_second, most_bytes_per_second, worst_outages; survival[]: value_bytes, points[]:
+outage_seconds, share, low, high; disk[]: value_bytes, p50, most; alert[]: minutes, behind_bytes;
+or distribution{ trials, values[] }.";
 
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///
@@ -124,6 +136,9 @@ pub struct PlanArgs {
     /// Trials at once; as many as there are cores unless given. Changes no result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// Write the answer as a page with plots, too; a file that is there is left as it is.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Print one object for a program.
     #[arg(long)]
     pub json: bool,
@@ -179,6 +194,7 @@ impl Goal {
 pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let given = given::read(args)?;
+    let output = args.report.as_deref().map(Output::begin).transpose()?;
     let outside = [Outside::default()];
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let done = AtomicUsize::new(0);
@@ -187,16 +203,22 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
         progress: &|| _ = done.fetch_add(1, Ordering::Relaxed),
         outside: &outside[0],
     };
+    let more = if output.is_some() { disk::MOST_TRIALS } else { 0 };
     let shown = Shown {
         what: given.goal.name(),
-        total: given.question.sampling.most_trials() as u64,
+        total: (given.question.sampling.most_trials() + more) as u64,
         quiet: args.quiet,
     };
     let played = || done.load(Ordering::Relaxed) as u64;
     let Given { goal, question, .. } = &given;
     let answered = progress::watch(shown, &played, &outside, &stop, || match goal {
         Goal::Keep(keep) => {
-            solve(*keep, question, &watcher).map(|answer| Answered::Keep(*keep, answer))
+            let answer = solve(*keep, question, &watcher)?;
+            let disk = match output {
+                Some(_) => disk::taken(*keep, question, &answer, &watcher)?,
+                None => Vec::new(),
+            };
+            Ok(Answered::Keep(*keep, answer, disk))
         }
         Goal::Measure(quantity) => {
             let found = find(*quantity, &question.stage, question.sampling, &watcher);
@@ -206,35 +228,42 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
     stop.check()?;
     let answered = answered.map_err(|error| play::failure(&error, &stop))?;
     let mut terminal = Terminal::new(color);
-    let there = match &answered {
-        Answered::Keep(keep, answer) => {
+    let (there, plan) = match &answered {
+        Answered::Keep(keep, answer, disk) => {
             let told = Told { given: &given, keep: *keep, answer, repeat: repeat(args, *goal) };
+            let plan = output.is_some().then(|| report::told(&told, disk, None));
             match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json()?),
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
                 (false, true) => terminal.line(told.line().unwrap_or_default()),
                 (false, false) => told.print(&mut terminal),
             }
-            answer.value.is_some()
+            (answer.value.is_some(), plan)
         }
         Answered::Measure(quantity, found) => {
             let repeat = repeat(args, *goal);
             let told = Measured { given: &given, quantity: *quantity, found, repeat };
+            // That the disk does not fill up is an answer.
+            let there = found.value.is_some() || matches!(quantity, Quantity::DiskFull(_));
+            let plan = output.is_some().then(|| report::measured(&told, there));
             match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json()?),
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
                 (false, true) => terminal.line(told.value()),
                 (false, false) => told.print(&mut terminal),
             }
-            // That the disk does not fill up is an answer.
-            found.value.is_some() || matches!(quantity, Quantity::DiskFull(_))
+            (there, plan)
         }
     };
+    if let (Some(output), Some(plan)) = (output, plan) {
+        let shown = (!args.json && !args.quiet).then_some(&mut terminal);
+        output.publish(&plan, shown)?;
+    }
     terminal.finish()?;
     Ok(if there { Exit::Met } else { Exit::NotMet })
 }
 
 /// What came of it.
 enum Answered {
-    Keep(Keep, Answer),
+    Keep(Keep, Answer, Vec<disk::Disk>),
     Measure(Quantity, Found),
 }
 

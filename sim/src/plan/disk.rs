@@ -28,7 +28,7 @@ pub struct Disk {
 /// Values that are tried, in quarters of the one that is recommended.
 const QUARTERS: [u64; 6] = [1, 2, 3, 4, 5, 6];
 /// Trials that each of them is tried in.
-const TRIALS: usize = 41;
+const TRIALS: usize = 21;
 
 /// The most trials that are played for it.
 pub const MOST_TRIALS: usize = QUARTERS.len() * TRIALS;
