@@ -17,7 +17,7 @@ use models::units::{Bytes, Duration, Rate};
 use scenarios::scenario::Scenario;
 
 use super::search::Sought;
-use super::trial::Stage;
+use super::trial::{Scene, Stage};
 use crate::{Outside, RunError};
 
 /// The question.
@@ -84,6 +84,12 @@ impl Sought for Bandwidth<'_> {
     fn is_good(&self, step: usize, n: u64, outside: &Outside) -> Result<bool, RunError> {
         let change = self.change(step);
         if self.outage {
+            // What comes later is too late.
+            let change = |scene: &mut Scene| {
+                change(&mut scene.scenario);
+                let latest = scene.leaves + scene.outage + self.within + Duration::s(1);
+                scene.scenario.duration = scene.scenario.duration.min(latest);
+            };
             let trial = self.stage.play_with(n, change, outside)?;
             return Ok(trial.caught_up.is_some_and(|after| after <= self.within));
         }

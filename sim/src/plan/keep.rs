@@ -19,7 +19,7 @@ use super::estimate::Share;
 use super::history::History;
 use super::outage::Outages;
 use super::room::{Outcome, TakesDisk};
-use super::trial::{Stage, Trial};
+use super::trial::{Scene, Stage, Trial};
 use super::{Sampling, Watcher, play_all};
 use crate::{Outside, RunError};
 
@@ -230,7 +230,9 @@ impl TakesDisk for Kept<'_> {
     }
 
     fn outcome(&self, value: Bytes, n: u64, outside: &Outside) -> Result<Outcome, RunError> {
-        let force = |scenario: &mut Scenario| *scenario = self.keep.in_force(scenario, Some(value));
+        let force = |scene: &mut Scene| {
+            scene.scenario = self.keep.in_force(&scene.scenario, Some(value));
+        };
         let trial = self.stage.play_with(n, force, outside)?;
         Ok(Outcome { pg_wal: trial.pg_wal, bad: trial.lost })
     }

@@ -103,19 +103,19 @@ impl Stage {
         self.play_with(n, |_| (), outside)
     }
 
-    /// Plays the `n`-th trial with its servers, links or settings changed: the same outage and the
-    /// same WAL, whatever the change.
+    /// Plays the `n`-th trial with its servers, links, settings or end changed: the same outage and
+    /// the same WAL, whatever the change.
     ///
     /// # Errors
     /// As [`crate::run`].
     pub fn play_with(
         &self,
         n: u64,
-        change: impl FnOnce(&mut Scenario),
+        change: impl FnOnce(&mut Scene),
         outside: &Outside,
     ) -> Result<Trial, RunError> {
         let mut scene = self.scene(n);
-        change(&mut scene.scenario);
+        change(&mut scene);
         let back = SimTime::ZERO + scene.leaves + scene.outage;
         let standby = ServerId(u8::try_from(self.standby).expect("few servers"));
         let watch = async move {
