@@ -235,6 +235,9 @@ fn draw_marks(
             dashes: &[3, 6],
         });
     }
+    for span in &chart.spans {
+        names.keep_off((x(span.from), TOP), (x(span.to), BOTTOM));
+    }
     let beside = |left: i32, right: i32, text: &str| {
         let sides = [right + 10, left - 10 - text_width(text)];
         let heights = (TOP + HALF + 6..BOTTOM - HALF).step_by(8);

@@ -4,8 +4,8 @@
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
 //! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked
 //!   for is no setting that keeps WAL.
-//! * [`report`]: the answer with its curves, as a page and as JSON ([`curves`]). [`page`]: where the
-//!   page is written.
+//! * [`report`]: the answer with its curves, as a page and as JSON ([`curves`]). [`page`]: where
+//!   the page is written.
 
 mod curves;
 mod given;

@@ -8,7 +8,7 @@ use crate::plots::scale::Unit;
 use crate::tables::Table;
 
 /// Shares of the table, in millionths.
-const SHARES: [u64; 6] = [500_000, 900_000, 950_000, 980_000, 990_000, 999_000];
+const SHARES: [u64; 8] = [500_000, 900_000, 950_000, 980_000, 990_000, 999_000, 999_900, 1_000_000];
 
 /// A step at each value. Rising: outages that came to no more. Falling: to no less.
 pub fn series(of: &Distribution) -> Curve {
@@ -28,8 +28,12 @@ pub fn series(of: &Distribution) -> Curve {
 pub fn chart(of: &Distribution) -> Curves {
     let unit = if of.is_bytes { Unit::Bytes } else { Unit::Nanos };
     let (reading, y) = match of.is_falling {
-        true => ("The share of outages in which it takes longer.", "share of outages, longer"),
-        false => ("The share of outages that come to no more.", "share of outages, no more"),
+        true => {
+            ("The share of outages in which it takes longer.", "share of outages that take longer")
+        }
+        false => {
+            ("The share of outages that come to no more.", "share of outages that come to no more")
+        }
     };
     let span = of.value.zip(of.other).map(|(a, b)| Span {
         from: a.min(b),
@@ -46,7 +50,12 @@ pub fn chart(of: &Distribution) -> Curves {
             "{reading} Each further nine has as much room as the one before. Shaded: the interval \
              (95 %) of what the accepted share lies beyond; the safe end of it is marked."
         ),
-        x: Axis { title: of.measure.to_owned(), unit, end: largest + largest / 20, nines: None },
+        x: Axis {
+            title: of.measure.to_owned(),
+            unit,
+            end: largest.saturating_add(largest / 20),
+            nines: None,
+        },
         y: Axis { title: y.to_owned(), unit: Unit::Share, end: 1_000_000, nines: Some(of.trials) },
         empty: "it never came",
         lines: if of.values.is_empty() { Vec::new() } else { vec![series(of)] },
@@ -62,8 +71,9 @@ pub fn chart(of: &Distribution) -> Curves {
 
 /// What some shares of the outages come to.
 fn numbers(of: &Distribution, unit: Unit) -> Table {
+    let trials = of.trials as u64;
     let at = |share: u64| {
-        let good = (share * of.trials as u64).div_ceil(1_000_000) as usize;
+        let good = (share * trials).div_ceil(1_000_000) as usize;
         let rank = if of.is_falling { (of.trials + 1).checked_sub(good) } else { Some(good) };
         rank.and_then(|rank| of.values.get(rank.checked_sub(1)?))
     };
@@ -72,5 +82,7 @@ fn numbers(of: &Distribution, unit: Unit) -> Table {
         vec![Unit::Share.text(share), value]
     };
     let told = if of.is_falling { "not before" } else { "at most" };
-    table(&["share of outages", told], SHARES.iter().map(row).collect())
+    // As far as an outage lies beyond.
+    let known = |share: &&u64| **share == 1_000_000 || (1_000_000 - **share) * trials >= 1_000_000;
+    table(&["share of outages", told], SHARES.iter().filter(known).map(row).collect())
 }

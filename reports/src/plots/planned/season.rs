@@ -103,6 +103,7 @@ pub fn chart(season: &Season) -> Curves {
     }
 }
 
+/// A row for each part that differs from the one before, or in which worst outages begin.
 fn numbers(season: &Season, unit: Unit) -> Table {
     let rate = |rate: Option<u64>| {
         rate.map_or_else(|| "–".to_owned(), |rate| Unit::BytesPerSecond.text(rate))
@@ -116,8 +117,7 @@ fn numbers(season: &Season, unit: Unit) -> Table {
     let row = |part: &SeasonPart| {
         vec![from(part), rate(part.median), rate(part.most), part.worst.to_string()]
     };
-    table(
-        &["from", "WAL rate, median", "WAL rate, largest", "worst outages that begin"],
-        season.parts.iter().map(row).collect(),
-    )
+    let mut rows: Vec<Vec<String>> = season.parts.iter().map(row).collect();
+    rows.dedup_by(|next, row| next[3] == "0" && next[1..] == row[1..]);
+    table(&["from", "WAL rate, median", "WAL rate, largest", "worst outages that begin"], rows)
 }

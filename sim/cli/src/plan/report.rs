@@ -9,7 +9,6 @@ use reports::plan::{
     SurvivalLine,
 };
 use sim::plan::disk;
-use sim::plan::estimate::Share;
 use sim::plan::measure::Quantity;
 
 use super::given::Given;
@@ -206,9 +205,8 @@ fn survival(told: &Told<'_>) -> Figure {
         points: curve.iter().map(|(length, shares)| (*length, shares[n].1)).collect(),
     };
     let interval = |(length, _): &(Duration, _)| {
-        let (survived, of) = told.answer.survived(*length, told.answer.value?);
-        let share = (of > 0).then(|| Share::new(survived, of))?;
-        Some((*length, share.low, share.high))
+        let (low, high) = told.answer.survival_interval(*length, told.answer.value?)?;
+        Some((*length, low, high))
     };
     Figure::Survival(Survival {
         setting: told.keep.name(),

@@ -221,7 +221,14 @@ impl Told<'_> {
                 let value = of(quarters);
                 (value, self.answer.survival(length, value))
             });
-            (length, shares.collect())
+            let mut shares: Vec<_> = shares.collect();
+            // A part is never better than the whole, though a sample may say so.
+            let mut most = None;
+            for (_, share) in shares.iter_mut().rev() {
+                *share = share.map(|share| most.map_or(share, |most: f64| most.min(share)));
+                most = *share;
+            }
+            (length, shares)
         };
         lengths.map(row).collect()
     }
