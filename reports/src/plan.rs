@@ -54,6 +54,8 @@ pub enum Figure {
     Alert(Alert),
     /// What outages came to.
     Distribution(Distribution),
+    /// What became of the values that were tried.
+    Tried(Tried),
 }
 
 /// WAL over the time after which a history looks the same again.
@@ -179,6 +181,40 @@ pub struct Distribution {
     pub value: Option<u64>,
     /// The other end.
     pub other: Option<u64>,
+}
+
+/// Values of a setting that were tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is bad about a trial.
+    pub bad: String,
+    /// Whether values are a bandwidth, else a size.
+    pub is_bandwidth: bool,
+    /// By its values, in their order.
+    pub rows: Vec<TriedRow>,
+    /// The recommended one, which is the upper end of the interval.
+    pub recommended: u64,
+    /// The lower end.
+    pub low: u64,
+    /// Trials in all.
+    pub trials: usize,
+    /// The share of trials that may be bad.
+    pub risk: f64,
+}
+
+/// One value of a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriedRow {
+    /// The value as a setting takes it.
+    pub label: String,
+    /// The value: bytes, or bytes a second.
+    pub value: u64,
+    /// The share of trials that are bad.
+    pub bad: f64,
+    /// Its interval.
+    pub interval: (f64, f64),
 }
 
 /// The page of a plan.

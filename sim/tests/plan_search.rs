@@ -5,7 +5,7 @@ use models::units::{Bytes, Die, Duration, Rate};
 use scenarios::file::ScenarioFile;
 use scenarios::presets;
 use scenarios::workload::TransactionWal;
-use sim::plan::bandwidth::{Bandwidth, carries};
+use sim::plan::bandwidth::{Bandwidth, carries, stretch};
 use sim::plan::estimate::Quantile;
 use sim::plan::history::{History, Sample};
 use sim::plan::keep::Kept;
@@ -154,9 +154,8 @@ fn without_an_outage_a_standby_is_behind_where_the_link_is_slower_than_the_wal()
     let stage = stage(two_days(), 600, "");
     let sight = bandwidth(&stage, false, 30);
     let value = sight.value.expect("a value");
-    let sought = Bandwidth { stage: &stage, outage: false, within: Duration::s(30), guess: 1 };
-    let needs =
-        |n| carries(&stage.history.path(sought.stretch(), stage.seed, n).points, sought.within);
+    let (within, seed) = (Duration::s(30), stage.seed);
+    let needs = |n| carries(&stage.history.path(stretch(within), seed, n).points, within);
     let by_history = Quantile::of((0..20).map(needs).collect(), 0.2);
     // The link has headers to carry, too, and how far behind is known to two seconds.
     let (low, high) = (by_history.high() * 97 / 100, by_history.high() * 110 / 100);

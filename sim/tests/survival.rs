@@ -207,3 +207,19 @@ fn the_wal_that_a_slot_needed_is_the_edge_of_max_slot_wal_keep_size() {
     }
     assert!(edges >= 70, "{edges}");
 }
+
+/// A slot is lost when more than its limit is there: pg_wal has been as large as that, even if it
+/// was so only for a moment before a checkpoint took it away.
+#[test]
+fn pg_wal_was_once_as_large_as_what_a_lost_slot_kept() {
+    let text = "duration = '20h'\n[postgresql]\nmax_slot_wal_keep_size = '4GB'\n[server.pg1]\n\
+                [server.pg2]\nslot = 's'\nupstream = 'pg1'\n[workload.w]\nwal_rate = '50MB/s'\n\
+                [fault.away]\nkind = 'crash'\nserver = 'pg2'\nat = '1h'\nfor = '1h'\n";
+    let file = ScenarioFile::parse("peak", text, &mut |f| Err(f.to_owned())).expect("valid");
+    let scenario = file.variants().expect("its variants").remove(0);
+    let run = sim::run(&scenario, Options::default(), &Outside::default()).expect("plays");
+    assert!(run.summary.standbys[0].lost);
+    let most = run.summary.servers[0].pg_wal_bytes.max;
+    assert!(most >= 4 << 30, "{most}");
+    assert_eq!(run.samples.servers[0].pg_wal_bytes.peak(), Some(most));
+}

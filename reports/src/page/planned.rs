@@ -62,7 +62,8 @@ fn answer(plan: &Plan) -> Markup {
 
 /// The title as it stands in an address.
 fn place(part: &Part) -> String {
-    part.title.to_lowercase().replace(' ', "-")
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    part.title.chars().map(safe).collect()
 }
 
 fn contents(plan: &Plan) -> Markup {

@@ -105,7 +105,7 @@ impl Axis {
         match self.unit {
             Unit::Nanos | Unit::Clock | Unit::Weekday => Scale::time(self.end),
             Unit::Share => Scale::Linear { max: 1_000_000, step: 1_000_000 / steps },
-            Unit::Bytes | Unit::PerSecond | Unit::BytesPerSecond => {
+            Unit::Bytes | Unit::PerSecond | Unit::BytesPerSecond | Unit::BitsPerSecond => {
                 // Steps are found for five of them.
                 let part = self.end.saturating_mul(5) / steps;
                 match Scale::linear(part, self.unit) {

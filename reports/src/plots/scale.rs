@@ -19,6 +19,8 @@ pub enum Unit {
     PerSecond,
     /// Bytes a second.
     BytesPerSecond,
+    /// Bytes a second, told in bits.
+    BitsPerSecond,
     /// A share, in millionths.
     Share,
     /// The time of a day, in nanoseconds since midnight.
@@ -39,6 +41,7 @@ impl Unit {
             Unit::Nanos => human::duration(value),
             Unit::PerSecond => human::count(value),
             Unit::BytesPerSecond => format!("{}/s", human::bytes(value)),
+            Unit::BitsPerSecond => human::bits(value),
             Unit::Share => human::share(value as f64 / 1e6),
             Unit::Clock => {
                 format!("{:02}:{:02}", value / (3_600 * S) % 24, value / (60 * S) % 60)
@@ -93,6 +96,7 @@ impl Scale {
             Unit::Bytes | Unit::BytesPerSecond => (peak.div_ceil(5)).next_power_of_two(),
             Unit::Nanos | Unit::Clock | Unit::Weekday => time_step(peak, 5),
             Unit::PerSecond | Unit::Share => round_up(peak.div_ceil(5)),
+            Unit::BitsPerSecond => round_up(peak.saturating_mul(8).div_ceil(5)).div_ceil(8),
         };
         Scale::Linear { max: peak.div_ceil(step).saturating_mul(step), step }
     }

@@ -97,7 +97,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
     Check(CheckArgs),
     Import(ImportArgs),
     New(NewArgs),

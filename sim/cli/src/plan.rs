@@ -3,15 +3,17 @@
 //!
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
 //! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked
-//!   for is no setting that keeps WAL.
+//!   for is no setting that keeps WAL. [`sought`]: where the run feeds back on the setting.
 //! * [`report`]: the answer with its curves, as a page and as JSON ([`curves`]). [`page`]: where
 //!   the page is written.
 
 mod curves;
 mod given;
 mod measured;
+mod outages;
 mod page;
 mod report;
+mod sought;
 mod told;
 
 use std::path::PathBuf;
@@ -19,9 +21,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use clap::{Args, ValueEnum};
-use sim::Outside;
+use models::units::{Bytes, Duration};
+use reports::plan::Plan;
+use sim::plan::bandwidth::Bandwidth;
+use sim::plan::keep::Kept;
+use sim::plan::max_wal_size::{Brings, MaxWalSize};
 use sim::plan::measure::{Found, Quantity, find};
-use sim::plan::{Answer, Keep, Watcher, disk, solve};
+use sim::plan::room::{Room, room};
+use sim::plan::search::{Sight, search};
+use sim::plan::{Answer, Keep, Sampling, Watcher, disk, solve};
+use sim::{Outside, RunError};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -33,6 +42,7 @@ use crate::terminal::{ColorChoice, Terminal};
 use given::Given;
 use measured::Measured;
 use page::Output;
+use sought::Looked;
 use told::Told;
 
 /// `--help` closes with these.
@@ -56,9 +66,16 @@ Examples:
 A file of outages has a length such as 35min in each line. Named outages: reboot (5min),
 patch (30min), repair (4h), night (12h), weekend (64h).
 
+  walden plan max_slot_wal_keep_size --history wal.csv --outage night --disk 100GB
+      both risks side by side: the standby lost, and pg_wal's volume full
+  walden plan max_wal_size --history wal.csv
+      so that checkpoints come by time and not because of WAL
+  walden plan bandwidth --history wal.csv --outage 2h --within 30min
+      so that the standby is back in time; without --outage, never further behind
+
 Exit codes:
   0  an answer
-  1  there is none: the standby does not catch up
+  1  there is none: the standby does not catch up, or no value meets both risks
   3  a history, a file of outages or a scenario is wrong, or cannot be read
   5  the page of --report is there already, or cannot be written
 
@@ -66,12 +83,15 @@ Exit codes:
 alter_system, accepted_risk, lost{ trials, of, share, low, high }, lost_one_segment_less{ same },
 edge_bytes{ low, middle, high }, written_bytes, checked{ trials, as_predicted },
 pg_wal_bytes{ p50, most }, catch_up_seconds{ p50, most }, alert{ minutes, behind_bytes },
-survival[]: outage_seconds, value_bytes, share. Where no setting is asked for: quantity, value,
-middle and other end of the interval (bytes or seconds), unit, beyond{ trials, of, share, low,
-high }. With --report also curves: season{ clock, times, parts[] }: from_seconds, to_seconds,
-median_bytes_per_second, most_bytes_per_second, worst_outages; survival[]: value_bytes, points[]:
-outage_seconds, share, low, high; disk[]: value_bytes, p50, most; alert[]: minutes, behind_bytes;
-or distribution{ trials, values[] }.";
+survival[]: outage_seconds, value_bytes, share; with --disk volume{ size_bytes, largest_bytes,
+at_largest{ full{ trials, of, share, low, high }, bad{ same } }, at_value{ same } }. For
+max_wal_size and bandwidth: setting, unit, value, line, edge{ low, middle, high }, by_history,
+bad{ same }, bad_one_step_less{ same }, checked{ same }, curve[]: value, bad{ same }, volume. Where
+no setting is asked for: quantity, value, middle and other end of the interval (bytes or seconds),
+unit, beyond{ trials, of, share, low, high }. With --report also curves: season{ clock, times,
+parts[] }: from_seconds, to_seconds, median_bytes_per_second, most_bytes_per_second, worst_outages;
+survival[]: value_bytes, points[]: outage_seconds, share, low, high; disk[]: value_bytes, p50, most;
+alert[]: minutes, behind_bytes; or distribution{ trials, values[] }.";
 
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///
@@ -87,8 +107,8 @@ pub struct PlanArgs {
     /// When that is, instead of a setting: disk_full counts from the moment the standby leaves.
     #[arg(long, value_name = "EVENT", value_enum, conflicts_with = "setting")]
     pub until: Option<UntilArg>,
-    /// The size of pg_wal's volume, for --until disk_full.
-    #[arg(long, value_name = "SIZE", required_if_eq("until", "disk_full"), requires = "until")]
+    /// The size of pg_wal's volume: for --until disk_full, or as the other risk of a size.
+    #[arg(long, value_name = "SIZE", required_if_eq("until", "disk_full"))]
     pub disk: Option<String>,
     /// Samples of now(), pg_current_wal_lsn(): CSV, or what psql prints; may be repeated.
     #[arg(long, value_name = "FILE")]
@@ -98,8 +118,11 @@ pub struct PlanArgs {
     pub rate: Option<String>,
     /// How long the standby is away: a length, quantiles, a name, or a file of lengths.
     #[arg(long, value_name = "OUTAGE")]
-    pub outage: String,
-    /// The share of outages after which it may be lost.
+    pub outage: Option<String>,
+    /// For bandwidth: how long it may take to catch up; without --outage how far behind it may be.
+    #[arg(long, value_name = "TIME")]
+    pub within: Option<String>,
+    /// The share of outages, or stretches, that may turn out worse.
     #[arg(long, value_name = "SHARE", default_value = "1%")]
     pub risk: String,
     /// Time of the history, multiplied: its rate of WAL stays.
@@ -155,8 +178,12 @@ pub enum SettingArg {
     WalKeepSize,
     /// WAL that a slot may keep.
     MaxSlotWalKeepSize,
+    /// WAL between checkpoints, so that they come by time.
+    MaxWalSize,
     /// The size of pg_wal's volume, with the other settings as they are.
     PgWal,
+    /// Bandwidth of the standby's link, for --within.
+    Bandwidth,
 }
 
 /// `--until`.
@@ -176,6 +203,15 @@ pub enum Goal {
     Keep(Keep),
     /// What outages do with the settings as they are.
     Measure(Quantity),
+    /// `max_wal_size`.
+    MaxWalSize,
+    /// The bandwidth of the standby's link.
+    Bandwidth {
+        /// How long it may take to catch up, or how far behind it may be.
+        within: Duration,
+        /// Whether it is away.
+        outage: bool,
+    },
 }
 
 impl Goal {
@@ -186,6 +222,8 @@ impl Goal {
             Goal::Measure(Quantity::PgWal) => "pg_wal",
             Goal::Measure(Quantity::CaughtUp) => "caught_up",
             Goal::Measure(Quantity::DiskFull(_)) => "disk_full",
+            Goal::MaxWalSize => "max_wal_size",
+            Goal::Bandwidth { .. } => "bandwidth",
         }
     }
 }
@@ -195,6 +233,7 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let given = given::read(args)?;
     let output = args.report.as_deref().map(Output::begin).transpose()?;
+    let report = output.is_some();
     let outside = [Outside::default()];
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let done = AtomicUsize::new(0);
@@ -203,56 +242,19 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
         progress: &|| _ = done.fetch_add(1, Ordering::Relaxed),
         outside: &outside[0],
     };
-    let more = if output.is_some() { disk::MOST_TRIALS } else { 0 };
     let shown = Shown {
         what: given.goal.name(),
-        total: (given.question.sampling.most_trials() + more) as u64,
+        total: given.question.sampling.most_trials() as u64 * given.plays_a_trial()
+            + if report { disk::MOST_TRIALS as u64 } else { 0 },
         quiet: args.quiet,
     };
     let played = || done.load(Ordering::Relaxed) as u64;
-    let Given { goal, question, .. } = &given;
-    let answered = progress::watch(shown, &played, &outside, &stop, || match goal {
-        Goal::Keep(keep) => {
-            let answer = solve(*keep, question, &watcher)?;
-            let disk = match output {
-                Some(_) => disk::taken(*keep, question, &answer, &watcher)?,
-                None => Vec::new(),
-            };
-            Ok(Answered::Keep(*keep, answer, disk))
-        }
-        Goal::Measure(quantity) => {
-            let found = find(*quantity, &question.stage, question.sampling, &watcher);
-            found.map(|found| Answered::Measure(*quantity, found))
-        }
-    })?;
+    let answered = || answered(&given, &watcher, report);
+    let answered = progress::watch(shown, &played, &outside, &stop, answered)?;
     stop.check()?;
     let answered = answered.map_err(|error| play::failure(&error, &stop))?;
     let mut terminal = Terminal::new(color);
-    let (there, plan) = match &answered {
-        Answered::Keep(keep, answer, disk) => {
-            let told = Told { given: &given, keep: *keep, answer, repeat: repeat(args, *goal) };
-            let plan = output.is_some().then(|| report::told(&told, disk, None));
-            match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json(plan.as_ref())?),
-                (false, true) => terminal.line(told.line().unwrap_or_default()),
-                (false, false) => told.print(&mut terminal),
-            }
-            (answer.value.is_some(), plan)
-        }
-        Answered::Measure(quantity, found) => {
-            let repeat = repeat(args, *goal);
-            let told = Measured { given: &given, quantity: *quantity, found, repeat };
-            // That the disk does not fill up is an answer.
-            let there = found.value.is_some() || matches!(quantity, Quantity::DiskFull(_));
-            let plan = output.is_some().then(|| report::measured(&told, there));
-            match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json(plan.as_ref())?),
-                (false, true) => terminal.line(told.value()),
-                (false, false) => told.print(&mut terminal),
-            }
-            (there, plan)
-        }
-    };
+    let (there, plan) = tell(args, &given, &answered, &mut terminal)?;
     if let (Some(output), Some(plan)) = (output, plan) {
         let shown = (!args.json && !args.quiet).then_some(&mut terminal);
         output.publish(&plan, shown)?;
@@ -263,8 +265,95 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
 
 /// What came of it.
 enum Answered {
-    Keep(Keep, Answer, Vec<disk::Disk>),
+    Keep(Keep, Answer, Option<Room>, Vec<disk::Disk>),
     Measure(Quantity, Found),
+    Sought(Sight, Vec<Brings>, Option<Room>),
+}
+
+/// Plays; what only a page shows, if there is to be one.
+fn answered(given: &Given, watcher: &Watcher<'_>, report: bool) -> Result<Answered, RunError> {
+    let Given { goal, question, volume, .. } = given;
+    let (stage, sampling) = (&question.stage, question.sampling);
+    Ok(match *goal {
+        Goal::Keep(keep) => {
+            let answer = solve(keep, question, watcher)?;
+            let weigh = |volume| {
+                let sampling = Sampling { trials: Some(answer.trials.len()), ..sampling };
+                room(&Kept { keep, stage }, answer.value, volume, sampling, watcher)
+            };
+            let room = volume.filter(|_| answer.value.is_some()).map(weigh).transpose()?;
+            let disk = match report {
+                true => disk::taken(keep, question, &answer, watcher)?,
+                false => Vec::new(),
+            };
+            Answered::Keep(keep, answer, room, disk)
+        }
+        Goal::Measure(quantity) => {
+            Answered::Measure(quantity, find(quantity, stage, sampling, watcher)?)
+        }
+        Goal::Bandwidth { within, outage } => {
+            let guess = sought::by_history(given);
+            let sight = search(&Bandwidth { stage, outage, within, guess }, sampling, watcher)?;
+            Answered::Sought(sight, Vec::new(), None)
+        }
+        Goal::MaxWalSize => {
+            let sought = MaxWalSize { stage, guess: Bytes(sought::by_history(given)) };
+            let sight = search(&sought, sampling, watcher)?;
+            let Some(value) = sight.value.map(Bytes) else {
+                return Ok(Answered::Sought(sight, Vec::new(), None));
+            };
+            let all: Vec<usize> = (0..sight.trials).collect();
+            let brings = sought.brings(value, &all, watcher)?;
+            let sampling = Sampling { trials: Some(sight.trials), ..sampling };
+            let weigh = |volume| room(&sought, Some(value), volume, sampling, watcher);
+            let room = volume.map(weigh).transpose()?;
+            Answered::Sought(sight, brings, room)
+        }
+    })
+}
+
+/// Prints it, and says whether it is an answer; and what a page shows, if there is to be one.
+fn tell(
+    args: &PlanArgs,
+    given: &Given,
+    answered: &Answered,
+    terminal: &mut Terminal,
+) -> Result<(bool, Option<Plan>), Failure> {
+    let repeat = repeat(args, given.goal);
+    Ok(match answered {
+        Answered::Keep(keep, answer, room, disk) => {
+            let told = Told { given, keep: *keep, answer, room: room.as_ref(), repeat };
+            let plan = args.report.as_ref().map(|_| report::told(&told, disk));
+            match (args.json, args.quiet) {
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
+                (false, true) => told.line().iter().for_each(|line| terminal.line(line)),
+                (false, false) => told.print(terminal),
+            }
+            (told.value().is_some(), plan)
+        }
+        Answered::Measure(quantity, found) => {
+            let told = Measured { given, quantity: *quantity, found, repeat };
+            // That the disk does not fill up is an answer.
+            let there = found.value.is_some() || matches!(quantity, Quantity::DiskFull(_));
+            let plan = args.report.as_ref().map(|_| report::measured(&told, there));
+            match (args.json, args.quiet) {
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
+                (false, true) => terminal.line(told.value()),
+                (false, false) => told.print(terminal),
+            }
+            (there, plan)
+        }
+        Answered::Sought(sight, brings, room) => {
+            let told = Looked { given, sight, brings, room: room.as_ref(), repeat };
+            let plan = args.report.as_ref().map(|_| report::sought(&told));
+            match (args.json, args.quiet) {
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
+                (false, true) => told.line().iter().for_each(|line| terminal.line(line)),
+                (false, false) => told.print(terminal),
+            }
+            (told.value().is_some(), plan)
+        }
+    })
 }
 
 /// The command that gives the same answer.
@@ -287,11 +376,12 @@ fn repeat(args: &PlanArgs, goal: Goal) -> String {
         ("stress", &args.stress),
         ("scenario", &args.scenario),
         ("standby", &args.standby),
+        ("outage", &args.outage),
+        ("within", &args.within),
     ];
     for (flag, value) in options {
         value.iter().for_each(|value| add(flag, value));
     }
-    add("outage", &args.outage);
     add("risk", &args.risk);
     args.set.iter().for_each(|(path, value)| add("set", &format!("{path}={value}")));
     args.trials.iter().for_each(|trials| add("trials", &trials.to_string()));

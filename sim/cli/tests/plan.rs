@@ -63,6 +63,28 @@ fn an_answer_has_one_shape() {
             &["--until", "disk_full", "--disk", "9GB", "--rate", "1MB/s", "--outage", "1h"],
         ),
         (
+            "both",
+            &["max_slot_wal_keep_size", "--rate", "4MB/s", "--outage", "10min", "--disk", "2GB"],
+        ),
+        ("fits", &["wal_keep_size", "--rate", "1MB/s", "--outage", "10min", "--disk", "3GB"]),
+        ("checkpoints", &["max_wal_size", "--history", "wal.csv"]),
+        (
+            "checkpoints-json",
+            &[
+                "max_wal_size",
+                "--rate",
+                "5MB/s",
+                "--images",
+                "pgbench-tpcb-like",
+                "--disk",
+                "4GB",
+                "--json",
+            ],
+        ),
+        ("link", &["bandwidth", "--rate", "1MB/s", "--outage", "10min", "--within", "10min"]),
+        ("behind", &["bandwidth", "--history", "wal.csv", "--within", "5s"]),
+        ("link-quiet", &["bandwidth", "--rate", "1MB/s", "--within", "5s", "--quiet"]),
+        (
             "never",
             &[
                 "wal_keep_size",
@@ -76,7 +98,7 @@ fn an_answer_has_one_shape() {
         ),
     ] {
         let args = [&["plan"][..], args, &short].concat();
-        let code = i32::from(name == "never");
+        let code = i32::from(["never", "both"].contains(&name));
         let done = room.run(&args).ends(code);
         assert_eq!(done.err, "", "{name}");
         compare(name, &done.out);
@@ -105,6 +127,15 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
         &["--until", "disk_full", "--rate", "8MB/s", "--outage", "1h"],
         &["--until", "disk_full", "--disk", "8", "--rate", "8MB/s", "--outage", "1h"],
         &["--until", "caught_up", "--disk", "8GB", "--rate", "8MB/s"],
+        &["wal_keep_size", "--rate", "8MB/s"],
+        &["wal_keep_size", "--outage", "1h", "--rate", "8MB/s", "--within", "5min"],
+        &["wal_keep_size", "--outage", "1h", "--rate", "8MB/s", "--disk", "8MB"],
+        &["pg_wal", "--outage", "1h", "--rate", "8MB/s", "--disk", "8GB"],
+        &["max_wal_size", "--outage", "1h", "--rate", "8MB/s"],
+        &["max_wal_size", "--stress", "2", "--rate", "8MB/s"],
+        &["bandwidth", "--outage", "1h", "--rate", "8MB/s"],
+        &["bandwidth", "--rate", "8MB/s", "--within", "5"],
+        &["bandwidth", "--rate", "8MB/s", "--within", "100ms"],
         &["wal_keep_size", "--outage", "1h"],
         &["wal_keep_size", "--outage", "1h", "--rate", "8"],
         &["wal_keep_size", "--outage", "1h", "--rate", "0MB/s"],

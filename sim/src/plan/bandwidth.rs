@@ -13,9 +13,10 @@
 //! stretch: to a second or two.
 
 use models::trace::Run;
-use models::units::{Bytes, Duration, Rate};
+use models::units::{Bytes, Die, Duration, Rate};
 use scenarios::scenario::Scenario;
 
+use super::keep::Question;
 use super::search::Sought;
 use super::trial::{Scene, Stage};
 use crate::{Outside, RunError};
@@ -43,11 +44,6 @@ const STRETCH: u64 = 200;
 const STRETCHES: (Duration, Duration) = (Duration::s(600), Duration::s(3_600));
 
 impl Bandwidth<'_> {
-    /// How long a stretch of the history is that is played without an outage.
-    pub fn stretch(&self) -> Duration {
-        Duration(self.within.0.saturating_mul(STRETCH)).clamp(STRETCHES.0, STRETCHES.1)
-    }
-
     fn rate(&self, step: usize) -> Rate {
         Rate::new(self.value(step)).expect("the scale begins above zero")
     }
@@ -93,7 +89,7 @@ impl Sought for Bandwidth<'_> {
             let trial = self.stage.play_with(n, change, outside)?;
             return Ok(trial.caught_up.is_some_and(|after| after <= self.within));
         }
-        let run = self.stage.play_stretch(n, self.stretch(), change, outside)?;
+        let run = self.stage.play_stretch(n, stretch(self.within), change, outside)?;
         Ok(behind(&run, self.stage) <= self.within)
     }
 }
@@ -114,18 +110,51 @@ fn behind(run: &Run, stage: &Stage) -> Duration {
     most
 }
 
-/// What a link must carry so that WAL made along these points is never older than `within`: the
-/// history's own answer, in bytes a second.
+/// What a link must carry so that WAL made along these points is never older than `within`, in
+/// bytes a second: the history's own answer.
 pub fn carries(points: &[(Duration, Bytes)], within: Duration) -> u64 {
-    let nanos = u128::from(Duration::s(1).0);
-    let needs = |(from, to): (&(Duration, Bytes), &(Duration, Bytes))| {
-        let time = u128::from(to.0.0 - from.0.0 + within.0).max(1);
-        u64::try_from(u128::from(to.1.0 - from.1.0) * nanos / time).unwrap_or(u64::MAX)
-    };
-    let pairs = points.iter().enumerate();
-    pairs
-        .flat_map(|(n, from)| points[n..].iter().map(move |to| (from, to)))
-        .map(needs)
-        .max()
-        .unwrap_or(0)
+    let (mut low, mut high) = (0, u64::MAX >> 1);
+    while low < high {
+        let rate = u64::midpoint(low, high);
+        if is_carried(points, within, rate) { high = rate } else { low = rate + 1 }
+    }
+    low
+}
+
+fn is_carried(points: &[(Duration, Bytes)], within: Duration, rate: u64) -> bool {
+    let second = u128::from(Duration::s(1).0);
+    let carried = |time: u64| u128::from(rate) * u128::from(time);
+    // In bytes times nanoseconds a second, so that nothing is rounded.
+    let mut waiting = 0u128;
+    points.windows(2).all(|pair| {
+        let (from, to) = (pair[0], pair[1]);
+        let made = u128::from(to.1.0 - from.1.0) * second;
+        waiting = (waiting + made).saturating_sub(carried(to.0.0 - from.0.0));
+        waiting <= carried(within.0)
+    })
+}
+
+impl Question {
+    /// The bandwidth that the history alone asks for: what is written in an outage and the time
+    /// allowed after it, in that time; without an outage, what [`carries`] every stretch.
+    pub fn carried(&self, outage: bool, within: Duration) -> u64 {
+        let seed = self.stage.seed;
+        let die = Die::new(seed, "plan", "outage");
+        if !outage {
+            let stretch = stretch(within);
+            return self
+                .by_history(|n| carries(&self.history.path(stretch, !seed, n).points, within));
+        }
+        self.by_history(|n| {
+            let away = self.stage.outages.draw(&die, n);
+            let written = self.history.written(away + within, !seed, n);
+            let second = u128::from(Duration::s(1).0);
+            (u128::from(written.0) * second / u128::from(within.0.max(1))) as u64
+        })
+    }
+}
+
+/// How long a stretch of the history is that is played without an outage.
+pub fn stretch(within: Duration) -> Duration {
+    Duration(within.0.saturating_mul(STRETCH)).clamp(STRETCHES.0, STRETCHES.1)
 }

@@ -15,7 +15,7 @@
 use models::units::{Bytes, Die, Duration, Lsn, SegmentSize};
 use scenarios::scenario::Scenario;
 
-use super::estimate::Share;
+use super::estimate::{Quantile, Share};
 use super::history::History;
 use super::outage::Outages;
 use super::room::{Outcome, TakesDisk};
@@ -129,11 +129,13 @@ impl Question {
     pub fn written(&self, times: &Outages) -> Bytes {
         let seed = self.stage.seed;
         let die = Die::new(seed, "plan", "outage");
-        let written = |n: u64| self.history.written(times.draw(&die, n), !seed, n);
-        let mut all: Vec<Bytes> = (0..WRITTEN).map(written).collect();
-        all.sort_unstable();
-        let above = (self.sampling.risk * WRITTEN as f64) as usize;
-        all[all.len() - 1 - above.min(all.len() - 1)]
+        Bytes(self.by_history(|n| self.history.written(times.draw(&die, n), !seed, n).0))
+    }
+
+    /// The quantile, above which the accepted share lies, of something that many paths through the
+    /// history say.
+    pub fn by_history(&self, of: impl Fn(u64) -> u64) -> u64 {
+        Quantile::of((0..WRITTEN).map(of).collect(), self.sampling.risk).middle()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The other risk of a setting that takes disk: how large it may be before pg_wal's volume is full.
 //!
-//! The trials of the plan are played again, each with the setting in force, and the largest value is
-//! searched for with which pg_wal stays below the volume's size in all but the accepted share.
+//! The trials of the plan are played again with the setting in force. The largest value is searched
+//! for with which pg_wal stays below the volume's size in all but the accepted share.
 //!
 //! **Source.** Walden's own.
 //!

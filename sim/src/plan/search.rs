@@ -197,7 +197,8 @@ impl<S: Sought> Edges<'_, S> {
 
     /// What is known of every value at which nothing is open.
     fn curve(&self) -> Vec<(u64, Share)> {
-        let mut tried: Vec<usize> = self.ends.iter().flat_map(|e| [e.low, e.high]).collect();
+        let looked_at = |ends: &Ends| [ends.low.saturating_sub(1), ends.low, ends.high];
+        let mut tried: Vec<usize> = self.ends.iter().flat_map(looked_at).collect();
         tried.sort_unstable();
         tried.dedup();
         let all = |step: usize| {

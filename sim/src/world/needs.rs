@@ -52,6 +52,7 @@ impl World {
                 self.note_readers(server);
                 self.note_slots(server);
             }
+            What::CheckpointFiles { added, removed, .. } => self.note_files(server, added, removed),
             What::SenderStarted { standby, start, .. } => {
                 let size = self.servers[server].host.files.size;
                 self.note_reader(server, standby, start.segment(size));

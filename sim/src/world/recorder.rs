@@ -140,6 +140,13 @@ impl Recorder {
         self.facts.push(fact);
     }
 
+    /// So large is a server's pg_wal.
+    pub fn pg_wal(&mut self, server: usize, at: SimTime, bytes: Bytes) {
+        self.samples.servers[server].pg_wal_bytes.add(at, bytes.0);
+        let record = &mut self.servers[server];
+        record.pg_wal = record.pg_wal.max(bytes);
+    }
+
     /// A statement was answered.
     pub fn asked(&mut self, server: ServerId, action: u16, asked: Asked) {
         if self.asked.len() < MOST_ASKED {

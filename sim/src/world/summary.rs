@@ -68,6 +68,17 @@ impl World {
         all
     }
 
+    /// A checkpoint has removed files: just before, pg_wal was at its largest.
+    pub(super) fn note_files(&mut self, server: usize, added: u32, removed: u32) {
+        let files = &self.servers[server].host.files;
+        let gone = u64::from(removed) * files.size.bytes();
+        let new = u64::from(added) * files.size.bytes();
+        let before = Bytes((files.bytes().0 + gone).saturating_sub(new));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.pg_wal(server, self.now, before);
+        }
+    }
+
     /// One row of every series.
     fn look(&self, recorder: &mut Recorder) {
         let at = recorder.next_look();
@@ -77,11 +88,10 @@ impl World {
             }
             samples.flush_lsn.add(at, server.flushed().0);
             let files = &server.host.files;
-            samples.pg_wal_bytes.add(at, files.bytes().0);
             samples.oldest_lsn.add(at, files.oldest * files.size.bytes());
         }
-        for (server, record) in self.servers.iter().zip(&mut recorder.servers) {
-            record.pg_wal = record.pg_wal.max(server.host.files.bytes());
+        for (index, server) in self.servers.iter().enumerate() {
+            recorder.pg_wal(index, at, server.host.files.bytes());
         }
         self.look_at_slots(recorder);
         self.sample_slots(recorder, at);

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod distribution;
 pub mod season;
 pub mod survival;
+pub mod tried;
 
 use super::Chart;
 use super::curves::Curve;
@@ -19,6 +20,7 @@ pub fn chart(figure: &Figure) -> Chart {
         Figure::Disk(disk) => disk::chart(disk),
         Figure::Alert(alert) => alert::chart(alert),
         Figure::Distribution(distribution) => distribution::chart(distribution),
+        Figure::Tried(tried) => tried::chart(tried),
     })
 }
 

@@ -95,6 +95,8 @@ impl Curves {
                     curves.alert = rows.collect();
                 }
                 Figure::Distribution(of) => curves.distribution = Some(of_distribution(of)),
+                // Its numbers are the answer's own `curve`.
+                Figure::Tried(_) => {}
             }
         }
         curves

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use models::latency::{ONE, Quantiles};
+use models::latency::Quantiles;
 use models::postgres::checkpointer::CheckpointConfig;
 use models::units::{Bytes, Duration};
 use scenarios::ScenarioFile;
@@ -18,6 +18,7 @@ use sim::plan::sawtooth::{self, Cycle};
 use sim::plan::trial::Stage;
 use sim::plan::{Keep, Question, Sampling};
 
+use super::outages::{OUTAGE_HELP, outages, stressed};
 use super::{Goal, PlanArgs, SettingArg, UntilArg};
 use crate::errors::{Failure, Origin};
 use crate::input;
@@ -28,6 +29,8 @@ pub struct Given {
     pub goal: Goal,
     /// What it is asked of.
     pub question: Question,
+    /// The size of pg_wal's volume, if a setting is to fit it.
+    pub volume: Option<Bytes>,
     /// WAL comes at a constant rate.
     pub constant: bool,
     /// What became of the history's rows.
@@ -36,6 +39,27 @@ pub struct Given {
     pub starts: Option<u64>,
     /// How long before its loss a standby is to be noticed.
     pub alert: Duration,
+}
+
+impl Given {
+    /// Whether a standby is away.
+    pub fn has_outages(&self) -> bool {
+        match self.goal {
+            Goal::Keep(_) | Goal::Measure(_) => true,
+            Goal::Bandwidth { outage, .. } => outage,
+            Goal::MaxWalSize => false,
+        }
+    }
+
+    /// How often a trial is played, about; for the bar.
+    pub fn plays_a_trial(&self) -> u64 {
+        match self.goal {
+            Goal::Keep(_) | Goal::Measure(_) if self.volume.is_none() => 1,
+            Goal::Keep(_) | Goal::Measure(_) | Goal::Bandwidth { .. } => 4,
+            Goal::MaxWalSize if self.volume.is_none() => 4,
+            Goal::MaxWalSize => 8,
+        }
+    }
 }
 
 /// The world of a plan whose command line names no scenario.
@@ -53,49 +77,111 @@ const SLOT: &str = "server.standby.slot";
 /// Reads everything that is named.
 pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     let goal = goal(args)?;
-    let scenario = scenario(args, goal)?;
+    let volume = volume(args, goal)?;
+    let mut scenario = scenario(args, goal)?;
     let standby = standby(args, goal, &scenario)?;
     let mut remarks = Vec::new();
     let (history, starts) = history(args, &scenario, &mut remarks)?;
     let history = changed(args, history)?;
     let (records, transactions) = images(args, &scenario, &history, &mut remarks)?;
-    let outages = stressed(args, outages(&args.outage)?)?;
+    let outages = match &args.outage {
+        Some(text) => stressed(outages(text)?, args.stress.as_deref())?,
+        None => Outages::Fixed(Duration::ZERO),
+    };
     bounded(args, &history, &outages)?;
     let risk = share(&args.risk)?;
-    let length = |text: &str, flag: &str| {
-        scenarios::duration(text).map_err(|why| wrong(flag, text, why.help))
-    };
-    let alert = length(&args.alert, "--alert")?;
+    let alert = length("--alert", &args.alert)?;
+    if let Goal::Bandwidth { .. } = goal {
+        // The link decides, not what is kept.
+        for keep in [Keep::WalKeepSize, Keep::MaxSlotWalKeepSize] {
+            scenario = keep.in_force(&scenario, None);
+        }
+    }
     let stage =
         Stage { scenario, standby, history: records, transactions, outages, seed: args.seed };
     let trials = args.trials.map(|trials| trials as usize);
     let constant = args.rate.is_some();
     let sampling = Sampling { risk, trials };
     let question = Question { stage, history, sampling };
-    Ok(Given { goal, question, constant, remarks, starts, alert })
+    Ok(Given { goal, question, volume, constant, remarks, starts, alert })
+}
+
+fn length(flag: &str, text: &str) -> Result<Duration, Failure> {
+    scenarios::duration(text).map_err(|why| wrong(flag, text, why.help))
 }
 
 /// Something on the command line that cannot be.
-fn wrong(flag: &str, text: &str, help: impl Into<String>) -> Failure {
+pub fn wrong(flag: &str, text: &str, help: impl Into<String>) -> Failure {
     Failure::Argument {
         message: format!("{flag} cannot be `{}`", text.escape_debug()),
         help: Some(help.into()),
     }
 }
 
-/// What is asked for.
+/// What is asked for, with the options that belong to it.
 fn goal(args: &PlanArgs) -> Result<Goal, Failure> {
-    Ok(match (args.setting, args.until) {
+    let setting = args.setting;
+    let timed = setting == Some(SettingArg::Bandwidth);
+    let without = setting == Some(SettingArg::MaxWalSize);
+    let options = [
+        ("--within", args.within.is_some(), timed, timed),
+        ("--outage", args.outage.is_some(), !without, !without && !timed),
+        ("--stress", args.stress.is_some(), args.outage.is_some(), false),
+    ];
+    for (flag, given, possible, needed) in options {
+        let message = match given {
+            true if !possible => format!("{flag} has no say in this plan"),
+            false if needed => format!("{flag} is missing"),
+            true | false => continue,
+        };
+        let help = match flag {
+            "--within" => {
+                "bandwidth needs --within TIME: how long the standby may take to catch \
+                           up, or without --outage, how far behind it may be"
+            }
+            "--outage" if without => "max_wal_size is planned without an outage",
+            "--outage" => OUTAGE_HELP,
+            _ => "there is no outage to make longer",
+        };
+        return Err(Failure::Usage { message: format!("{message}: {help}") });
+    }
+    Ok(match (setting, args.until) {
         (Some(SettingArg::MaxSlotWalKeepSize), _) => Goal::Keep(Keep::MaxSlotWalKeepSize),
         (Some(SettingArg::PgWal), _) => Goal::Measure(Quantity::PgWal),
-        (None, Some(UntilArg::CaughtUp)) => Goal::Measure(Quantity::CaughtUp),
-        (None, Some(UntilArg::DiskFull)) => {
-            let text = args.disk.as_deref().unwrap_or_default();
-            let size = scenarios::size(text).map_err(|why| wrong("--disk", text, why.help))?;
-            Goal::Measure(Quantity::DiskFull(size))
+        (Some(SettingArg::MaxWalSize), _) => Goal::MaxWalSize,
+        (Some(SettingArg::Bandwidth), _) => {
+            let text = args.within.as_deref().unwrap_or_default();
+            let within = length("--within", text)?;
+            if !(Duration::s(1)..=Duration::s(7 * 86_400)).contains(&within) {
+                return Err(wrong("--within", text, "a time from 1s to 7d"));
+            }
+            Goal::Bandwidth { within, outage: args.outage.is_some() }
         }
+        (None, Some(UntilArg::CaughtUp)) => Goal::Measure(Quantity::CaughtUp),
+        (None, Some(UntilArg::DiskFull)) => Goal::Measure(Quantity::DiskFull(disk(args)?)),
         (Some(SettingArg::WalKeepSize) | None, _) => Goal::Keep(Keep::WalKeepSize),
     })
+}
+
+/// The size of the volume that a setting is to fit.
+fn volume(args: &PlanArgs, goal: Goal) -> Result<Option<Bytes>, Failure> {
+    match goal {
+        Goal::Measure(Quantity::DiskFull(_)) => Ok(None),
+        Goal::Keep(_) | Goal::MaxWalSize => args.disk.is_some().then(|| disk(args)).transpose(),
+        Goal::Measure(_) | Goal::Bandwidth { .. } if args.disk.is_some() => {
+            let message = "--disk has no say in this plan: it goes with wal_keep_size, \
+                           max_slot_wal_keep_size, max_wal_size and --until disk_full";
+            Err(Failure::Usage { message: message.to_owned() })
+        }
+        Goal::Measure(_) | Goal::Bandwidth { .. } => Ok(None),
+    }
+}
+
+fn disk(args: &PlanArgs) -> Result<Bytes, Failure> {
+    let text = args.disk.as_deref().unwrap_or_default();
+    let size = scenarios::size(text).map_err(|why| wrong("--disk", text, why.help))?;
+    let sizes = Bytes::mb(64)..=Bytes::gb(1 << 20);
+    if sizes.contains(&size) { Ok(size) } else { Err(wrong("--disk", text, "from 64MB to 1024TB")) }
 }
 
 fn scenario(args: &PlanArgs, goal: Goal) -> Result<Scenario, Failure> {
@@ -126,6 +212,10 @@ fn scenario(args: &PlanArgs, goal: Goal) -> Result<Scenario, Failure> {
 /// The standby that goes away: the one that is named, or the only one.
 fn standby(args: &PlanArgs, goal: Goal, scenario: &Scenario) -> Result<ServerIndex, Failure> {
     let primary = scenario.primary();
+    if goal == Goal::MaxWalSize {
+        // Checkpoints do not wait for standbys.
+        return Ok(primary);
+    }
     let standbys: Vec<ServerIndex> = (0..scenario.servers.len())
         .filter(|index| scenario.servers[*index].upstream == Some(primary))
         .collect();
@@ -246,7 +336,8 @@ fn samples(
     Ok((history, Some((read.starts.seconds() + 3 * 86_400) % (7 * 86_400))))
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+/// What is in a file.
+pub fn text(path: &Path) -> Result<String, Failure> {
     input::read_text(path).map_err(|why| Failure::Unreadable {
         path: path.display().to_string(),
         why: why.to_string(),
@@ -254,7 +345,7 @@ fn text(path: &Path) -> Result<String, Failure> {
 }
 
 /// A factor: numerator and denominator.
-fn factor(flag: &str, text: &str) -> Result<(u64, u64), Failure> {
+pub fn factor(flag: &str, text: &str) -> Result<(u64, u64), Failure> {
     let factor = scenarios::decimal(text).filter(|(n, d)| *n > 0 && *n / *d <= 1_000_000);
     factor.ok_or_else(|| wrong(flag, text, "a factor above zero, up to 1,000,000, such as 1.5"))
 }
@@ -320,108 +411,7 @@ fn bounded(args: &PlanArgs, history: &History, outages: &Outages) -> Result<(), 
         return Ok(());
     }
     let help = format!("that is {} TB of WAL in an outage; 64 TB can be played", wal >> 40);
-    Err(wrong("--outage", &args.outage, help))
-}
-
-/// Outages by name.
-const NAMED: [(&str, u64); 5] =
-    [("reboot", 5), ("patch", 30), ("repair", 240), ("night", 720), ("weekend", 3_840)];
-/// The longest outage.
-const LONGEST: Duration = Duration::s(60 * 86_400);
-
-const OUTAGE_HELP: &str = "a length such as 2h; quantiles such as 'p50=10min,p99=2h,max=8h'; \
-                           reboot, patch, repair, night or weekend; or a file with a length in \
-                           each line";
-
-fn outages(text: &str) -> Result<Outages, Failure> {
-    if let Some((_, minutes)) = NAMED.iter().find(|(name, _)| *name == text) {
-        return Ok(Outages::Fixed(Duration::s(60 * minutes)));
-    }
-    if text.contains('=') {
-        return Ok(Outages::Spread(quantiles(text)?));
-    }
-    let path = Path::new(text);
-    if path.is_file() {
-        return past(path);
-    }
-    let length = scenarios::duration(text).map_err(|_| wrong("--outage", text, OUTAGE_HELP))?;
-    possible(length).map(Outages::Fixed).ok_or_else(|| too_long("--outage", text))
-}
-
-fn possible(length: Duration) -> Option<Duration> {
-    (Duration::s(1) <= length && length <= LONGEST).then_some(length)
-}
-
-fn too_long(flag: &str, text: &str) -> Failure {
-    wrong(flag, text, "an outage lasts from 1s to 60d")
-}
-
-/// `p50=10min,p99=2h,max=8h`.
-fn quantiles(text: &str) -> Result<Quantiles, Failure> {
-    let unreadable = || wrong("--outage", text, OUTAGE_HELP);
-    let mut points = Vec::new();
-    for part in text.split(',') {
-        let (name, length) = part.split_once('=').ok_or_else(unreadable)?;
-        let length = scenarios::duration(length.trim()).map_err(|_| unreadable())?;
-        let length = possible(length).ok_or_else(|| too_long("--outage", text))?;
-        let place = match name.trim() {
-            "min" => 0,
-            "max" => ONE,
-            name => {
-                let share = name.strip_prefix('p').and_then(scenarios::decimal);
-                let (n, d) = share.filter(|(n, d)| *n < 100 * *d).ok_or_else(unreadable)?;
-                (u128::from(n) * u128::from(ONE) / u128::from(100 * d)) as u64
-            }
-        };
-        points.push((place, length.0));
-    }
-    points.sort_unstable();
-    if points.first().is_some_and(|(place, _)| *place > 0) {
-        // As in a scenario: the least is half of the median, or of the first that is given.
-        let least = points[0].1 / 2;
-        points.insert(0, (0, least));
-    }
-    let help = "it must rise from quantile to quantile and end with max";
-    Quantiles::new(&points).ok_or_else(|| wrong("--outage", text, help))
-}
-
-/// A file with a length in each line.
-fn past(path: &Path) -> Result<Outages, Failure> {
-    let mut lengths = Vec::new();
-    for (number, line) in text(path)?.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let length = scenarios::duration(line).ok().and_then(possible);
-        lengths.push(length.ok_or_else(|| Failure::Unreadable {
-            path: format!("{}:{}", path.display(), number + 1),
-            why: format!("`{}` is no outage from 1s to 60d, such as 35min", line.escape_debug()),
-        })?);
-    }
-    if lengths.is_empty() {
-        let why = "it has no outage; write a length such as 35min in each line".to_owned();
-        return Err(Failure::Unreadable { path: path.display().to_string(), why });
-    }
-    Ok(Outages::Past(lengths))
-}
-
-fn stressed(args: &PlanArgs, outages: Outages) -> Result<Outages, Failure> {
-    let Some(text) = &args.stress else { return Ok(outages) };
-    let (n, d) = factor("--stress", text)?;
-    let longer = |length: Duration| {
-        let longer = u128::from(length.0) * u128::from(n) / u128::from(d);
-        let longer = u64::try_from(longer).ok().map(Duration).and_then(possible);
-        longer.ok_or_else(|| too_long("--stress", text))
-    };
-    longer(outages.longest())?;
-    Ok(match outages {
-        Outages::Fixed(length) => Outages::Fixed(longer(length)?),
-        Outages::Spread(lengths) => Outages::Spread(lengths.times(n, d)),
-        Outages::Past(lengths) => {
-            Outages::Past(lengths.into_iter().map(longer).collect::<Result<_, _>>()?)
-        }
-    })
+    Err(wrong("--outage", args.outage.as_deref().unwrap_or_default(), help))
 }
 
 /// A share, such as `1%` or `0.01`.

@@ -1,5 +1,6 @@
 //! What outages do with the settings as they are: pg_wal, the way back, a full disk.
 
+use models::units::Bytes;
 use models::units::human::{self, share};
 use reports::plan::Plan;
 use serde::Serialize;
@@ -66,7 +67,7 @@ impl Measured<'_> {
         terminal.line(terminal.paint(Style::Bold, &self.answer()));
         section(terminal, "Because", &self.because());
         section(terminal, "From", &source(self.given, self.found.trials.len()));
-        section(terminal, "Not modelled", &not_modelled());
+        section(terminal, "Not modelled", &not_modelled(self.given));
         section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
     }
 
@@ -79,6 +80,7 @@ impl Measured<'_> {
             share(question.sampling.risk),
             human::bytes(written.0)
         )];
+        said.extend(self.at_least(written));
         let never = self.found.trials.iter().filter(|trial| trial.caught_up.is_none());
         let lost = self.found.trials.iter().filter(|trial| trial.lost).count();
         let (never, of) = (never.count(), self.found.trials.len());
@@ -103,6 +105,30 @@ impl Measured<'_> {
         }
         said.push(format!("beyond that: {}", counted(&self.found.beyond)));
         said
+    }
+
+    /// What follows from so much WAL without any model.
+    fn at_least(&self, written: Bytes) -> Option<String> {
+        let stage = &self.given.question.stage;
+        let standby = &stage.scenario.servers[stage.standby];
+        let link = stage.scenario.link(standby.upstream?, stage.standby)?;
+        match self.quantity {
+            Quantity::PgWal => Some(
+                "a slot or wal_keep_size keeps it, max_slot_wal_keep_size cuts it off, and files \
+                 that checkpoints use again come in addition"
+                    .to_owned(),
+            ),
+            Quantity::CaughtUp => {
+                let rate = link.bandwidth.min(standby.replay);
+                let by = if rate == standby.replay { "replay" } else { "the link" };
+                Some(format!(
+                    "{by} takes {} for that, at {}/s; meanwhile more is written",
+                    human::duration(rate.time_for(written).0),
+                    human::bytes(rate.bytes_per_second())
+                ))
+            }
+            Quantity::DiskFull(_) => None,
+        }
     }
 
     /// All of it for a program.

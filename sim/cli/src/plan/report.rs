@@ -6,14 +6,18 @@
 use models::units::{Bytes, Duration, human};
 use reports::plan::{
     Alert, Clock, Disk, DiskRow, Distribution, Figure, Part, Plan, Season, SeasonPart, Survival,
-    SurvivalLine,
+    SurvivalLine, Tried, TriedRow,
 };
 use sim::plan::disk;
+use sim::plan::estimate::Share;
 use sim::plan::measure::Quantity;
+use sim::plan::room::Room;
 
+use super::Goal;
 use super::given::Given;
 use super::measured::Measured;
-use super::told::{RELOAD, Told, not_modelled, outages, setting, source, worst};
+use super::sought::Looked;
+use super::told::{RELOAD, Told, not_modelled, outages, setting, source, volume, worst};
 
 const DAY: Duration = Duration::s(86_400);
 const WEEK: Duration = Duration::s(7 * 86_400);
@@ -29,11 +33,12 @@ const LENGTHS: u64 = 60;
 const ALARMS: (u64, u64) = (5, 120);
 
 /// The answer to what a setting has to be.
-pub fn told(told: &Told<'_>, disk: &[disk::Disk], volume: Option<Bytes>) -> Plan {
+pub fn told(told: &Told<'_>, disk: &[disk::Disk]) -> Plan {
     let (given, answer) = (told.given, told.answer);
     let name = told.keep.name();
     let trials = answer.trials.len();
     let found = answer.value;
+    let line = told.line();
     let needs_most = match found {
         Some(_) => worst(&answer.trials, |trial| trial.needed_to_survive()),
         None => Vec::new(),
@@ -49,21 +54,78 @@ pub fn told(told: &Told<'_>, disk: &[disk::Disk], volume: Option<Bytes>) -> Plan
             most: disk.most,
         };
         let rows = disk.iter().map(row).collect();
-        let disk = Figure::Disk(Disk { setting: name, rows, recommended: value, volume });
+        let disk =
+            Figure::Disk(Disk { setting: name, rows, recommended: value, volume: given.volume });
         parts.push(part("It takes", told.takes(), vec![disk, alert(told)]));
+        parts.extend(both(given, found, told.room, "lost"));
     }
     parts.extend(closing(given, trials));
-    let statements = told.alter_system().map(|alter| vec![alter, RELOAD.to_owned()]);
     Plan {
         name: name.to_owned(),
         question: format!("How large must {name} be?"),
-        answer: told.line().unwrap_or_else(|| told.none()),
-        is_line: found.is_some(),
-        is_found: found.is_some(),
-        paste: statements.unwrap_or_default(),
-        facts: facts(given, trials),
+        is_line: line.is_some(),
+        is_found: line.is_some(),
+        answer: line.unwrap_or_else(|| told.none()),
+        paste: paste(told.alter_system()),
+        facts: facts(given, &of_outages(given), trials),
         parts,
         repeat: told.repeat.clone(),
+    }
+}
+
+/// What puts a setting in force, if that needs a statement.
+fn paste(alter_system: Option<String>) -> Vec<String> {
+    alter_system.map_or(Vec::new(), |alter| vec![alter, RELOAD.to_owned()])
+}
+
+/// The other risk, if the size of the volume is known.
+fn both(given: &Given, value: Option<Bytes>, room: Option<&Room>, bad: &str) -> Option<Part> {
+    let (size, room) = given.volume.zip(room)?;
+    Some(part("pg_wal's volume", volume(size, value, room, bad), Vec::new()))
+}
+
+/// The answer to what a setting has to be that the run feeds back on.
+pub fn sought(looked: &Looked<'_>) -> Plan {
+    let (given, sight) = (looked.given, looked.sight);
+    let (name, bad, line) = (given.goal.name(), looked.bad(), looked.line());
+    let row = |(value, share): &(u64, Share)| TriedRow {
+        label: looked.shown(*value),
+        value: *value,
+        bad: share.value(),
+        interval: (share.low, share.high),
+    };
+    let tried = sight.value.zip(sight.low).map(|(recommended, low)| {
+        Figure::Tried(Tried {
+            setting: name,
+            bad: bad.clone(),
+            is_bandwidth: matches!(given.goal, Goal::Bandwidth { .. }),
+            rows: sight.curve.iter().map(row).collect(),
+            recommended,
+            low,
+            trials: sight.trials,
+            risk: given.question.sampling.risk,
+        })
+    });
+    let season = season(given, &[], "").into_iter().collect();
+    let mut parts = vec![
+        part("Because", looked.because(), season),
+        part("Risk", looked.risk(), tried.into_iter().collect()),
+    ];
+    if !looked.brings.is_empty() {
+        parts.push(part("It takes", looked.takes(), Vec::new()));
+    }
+    parts.extend(both(given, sight.value.map(Bytes), looked.room, &bad));
+    parts.extend(closing(given, sight.trials));
+    Plan {
+        name: name.to_owned(),
+        question: format!("How large must {name} be?"),
+        is_line: line.is_some(),
+        is_found: line.is_some(),
+        answer: line.unwrap_or_else(|| looked.none()),
+        paste: paste(looked.alter_system()),
+        facts: facts(given, &looked.trial(), sight.trials),
+        parts,
+        repeat: looked.repeat.clone(),
     }
 }
 
@@ -123,7 +185,7 @@ pub fn measured(measured: &Measured<'_>, is_found: bool) -> Plan {
         is_line: false,
         is_found,
         paste: Vec::new(),
-        facts: facts(given, trials),
+        facts: facts(given, &of_outages(given), trials),
         parts,
         repeat: measured.repeat.clone(),
     }
@@ -136,16 +198,20 @@ fn part(title: &'static str, said: Vec<String>, figures: Vec<Figure>) -> Part {
 fn closing(given: &Given, trials: usize) -> [Part; 2] {
     [
         part("From", source(given, trials), Vec::new()),
-        part("Not modelled", not_modelled(), Vec::new()),
+        part("Not modelled", not_modelled(given), Vec::new()),
     ]
 }
 
-fn facts(given: &Given, trials: usize) -> Vec<(&'static str, String)> {
+fn of_outages(given: &Given) -> String {
+    format!("outages ({})", outages(&given.question.stage.outages))
+}
+
+/// The answer in short: so many trials, of what.
+fn facts(given: &Given, of: &str, trials: usize) -> Vec<(&'static str, String)> {
     let stage = &given.question.stage;
     vec![
-        ("outages", outages(&stage.outages)),
+        ("trials", format!("{} {of}", human::count(trials as u64))),
         ("accepted risk", human::share(given.question.sampling.risk)),
-        ("trials", human::count(trials as u64)),
         ("PostgreSQL", stage.scenario.pg_version.to_string()),
         ("seed", stage.seed.to_string()),
         ("Walden", sim::VERSION.to_owned()),

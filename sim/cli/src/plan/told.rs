@@ -9,9 +9,11 @@ use reports::plan::Plan;
 use serde::Serialize;
 use sim::plan::estimate::Share;
 use sim::plan::outage::Outages;
+use sim::plan::room::{Risks, Room};
 use sim::plan::trial::Trial;
 use sim::plan::{Answer, Keep};
 
+use super::Goal;
 use super::curves::Curves;
 use super::given::Given;
 use crate::errors::Failure;
@@ -26,6 +28,8 @@ pub struct Told<'a> {
     pub keep: Keep,
     /// What came of it.
     pub answer: &'a Answer,
+    /// The other risk.
+    pub room: Option<&'a Room>,
     /// The command that gives the same answer.
     pub repeat: String,
 }
@@ -41,21 +45,27 @@ const WORST: usize = 20;
 const PARTS: u64 = 6;
 
 impl Told<'_> {
-    /// The line for `postgresql.conf`; `None`: no value is enough.
-    pub fn line(&self) -> Option<String> {
+    /// The value that meets all that is asked for.
+    pub fn value(&self) -> Option<Bytes> {
         let value = self.answer.value?;
-        Some(format!("{} = '{}'", self.keep.name(), setting(value)))
+        let fits = |room: &Room| room.largest.is_some_and(|largest| value <= largest);
+        self.room.is_none_or(fits).then_some(value)
+    }
+
+    /// The line for `postgresql.conf`; `None`: no value is enough, or none meets both risks.
+    pub fn line(&self) -> Option<String> {
+        Some(format!("{} = '{}'", self.keep.name(), setting(self.value()?)))
     }
 
     /// The statement that sets it.
     pub(super) fn alter_system(&self) -> Option<String> {
-        let value = self.answer.value?;
-        Some(format!("ALTER SYSTEM SET {} = '{}';", self.keep.name(), setting(value)))
+        Some(alter_system(self.keep.name(), &setting(self.value()?)))
     }
 
-    /// What is said if no value is enough.
+    /// What is said if no value is enough, or none meets both risks.
     pub(super) fn none(&self) -> String {
-        format!("No {} is enough.", self.keep.name())
+        let what = if self.answer.value.is_some() { "meets both risks" } else { "is enough" };
+        format!("No {} {what}.", self.keep.name())
     }
 
     /// Prints it.
@@ -75,10 +85,14 @@ impl Told<'_> {
         if self.answer.value.is_some() {
             section(terminal, "Risk", &self.risk());
             section(terminal, "It takes", &self.takes());
+            if let (Some(size), Some(room)) = (self.given.volume, self.room) {
+                let said = volume(size, self.answer.value, room, "lost");
+                section(terminal, "pg_wal's volume", &said);
+            }
             self.survival(terminal);
         }
         section(terminal, "From", &source(self.given, self.answer.trials.len()));
-        section(terminal, "Not modelled", &not_modelled());
+        section(terminal, "Not modelled", &not_modelled(self.given));
         section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
     }
 
@@ -259,7 +273,7 @@ impl Told<'_> {
             schema: "walden.plan/1",
             walden: sim::VERSION,
             setting: self.keep.name(),
-            value_bytes: self.answer.value.map(|value| value.0),
+            value_bytes: self.value().map(|value| value.0),
             line: self.line(),
             alter_system: self.alter_system(),
             accepted_risk: question.sampling.risk,
@@ -284,6 +298,7 @@ impl Told<'_> {
                 behind_bytes: self.alert(self.given.alert).map(|behind| behind.0),
             },
             survival: self.points(),
+            volume: self.given.volume.zip(self.room).map(|(size, room)| Volume::new(size, room)),
             curves: report.map(Curves::of),
             repeat_with: &self.repeat,
         };
@@ -318,7 +333,8 @@ pub fn source(given: &Given, trials: usize) -> Vec<String> {
     let stage = &question.stage;
     let length = human::duration(question.history.length().0);
     let wal = question.history.samples().last().map_or(0, |sample| sample.bytes.0);
-    let over = |of| format!("outages are placed evenly over the hours of a {of}");
+    let what = if given.has_outages() { "outages" } else { "stretches" };
+    let over = |of| format!("{what} are placed evenly over the hours of a {of}");
     let mut said = vec![match question.history.season() {
         _ if given.constant => format!("{}/s of WAL, always", human::bytes(wal / 3_600)),
         season if season == Duration::s(7 * 86_400) => {
@@ -346,12 +362,46 @@ pub fn source(given: &Given, trials: usize) -> Vec<String> {
 }
 
 /// What no plan knows.
-pub fn not_modelled() -> Vec<String> {
+pub fn not_modelled(given: &Given) -> Vec<String> {
+    let longer = if given.has_outages() { ", --stress for longer outages" } else { "" };
+    let second = match given.goal {
+        Goal::Keep(_) | Goal::Measure(_) => {
+            "what the outage does to the clients; other standbys and slots that keep WAL"
+        }
+        Goal::Bandwidth { .. } => "other traffic on the link; what is slow makes clients wait",
+        Goal::MaxWalSize => "checkpoints that somebody asks for; other databases on the volume",
+    };
     vec![
-        "a future unlike the history: --growth asks for more WAL, --stress for longer outages"
-            .to_owned(),
-        "what the outage does to the clients; other standbys and slots that keep WAL".to_owned(),
+        format!("a future unlike the history: --growth asks for more WAL{longer}"),
+        second.to_owned(),
     ]
+}
+
+/// The two risks of a setting that takes disk, side by side.
+pub fn volume(size: Bytes, value: Option<Bytes>, room: &Room, bad: &str) -> Vec<String> {
+    let size = human::bytes(size.0);
+    let risks =
+        |risks: &Risks| format!("full: {}; {bad}: {}", counted(&risks.full), counted(&risks.bad));
+    let mut said = Vec::new();
+    if let (Some(value), Some(at)) = (value, &room.at_value) {
+        said.push(format!("{size} with {}: {}", setting(value), risks(at)));
+    }
+    said.push(match (room.largest, &room.at_largest) {
+        (Some(largest), Some(at)) => {
+            format!(
+                "the largest value that fits into {size} is {}: {}",
+                setting(largest),
+                risks(at)
+            )
+        }
+        _ => format!("{size} becomes full with any value"),
+    });
+    said
+}
+
+/// The statement that sets it.
+pub fn alter_system(name: &str, value: &str) -> String {
+    format!("ALTER SYSTEM SET {name} = '{value}';")
 }
 
 /// A size as a setting takes it.
@@ -418,6 +468,8 @@ struct Whole<'a> {
     alert: Alert,
     survival: Vec<Point>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    volume: Option<Volume>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     curves: Option<Curves>,
     repeat_with: &'a str,
 }
@@ -437,6 +489,34 @@ impl From<&Share> for Counted {
         let Share { hits, of, low, high } = *share;
         Counted { trials: hits, of, share: share.value(), low, high }
     }
+}
+
+/// Both risks for a program.
+#[derive(Serialize)]
+pub struct Volume {
+    size_bytes: u64,
+    largest_bytes: Option<u64>,
+    at_largest: Option<Both>,
+    at_value: Option<Both>,
+}
+
+impl Volume {
+    /// Of a volume of this size.
+    pub fn new(size: Bytes, room: &Room) -> Volume {
+        let both = |risks: &Risks| Both { full: (&risks.full).into(), bad: (&risks.bad).into() };
+        Volume {
+            size_bytes: size.0,
+            largest_bytes: room.largest.map(|largest| largest.0),
+            at_largest: room.at_largest.as_ref().map(both),
+            at_value: room.at_value.as_ref().map(both),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Both {
+    full: Counted,
+    bad: Counted,
 }
 
 #[derive(Serialize)]
