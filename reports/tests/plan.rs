@@ -75,7 +75,7 @@ fn disk(volume: Option<Bytes>) -> Disk {
 }
 
 fn alert() -> Alert {
-    let behind = |minutes: u64| (4 * GB).checked_sub(minutes * 40 << 20).map(Bytes);
+    let behind = |minutes: u64| (4 * GB).checked_sub((40 * minutes) << 20).map(Bytes);
     let row = |n: u64| (Duration::s(300 * n), behind(5 * n));
     Alert { asked: Duration::s(900), rows: (1..=24).map(row).collect() }
 }
@@ -88,7 +88,7 @@ fn distribution(is_falling: bool) -> Distribution {
         measure: "from the standby's return",
         is_bytes: false,
         is_falling,
-        values: values.map(|value| value as u64).collect(),
+        values: values.collect(),
         trials: trials as usize,
         risk: 0.05,
         value: Some(400 * HOUR.0),
