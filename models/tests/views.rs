@@ -15,6 +15,7 @@ use models::postgres::server::{Server, ServerConfig};
 use models::postgres::views::{LatestEnd, Query, Session, conninfo};
 use models::postgres::wal::{Room, WalFiles};
 use models::trace::fact::{Scope, ServerId};
+use models::trace::scrape::Collector;
 use models::trace::table::{SqlError, Table};
 use models::units::{Die, Duration, Lsn, Rate, SimTime, TimelineId};
 use serde_json::Value;
@@ -82,7 +83,9 @@ fn ask(servers: &[Server], server: ServerId, query: Query) -> Result<Table, SqlE
 
 fn all() -> impl Iterator<Item = Query> {
     let parts = [Query::MonitorStandbys, Query::MonitorSlots, Query::MonitorRecovery];
-    Query::NAMED.into_iter().chain(parts)
+    let asked = Collector::ALL.into_iter().map(Query::of);
+    let asked = asked.filter(|query| !Query::NAMED.contains(query));
+    Query::NAMED.into_iter().chain(parts).chain(asked)
 }
 
 fn each(mut take: impl FnMut(PgVersion, &Value)) {

@@ -60,6 +60,7 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("lag/growing_link"),
     entry!("lag/growing_disk"),
     entry!("lag/growing_wal"),
+    entry!("lag/link_cut"),
     entry!("faults/disk_slow"),
     entry!("faults/disk_stall"),
     entry!("faults/disk_full"),

@@ -19,15 +19,19 @@ use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
 use crate::world::World;
+use crate::world::trail::Wanted;
 use crate::{Options, Outside, RunError, control};
 
-/// How far a run is played, and what is looked for meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub struct Focus {
-    /// Up to this moment and no further.
-    pub until: SimTime,
-    /// Looks for the last commit up to here.
-    pub commit: Option<Lsn>,
+/// Who looks at a run while it is played.
+pub struct Looks<'a> {
+    /// When, in order. The run ends with the last.
+    pub at: &'a [SimTime],
+    /// Positions of the primary's WAL: the commits around them are searched for.
+    pub commits: &'a [Lsn],
+    /// What passes and is to be noted.
+    pub follow: Option<Wanted>,
+    /// Is shown the world at each of these moments that the run reaches.
+    pub look: &'a mut (dyn FnMut(&World) + Send),
 }
 
 /// The servers of a run at one moment.
@@ -59,7 +63,7 @@ impl Moment {
         commit_times: &[ServerId],
         outside: &Outside,
     ) -> Result<Moment, RunError> {
-        let world = play(scenario, Focus { until: at, commit: None }, outside)?;
+        let world = play(scenario, at, &[], outside)?;
         let servers = world.servers().len();
         let names = scenario.servers.iter().map(|server| server.name.clone()).collect();
         let mut moment = Moment { world, names, commits: vec![None; servers] };
@@ -77,13 +81,9 @@ impl Moment {
         outside: &Outside,
     ) -> Result<Option<SimTime>, RunError> {
         let now = self.world.now();
-        let standby = self.server(server);
-        let State::Standby(running) = standby.state() else { return Ok(None) };
-        let (began, replayed) = (running.startup.began(), standby.replayed(now));
-        let world = play(scenario, Focus { until: now, commit: Some(replayed) }, outside)?;
-        let found = world.servers()[scenario.primary()].last_commit();
-        let began = UsableBytes::from_lsn(began, standby.host.files.size);
-        Ok(found.filter(|(end, _)| *end > began).map(|(_, at)| at))
+        let Some(replayed) = replayed_since(self.server(server), now) else { return Ok(None) };
+        let world = play(scenario, now, &[replayed.upto], outside)?;
+        Ok(replayed.last_commit(&world.servers()[scenario.primary()]))
     }
 
     /// Its servers' names.
@@ -107,19 +107,7 @@ impl Moment {
         server: ServerId,
         query: Query,
     ) -> Result<Result<Table, SqlError>, Unreachable> {
-        let looked_at = self.server(server);
-        if looked_at.host_is_down() {
-            return Err(Unreachable::HostDown);
-        }
-        if let Some(scope) = looked_at.frozen() {
-            return Err(match scope {
-                Scope::Host => Unreachable::HostDown,
-                Scope::Processes => Unreachable::Frozen,
-            });
-        }
-        if let Some(failure) = looked_at.refuses_sessions() {
-            return Err(Unreachable::Refused(failure));
-        }
+        reach(self.server(server))?;
         let session = Session {
             servers: self.world.servers(),
             names: &self.names,
@@ -132,12 +120,66 @@ impl Moment {
     }
 }
 
-fn play(scenario: &Scenario, focus: Focus, outside: &Outside) -> Result<World, RunError> {
-    let options =
-        Options { record: false, laws: Checks::None, focus: Some(focus), ..Options::default() };
-    let settle = |mut played: control::Played| {
-        played.world.settle_for_look();
-        played.world
-    };
-    control::play(scenario, options, outside, |_| (), settle)
+/// Whether somebody on another host gets a session.
+pub(crate) fn reach(server: &Server) -> Result<(), Unreachable> {
+    if server.host_is_down() {
+        return Err(Unreachable::HostDown);
+    }
+    if let Some(scope) = server.frozen() {
+        return Err(match scope {
+            Scope::Host => Unreachable::HostDown,
+            Scope::Processes => Unreachable::Frozen,
+        });
+    }
+    server.refuses_sessions().map_or(Ok(()), |failure| Err(Unreachable::Refused(failure)))
+}
+
+/// What a standby has replayed since it began to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replayed {
+    began: UsableBytes,
+    /// Up to here.
+    pub upto: Lsn,
+}
+
+impl Replayed {
+    /// When the last commit of it was made, if the primary has looked for it.
+    pub fn last_commit(&self, primary: &Server) -> Option<SimTime> {
+        let (last, _) = primary.commits_around(self.upto);
+        last.filter(|(end, _)| *end > self.began).map(|(_, at)| at)
+    }
+}
+
+/// What a server has replayed, if it runs as a standby.
+pub(crate) fn replayed_since(server: &Server, now: SimTime) -> Option<Replayed> {
+    let State::Standby(running) = server.state() else { return None };
+    let began = UsableBytes::from_lsn(running.startup.began(), server.host.files.size);
+    Some(Replayed { began, upto: server.replayed(now) })
+}
+
+fn play(
+    scenario: &Scenario,
+    at: SimTime,
+    commits: &[Lsn],
+    outside: &Outside,
+) -> Result<World, RunError> {
+    watch(
+        scenario,
+        Looks { at: &[at], commits, follow: None, look: &mut |_| () },
+        outside,
+        |world| world,
+    )
+}
+
+/// Plays a scenario for somebody who looks at it, and makes of the world of the last look what is
+/// wanted.
+pub(crate) fn watch<T: Send>(
+    scenario: &Scenario,
+    looks: Looks<'_>,
+    outside: &Outside,
+    last: impl FnOnce(World) -> T + Send,
+) -> Result<T, RunError> {
+    let options = Options { record: false, laws: Checks::None, ..Options::default() };
+    let epilogue = |played: control::Played| last(played.world);
+    control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue)
 }

@@ -31,7 +31,7 @@ use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
-use super::primary::{LastCommit, Primary};
+use super::primary::{Attention, Primary};
 use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
@@ -143,8 +143,8 @@ pub struct Server {
     clock: WallClock,
     /// What earlier lives have counted.
     earlier_statistics: Statistics,
-    /// The search for a commit, while no primary runs.
-    last_commit: Option<Box<LastCommit>>,
+    /// What is looked for, while no primary runs.
+    attention: Option<Box<Attention>>,
     next: SimTime,
 }
 
@@ -193,7 +193,7 @@ impl Server {
             earlier_checkpoints: 0,
             clock: WallClock::default(),
             earlier_statistics: Statistics::default(),
-            last_commit: None,
+            attention: None,
             settings: config.settings,
             next_settings: None,
             next: SimTime::NEVER,
@@ -282,6 +282,14 @@ impl Server {
             State::Standby(standby) => standby.replayed_at(now),
             State::Primary(primary) => primary.wal.insert_lsn(),
             State::Down | State::Recovering { .. } => self.host.files.flushed,
+        }
+    }
+
+    /// How far a session's view of a standby's data goes, or would if it ran.
+    pub fn seen(&self, now: SimTime) -> Lsn {
+        match &self.state {
+            State::Standby(_) | State::Primary(_) | State::Recovering { .. } => self.replayed(now),
+            State::Down => self.consistent_at.min(self.host.files.flushed),
         }
     }
 

@@ -14,6 +14,7 @@
 //! modification time of WAL files; everything else in pg_control. On a standby `wal_status` and
 //! `safe_wal_size` count from the end of the WAL it has written.
 
+mod exporter;
 mod monitoring;
 mod query;
 mod session;

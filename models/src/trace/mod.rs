@@ -6,19 +6,22 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
-//! [`commit`] (where the time of a commit goes),
+//! [`commit`] (where the time of a commit goes), [`flow`] (what passes in a window of time),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
-//! (the numbers of `summary.json`), [`table`] (what a query returns).
+//! (the numbers of `summary.json`), [`table`] (what a query returns), [`scrape`] (what a monitoring
+//! agent learns).
 
 pub mod commit;
 pub mod describe;
 pub mod fact;
+pub mod flow;
 pub mod histogram;
 pub mod law;
 pub mod messages;
 pub mod observation;
 pub mod sample;
+pub mod scrape;
 pub mod series;
 pub mod summary;
 pub mod table;

@@ -1,6 +1,9 @@
 //! The results as data: one file a format.
 
 pub mod facts_jsonl;
+pub mod metrics;
+pub mod metrics_csv;
 pub mod observations_jsonl;
+pub mod openmetrics;
 pub mod samples_csv;
 pub mod summary_json;

@@ -6,7 +6,6 @@
 //! appear whole, each by a rename.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,6 +17,7 @@ use scenarios::nearest;
 
 use crate::errors::Failure;
 use crate::exit::Exit;
+use crate::file;
 use crate::input;
 use crate::terminal::{ColorChoice, Terminal, plain};
 
@@ -210,26 +210,10 @@ fn write_all(output: &Path, profile: &Profile, terminal: &mut Terminal) -> Resul
         });
     }
     for (path, text) in &files {
-        write(path, text)?;
+        file::write(path, text)?;
     }
     for (path, _) in files.iter().rev() {
         terminal.line(format!("wrote {}", plain(&path.display().to_string())));
     }
     Ok(())
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let told = |error: io::Error| Failure::NotMade {
-        path: path.display().to_string(),
-        why: error.to_string(),
-    };
-    let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let unfinished = path.with_file_name(format!(".unfinished-{}-{name}", std::process::id()));
-    let result = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
-    if result.is_err() {
-        // It may never have come to be.
-        let _ = fs::remove_file(&unfinished);
-    }
-    result.map_err(told)
 }

@@ -1,12 +1,13 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
-//!   [`new`]: `walden new`. [`list`]: `walden list`.
-//! * [`input`]: what is named on the command line. [`play`]: from there to runs, behind a
-//!   [`progress`] bar and a [`stop`] sign.
+//!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
+//!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
+//!   [`mod@schema`]: `walden schema`.
+//! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
+//!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
-//!   written. [`stored`]: `run.toml`.
+//!   written. [`stored`]: `run.toml`. [`file`]: what `-o` names.
 //! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
@@ -15,10 +16,13 @@ mod check;
 mod drawing;
 mod errors;
 mod exit;
+mod export;
+mod file;
 mod import;
 mod input;
 mod list;
 mod new;
+mod opened;
 mod plan;
 mod play;
 mod progress;
@@ -26,6 +30,7 @@ mod remarks;
 mod replay;
 mod results;
 mod run;
+mod schema;
 mod screen;
 mod stop;
 mod stored;
@@ -42,12 +47,14 @@ use scenarios::catalog;
 use check::CheckArgs;
 use errors::Failure;
 use exit::Exit;
+use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
 use new::NewArgs;
 use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
+use schema::SchemaArgs;
 use terminal::ColorChoice;
 use view::ViewArgs;
 
@@ -58,6 +65,8 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden export latest --format openmetrics -o run.om
+                                      what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
                                       the line for postgresql.conf
   walden new my                       write my.toml to start from
@@ -65,6 +74,8 @@ Examples:
   walden check postgresql.conf        the same, for a server's configuration
   walden import wal_lsn_history.csv   a profile of your own server, for a scenario to include
   walden list                         what the catalogue has
+  walden schema > scenario.schema.json
+                                      editors complete and check scenarios with it
 
 Exit codes:
   0    all expectations met; a replay that repeats; a check without errors
@@ -97,11 +108,13 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Export(ExportArgs),
     Plan(Box<PlanArgs>),
     Check(CheckArgs),
     Import(ImportArgs),
     New(NewArgs),
     List(ListArgs),
+    Schema(SchemaArgs),
 }
 
 /// What is wrong if a scenario stands where a command should.
@@ -132,11 +145,13 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Export(args) => export::export(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::Import(args) => import::import(args, cli.color),
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
+        Command::Schema(args) => schema::schema(args, cli.color),
     };
     match ended {
         Ok(exit) => exit.into(),

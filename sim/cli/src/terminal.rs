@@ -107,6 +107,13 @@ impl Terminal {
         }
     }
 
+    /// Prints bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if self.error.is_none() {
+            self.error = io::stdout().lock().write_all(bytes).err();
+        }
+    }
+
     /// Flushes. That nobody reads any more is no failure; that a disk is full is one.
     pub fn finish(mut self) -> Result<(), Failure> {
         let error = self.error.take().or_else(|| io::stdout().lock().flush().err());

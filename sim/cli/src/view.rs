@@ -1,8 +1,7 @@
 //! `walden view`: a view of a server at a moment of a run, as psql prints it.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use models::postgres::PgVersion;
@@ -13,17 +12,15 @@ use models::trace::table::Table;
 use models::units::SimTime;
 use reports::psql::{self, Form};
 use scenarios::scenario::Scenario;
-use scenarios::{ScenarioFile, catalog};
 use sim::Outside;
 use sim::look::{Moment, Unreachable};
 
-use crate::errors::{Failure, Origin};
+use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::input;
-use crate::play::{self, Plan};
+use crate::opened::Opened;
+use crate::play;
 use crate::progress::{self, Shown};
 use crate::stop::Stop;
-use crate::stored::{self, StoredRun, StoredVariant, hex};
 use crate::terminal::{ColorChoice, Terminal};
 
 /// Not one query but several, on several servers.
@@ -123,7 +120,9 @@ pub fn view(args: &ViewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let wanted = wanted(args)?;
     let at = moment(&args.at)?;
-    let (scenario, stored) = find_run(args)?;
+    let run = Opened::find(&args.run, &args.out)?;
+    let variant = find_variant(args, &run)?;
+    let scenario = run.scenarios[variant].clone();
     if at.since(SimTime::ZERO) > scenario.duration {
         let (given, whole) = (&args.at, scenario.duration);
         return Err(wrong(
@@ -144,9 +143,7 @@ pub fn view(args: &ViewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     })?;
     stop.check()?;
     let seen = seen.map_err(|error| play::failure(&error, &stop))?;
-    if let Some(stored) = stored {
-        check_repeats(args, &stored, &seen)?;
-    }
+    run.check_repeats(variant, seen.digests())?;
     let mut terminal = Terminal::new(color);
     let exit = match wanted {
         Wanted::Query(query) => show(args, &seen, server, query, &mut terminal),
@@ -188,64 +185,17 @@ fn moment(text: &str) -> Result<SimTime, Failure> {
     }
 }
 
-/// The variant that is meant, and what was stored of it, if it was.
-fn find_run(args: &ViewArgs) -> Result<(Scenario, Option<StoredVariant>), Failure> {
-    if let Some(nearest) = mistyped(&args.run) {
-        return Err(Failure::Unknown { name: args.run.clone(), nearest: Some(nearest.to_owned()) });
+/// The variant that is meant.
+fn find_variant(args: &ViewArgs, run: &Opened) -> Result<usize, Failure> {
+    let names = run.names();
+    match (&args.variant, names.len()) {
+        (Some(wanted), _) => run.variant(wanted),
+        (None, 1) => Ok(0),
+        (None, count) => Err(wrong(
+            format!("the run has {count} variants, and --variant names none"),
+            scenarios::choices("", "there are", names.iter().map(String::as_str)),
+        )),
     }
-    let stored = match is_scenario(&args.run) {
-        true => None,
-        false => Some(StoredRun::read(Path::new(&args.run), &args.out)?),
-    };
-    let unplayable = |problems| Failure::Scenario { problems, origin: Origin::default() };
-    let files = match &stored {
-        Some(stored) => stored.files.iter().map(ScenarioFile::from_archive).collect(),
-        None => Ok(input::read_all(std::slice::from_ref(&args.run), &[], None)?),
-    };
-    let plan = files.and_then(|files: Vec<_>| Plan::new(&files)).map_err(unplayable)?;
-    let names: Vec<String> = match &stored {
-        Some(stored) => stored.variants.iter().map(|variant| variant.name.clone()).collect(),
-        None => plan.scenarios.iter().map(|scenario| scenario.variant.clone()).collect(),
-    };
-    let index = find_variant(args, &names)?;
-    let scenario = plan.scenarios.get(index).cloned().ok_or_else(|| Failure::NotRepeated {
-        path: args.run.clone(),
-        why: format!("the scenario now has {} variants", plan.scenarios.len()),
-    })?;
-    Ok((scenario, stored.map(|stored| stored.variants[index].clone())))
-}
-
-/// The name of the catalogue that was meant, if it is no path and only nearly a name.
-fn mistyped(run: &str) -> Option<&'static str> {
-    let unknown = !Path::new(run).exists() && catalog::find(run).is_none();
-    catalog::nearest_name(run).filter(|_| unknown)
-}
-
-/// Whether it is to be played as a scenario, not as a stored run.
-fn is_scenario(run: &str) -> bool {
-    let path = Path::new(run);
-    if !path.exists() {
-        return catalog::find(run).is_some();
-    }
-    let is_stored = || fs::read(path).is_ok_and(|bytes| stored::is_stored(&bytes));
-    path.is_file() && !is_stored()
-}
-
-fn find_variant(args: &ViewArgs, names: &[String]) -> Result<usize, Failure> {
-    let all = || names.iter().map(String::as_str);
-    let Some(wanted) = &args.variant else {
-        return match names.len() {
-            1 => Ok(0),
-            count => Err(wrong(
-                format!("the run has {count} variants, and --variant names none"),
-                scenarios::choices("", "there are", all().collect::<Vec<_>>()),
-            )),
-        };
-    };
-    all().position(|name| name == wanted).ok_or_else(|| {
-        let help = scenarios::choices(wanted, "there are", all().collect::<Vec<_>>());
-        wrong(format!("the run has no variant {wanted}"), help)
-    })
 }
 
 fn find_server(args: &ViewArgs, scenario: &Scenario) -> Result<ServerId, Failure> {
@@ -262,18 +212,6 @@ fn find_server(args: &ViewArgs, scenario: &Scenario) -> Result<ServerId, Failure
 
 fn id_of(index: usize) -> ServerId {
     ServerId(u8::try_from(index).expect("a scenario has at most 16 servers"))
-}
-
-/// What was played is what was stored, as far as it goes.
-fn check_repeats(args: &ViewArgs, stored: &StoredVariant, seen: &Moment) -> Result<(), Failure> {
-    let mut played = seen.digests().iter().copied().map(hex).zip(&stored.moments);
-    match played.position(|(now, then)| now != *then) {
-        None => Ok(()),
-        Some(moment) => Err(Failure::NotRepeated {
-            path: args.run.clone(),
-            why: format!("{} differs at moment {} of 64", stored.name, moment + 1),
-        }),
-    }
 }
 
 /// Prints one query's result; how that ends.

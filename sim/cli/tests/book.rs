@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::Room;
+use reports::export::metrics::{METRICS, Metric};
 
 fn book() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src")
@@ -240,6 +241,26 @@ fn with_table(text: &str, name: &str, table: &str) -> String {
     let (before, rest) = text.split_once(&begin).expect("a place for the table");
     let (_, after) = rest.split_once(&end).expect("an end of the table");
     format!("{before}{begin}\n{table}\n{end}{after}")
+}
+
+/// All metrics of an export as a table.
+fn metrics() -> String {
+    let row =
+        |metric: &Metric| format!("| `{}` | {} | {} |\n", metric.name, metric.help, metric.beware);
+    let rows: String = METRICS.iter().map(row).collect();
+    format!("| metric | is | beware |\n|---|---|---|\n{rows}")
+}
+
+#[test]
+fn the_page_on_exports_has_every_metric() {
+    let path = book().join("reference/export.md");
+    let text = fs::read_to_string(&path).expect("the chapter is there");
+    let wanted = with_table(&text, "metrics", &metrics());
+    if updating() {
+        fs::write(&path, wanted).expect("a chapter can be written");
+    } else {
+        assert!(text == wanted, "export.md is stale: UPDATE_GOLDENFILES=1 cargo test");
+    }
 }
 
 #[test]

@@ -154,6 +154,7 @@ fn a_closed_pipe_ends_quietly() {
         &["new", "--stdout"],
         &["--help"],
         &["replay", "latest"],
+        &["export", "latest", "-f", "csv", "--every", "10ms"],
     ] {
         let mut command = room.walden(args);
         let mut child =

@@ -11,6 +11,7 @@ use live::{Installation, Server};
 use models::postgres::PgVersion;
 use models::postgres::views::Query;
 use models::trace::fact::ServerId;
+use models::trace::scrape::Collector;
 use models::units::SimTime;
 use reports::psql::{self, Form};
 use scenarios::ScenarioFile;
@@ -65,10 +66,15 @@ fn scenario(version: PgVersion, kept: &str, end: &str) -> scenarios::scenario::S
 fn is_alike(query: Query, primary: bool, version: PgVersion) -> bool {
     match query {
         Query::StatReplication => !primary,
-        Query::LastXactReplayTimestamp | Query::LastReplay | Query::StatWalReceiver => primary,
+        Query::LastXactReplayTimestamp
+        | Query::LastReplay
+        | Query::StatWalReceiver
+        | Query::ExporterReplication
+        | Query::ExporterStatWalReceiver => primary,
+        Query::ExporterStatReplication => !primary,
         Query::StatWal => version.major() < 14,
         Query::StatCheckpointer => version.major() < 17,
-        Query::StatBgwriter | Query::LsWaldir => false,
+        Query::StatBgwriter | Query::LsWaldir | Query::ExporterWal => false,
         // `inactive_since` is a moment.
         Query::ReplicationSlots => !primary || version.major() < 17,
         Query::IsInRecovery
@@ -83,14 +89,18 @@ fn is_alike(query: Query, primary: bool, version: PgVersion) -> bool {
         | Query::Role
         | Query::LagTimestamp
         | Query::MonitorStandbys
-        | Query::MonitorSlots => true,
+        | Query::MonitorSlots
+        | Query::ExporterReplicationSlots
+        | Query::ExporterSlotPositions => true,
         Query::MonitorRecovery => primary,
     }
 }
 
 fn queries() -> impl Iterator<Item = Query> {
     let parts = [Query::MonitorStandbys, Query::MonitorSlots, Query::MonitorRecovery];
-    Query::NAMED.into_iter().chain(parts)
+    let asked = Collector::ALL.into_iter().map(Query::of);
+    let asked = asked.filter(|query| !Query::NAMED.contains(query));
+    Query::NAMED.into_iter().chain(parts).chain(asked)
 }
 
 /// What psql prints: a result or an error.

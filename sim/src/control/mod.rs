@@ -59,6 +59,7 @@ pub use host::{Condition, Hosts};
 pub use replay::{Logged, Touch, replay};
 pub use task::{Join, Node, is_up, kill, node, pause, restart, resume, spawn, spawn_on};
 
+use crate::look::Looks;
 use crate::world::{Reached, World};
 use crate::{Options, Outside, RunError};
 use ctl::{Ctl, Installed};
@@ -98,6 +99,18 @@ pub fn play<T: Send>(
     cast: impl FnOnce(&Rc<Hosts>) + Send,
     epilogue: impl FnOnce(Played) -> T + Send,
 ) -> Result<T, RunError> {
+    play_watched(scenario, options, outside, None, cast, epilogue)
+}
+
+/// The same for somebody who looks at the world meanwhile: the run ends with the last look.
+pub fn play_watched<T: Send>(
+    scenario: &Scenario,
+    options: Options,
+    outside: &Outside,
+    looks: Option<Looks<'_>>,
+    cast: impl FnOnce(&Rc<Hosts>) + Send,
+    epilogue: impl FnOnce(Played) -> T + Send,
+) -> Result<T, RunError> {
     let internal = |message: String| RunError::Internal {
         scenario: scenario.name.clone(),
         variant: scenario.variant.clone(),
@@ -107,7 +120,7 @@ pub fn play<T: Send>(
     let outer = |message| Trouble { at: None, place: "the engine".to_owned(), message };
     let on_thread = || {
         trouble::keep_panics();
-        caught(|| play_here(scenario, options, outside, cast))
+        caught(|| play_here(scenario, options, outside, looks, cast))
             .unwrap_or_else(|message| Err(outer(message)))
             .and_then(|end| match end {
                 Ok(played) => caught(|| epilogue(played)).map(Ok).map_err(outer),
@@ -133,17 +146,19 @@ fn play_here(
     scenario: &Scenario,
     options: Options,
     outside: &Outside,
+    looks: Option<Looks<'_>>,
     cast: impl FnOnce(&Rc<Hosts>),
 ) -> Result<Result<Played, SimTime>, Trouble> {
     let mut world = World::new(scenario, options.record);
     world.check_laws(options.laws);
-    let end = options.focus.map_or(world.end(), |focus| focus.until.min(world.end()));
-    if let Some(focus) = options.focus {
+    if let Some(looks) = &looks {
         world.hear_messages();
-        if let Some(upto) = focus.commit {
-            world.look_for_commit(upto);
+        world.look_for_commits(looks.commits);
+        if let Some(wanted) = looks.follow {
+            world.follow(wanted);
         }
     }
+    let end = world.end();
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
     let end = runtime.block_on(async {
@@ -157,7 +172,10 @@ fn play_here(
             cast(&hosts);
         });
         let end = match set {
-            Ok(()) => ctl.drive(end, outside).await,
+            Ok(()) => match looks {
+                None => ctl.drive(end, outside).await,
+                Some(looks) => ctl.drive_and_look(end, looks, outside).await,
+            },
             Err(message) => Err(ctl.trouble_in("setting up", message)),
         };
         // The shells of the dead leave madsim's queue before `block_on` returns.
@@ -179,9 +197,30 @@ fn play_here(
 }
 
 impl Ctl {
+    /// Drives from one look to the next.
+    async fn drive_and_look(
+        &self,
+        end: SimTime,
+        looks: Looks<'_>,
+        outside: &Outside,
+    ) -> Result<End, Trouble> {
+        for at in looks.at.iter().map(|at| (*at).min(end)) {
+            if let End::Stopped(moment) = self.drive(at, outside).await? {
+                return Ok(End::Stopped(moment));
+            }
+            let mut world = self.world.borrow_mut();
+            world.settle_for_look();
+            if world.now() < at {
+                break;
+            }
+            (looks.look)(&world);
+        }
+        Ok(End::Done)
+    }
+
     /// The driver: see the head of this file for the order that it keeps.
     async fn drive(&self, end: SimTime, outside: &Outside) -> Result<End, Trouble> {
-        let (mut moment, mut turns) = (SimTime::ZERO, 0);
+        let (mut moment, mut turns) = (self.now(), 0);
         loop {
             while let Some(task) = self.pop_ready() {
                 turns += 1;

@@ -79,6 +79,15 @@ impl World {
         }
     }
 
+    /// Whether messages pass from one server to the other and back.
+    pub fn is_linked(&self, a: ServerId, b: ServerId) -> bool {
+        let passes = |from: ServerId, to: ServerId| {
+            let route = self.routes[from.index() * self.servers.len() + to.index()];
+            route.is_some_and(|(link, flow)| !self.links[link].is_blocked(flow))
+        };
+        passes(a, b) && passes(b, a)
+    }
+
     /// Both ends of the streams between two servers see their connection reset.
     pub(super) fn reset(&mut self, a: ServerId, b: ServerId) {
         for (standby, upstream) in [(a, b), (b, a)] {

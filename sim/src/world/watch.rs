@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The walsender that serves a standby.
-    fn sender_of(&self, standby: ServerId) -> Option<&WalSender> {
+    pub(crate) fn sender_of(&self, standby: ServerId) -> Option<&WalSender> {
         self.servers.iter().find_map(|server| {
             let State::Primary(primary) = server.state() else { return None };
             primary.senders().map(|(_, sender)| sender).find(|s| s.standby() == standby)

@@ -30,7 +30,7 @@ fn standbys(session: &Session<'_>) -> Vec<(StatReplication, String)> {
 }
 
 /// `pg_wal_lsn_diff(a, b)`.
-fn diff(a: Lsn, b: Lsn) -> i64 {
+pub(super) fn diff(a: Lsn, b: Lsn) -> i64 {
     (i128::from(a.0) - i128::from(b.0)) as i64
 }
 

@@ -11,6 +11,7 @@
 //! **Not modelled.** Any other SQL.
 
 use crate::postgres::PgVersion;
+use crate::trace::scrape::Collector;
 
 /// A query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,18 @@ pub enum Query {
     MonitorSlots,
     /// Of `monitor`: how far it has received and replayed.
     MonitorRecovery,
+    /// Of postgres_exporter: lag in seconds.
+    ExporterReplication,
+    /// Of postgres_exporter: what each slot keeps.
+    ExporterReplicationSlots,
+    /// Of postgres_exporter: positions of slots, and `wal_status`.
+    ExporterSlotPositions,
+    /// Of postgres_exporter: lag in bytes.
+    ExporterStatReplication,
+    /// Of postgres_exporter: the walreceiver.
+    ExporterStatWalReceiver,
+    /// Of postgres_exporter: the files of pg_wal.
+    ExporterWal,
 }
 
 impl Query {
@@ -87,6 +100,20 @@ impl Query {
         Query::LastReplay,
         Query::LagTimestamp,
     ];
+
+    /// What a collector of postgres_exporter asks.
+    pub fn of(collector: Collector) -> Query {
+        match collector {
+            Collector::Replication => Query::ExporterReplication,
+            Collector::ReplicationSlots => Query::ExporterReplicationSlots,
+            Collector::SlotPositions => Query::ExporterSlotPositions,
+            Collector::StatReplication => Query::ExporterStatReplication,
+            Collector::StatWalReceiver => Query::ExporterStatWalReceiver,
+            Collector::Wal => Query::ExporterWal,
+            Collector::StatBgwriter => Query::StatBgwriter,
+            Collector::StatCheckpointer => Query::StatCheckpointer,
+        }
+    }
 
     /// The query of that name, with or without `()`.
     pub fn named(name: &str) -> Option<Query> {
@@ -120,6 +147,12 @@ impl Query {
             Query::MonitorStandbys => "monitor_standbys",
             Query::MonitorSlots => "monitor_slots",
             Query::MonitorRecovery => "monitor_recovery",
+            Query::ExporterReplication => "exporter_replication",
+            Query::ExporterReplicationSlots => "exporter_replication_slots",
+            Query::ExporterSlotPositions => "exporter_slot_positions",
+            Query::ExporterStatReplication => "exporter_stat_replication",
+            Query::ExporterStatWalReceiver => "exporter_stat_wal_receiver",
+            Query::ExporterWal => "exporter_wal",
         }
     }
 
@@ -164,6 +197,14 @@ impl Query {
             Query::MonitorStandbys => "Of `monitor`: the standbys of a server.",
             Query::MonitorSlots => "Of `monitor`: its slots.",
             Query::MonitorRecovery => "Of `monitor`: how far it has received and replayed.",
+            Query::ExporterReplication => "Of postgres_exporter: lag in seconds.",
+            Query::ExporterReplicationSlots => "Of postgres_exporter: what each slot keeps.",
+            Query::ExporterSlotPositions => {
+                "Of postgres_exporter: positions of slots, and `wal_status`."
+            }
+            Query::ExporterStatReplication => "Of postgres_exporter: lag in bytes.",
+            Query::ExporterStatWalReceiver => "Of postgres_exporter: the walreceiver.",
+            Query::ExporterWal => "Of postgres_exporter: the files of pg_wal.",
         }
     }
 
@@ -201,6 +242,22 @@ impl Query {
             Query::MonitorRecovery => {
                 include_str!("monitoring/monitor_recovery.sql").trim_end().to_owned()
             }
+            Query::ExporterReplication => {
+                include_str!("monitoring/exporter_replication.sql").trim_end().to_owned()
+            }
+            Query::ExporterReplicationSlots => {
+                include_str!("monitoring/exporter_replication_slots.sql").trim_end().to_owned()
+            }
+            Query::ExporterSlotPositions => {
+                include_str!("monitoring/exporter_slot_positions.sql").trim_end().to_owned()
+            }
+            Query::ExporterStatReplication => {
+                include_str!("monitoring/exporter_stat_replication.sql").trim_end().to_owned()
+            }
+            Query::ExporterStatWalReceiver => {
+                include_str!("monitoring/exporter_stat_wal_receiver.sql").trim_end().to_owned()
+            }
+            Query::ExporterWal => include_str!("monitoring/exporter_wal.sql").trim_end().to_owned(),
         }
     }
 
@@ -210,7 +267,8 @@ impl Query {
             Query::LastXactReplayTimestamp
             | Query::Lag
             | Query::LastReplay
-            | Query::MonitorRecovery => true,
+            | Query::MonitorRecovery
+            | Query::ExporterReplication => true,
             Query::StatReplication
             | Query::StatWalReceiver
             | Query::ReplicationSlots
@@ -229,7 +287,12 @@ impl Query {
             | Query::Role
             | Query::LagTimestamp
             | Query::MonitorStandbys
-            | Query::MonitorSlots => false,
+            | Query::MonitorSlots
+            | Query::ExporterReplicationSlots
+            | Query::ExporterSlotPositions
+            | Query::ExporterStatReplication
+            | Query::ExporterStatWalReceiver
+            | Query::ExporterWal => false,
         }
     }
 
@@ -271,7 +334,13 @@ impl Query {
             | Query::LagTimestamp
             | Query::MonitorStandbys
             | Query::MonitorSlots
-            | Query::MonitorRecovery => &[],
+            | Query::MonitorRecovery
+            | Query::ExporterReplication
+            | Query::ExporterReplicationSlots
+            | Query::ExporterSlotPositions
+            | Query::ExporterStatReplication
+            | Query::ExporterStatWalReceiver
+            | Query::ExporterWal => &[],
         }
     }
 }

@@ -24,7 +24,7 @@
 //! **Not modelled.** Time zones other than UTC; users without the right to see everything.
 
 use super::query::Query;
-use super::{WalLsn, monitoring, tables, wal_lsn};
+use super::{WalLsn, exporter, monitoring, tables, wal_lsn};
 use crate::postgres::ConnectionId;
 use crate::postgres::PgVersion;
 use crate::postgres::output;
@@ -68,7 +68,7 @@ pub struct LatestEnd {
     pub raised: Option<SimTime>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// What the query returns.
     pub fn ask(&self, query: Query) -> Result<Table, SqlError> {
         match query {
@@ -102,11 +102,17 @@ impl Session<'_> {
             Query::MonitorStandbys => monitoring::monitor_standbys(self),
             Query::MonitorSlots => monitoring::monitor_slots(self),
             Query::MonitorRecovery => Ok(monitoring::monitor_recovery(self)),
+            Query::ExporterReplication => Ok(exporter::replication(self)),
+            Query::ExporterReplicationSlots => Ok(exporter::replication_slots_kept(self)),
+            Query::ExporterSlotPositions => Ok(exporter::slot_positions(self)),
+            Query::ExporterStatReplication => Ok(exporter::standbys(self)),
+            Query::ExporterStatWalReceiver => Ok(exporter::wal_receiver(self)),
+            Query::ExporterWal => Ok(exporter::wal(self)),
         }
     }
 
     /// The server.
-    pub(super) fn here(&self) -> &Server {
+    pub(super) fn here(&self) -> &'a Server {
         &self.servers[self.server.index()]
     }
 
@@ -119,7 +125,7 @@ impl Session<'_> {
         self.version().major() >= major
     }
 
-    pub(super) fn name_of(&self, server: ServerId) -> &str {
+    pub(super) fn name_of(&self, server: ServerId) -> &'a str {
         self.names.get(server.index()).map_or("?", String::as_str)
     }
 

@@ -16,7 +16,7 @@ use crate::postgres::checkpointer::Work;
 use crate::postgres::output;
 use crate::postgres::server::State;
 use crate::trace::table::{SqlError, SqlType, Table, TableColumn};
-use crate::units::{Duration, Lsn};
+use crate::units::{Duration, Lsn, TimelineId};
 
 use SqlType::{
     Bigint, Boolean, DoublePrecision, Inet, Integer, Interval, Name, Numeric, Oid, PgLsn, Text,
@@ -138,42 +138,83 @@ const STAT_WAL_RECEIVER: [(&str, SqlType); 15] = [
     ("conninfo", Text),
 ];
 
-/// No row unless there is a connection. Before the first message, its times are that of the
-/// process's start, by its own clock; a message has been sent by the upstream's.
+/// What `pg_stat_wal_receiver` tells; moments are microseconds of a server's clock.
+pub(super) struct Receiver<'a> {
+    /// The name of the server that it streams from.
+    pub upstream: &'a str,
+    /// The slot that it uses.
+    pub slot: Option<&'a str>,
+    /// `receive_start_lsn`.
+    pub start: Lsn,
+    /// `written_lsn`.
+    pub written: Option<Lsn>,
+    /// `flushed_lsn`.
+    pub flushed: Lsn,
+    /// `receive_start_tli` and `received_tli`.
+    pub timeline: TimelineId,
+    /// `last_msg_send_time`.
+    pub sent: i64,
+    /// `last_msg_receipt_time`.
+    pub read: i64,
+    /// `latest_end_lsn`.
+    pub latest_end: Option<Lsn>,
+    /// `latest_end_time`.
+    pub latest_end_at: i64,
+}
+
+impl<'a> Receiver<'a> {
+    /// None unless there is a connection. Before the first message, its times are that of the
+    /// process's start, by its own clock; a message has been sent by the upstream's.
+    pub fn of(session: &Session<'a>) -> Option<Receiver<'a>> {
+        let State::Standby(standby) = session.here().state() else { return None };
+        let (receiver, host) = (&standby.receiver, &session.here().host);
+        if !receiver.is_connected() {
+            return None;
+        }
+        let (shown, upstream) = (receiver.shown(), receiver.upstream());
+        let start = shown.start.segment_start(host.files.size);
+        let sent_by = if shown.sent > shown.began { upstream } else { session.server };
+        let (latest, raised) =
+            session.latest_end.map_or((None, None), |end| (Some(end.lsn), end.raised));
+        Some(Receiver {
+            upstream: session.name_of(upstream),
+            slot: host.primary_slot_name.map(|slot| host.slot_name(slot)),
+            start,
+            written: shown.has_written.then(|| receiver.positions().0),
+            flushed: receiver.received().unwrap_or(start),
+            timeline: host.timeline,
+            sent: session.clock(sent_by, shown.sent),
+            read: session.clock(session.server, shown.read),
+            latest_end: latest.filter(|lsn| lsn.is_valid()),
+            latest_end_at: match raised {
+                Some(sent) => session.clock(upstream, sent),
+                None => session.clock(session.server, shown.began),
+            },
+        })
+    }
+}
+
 pub(super) fn stat_wal_receiver(session: &Session<'_>) -> Table {
     let mut table = empty(&STAT_WAL_RECEIVER);
-    let State::Standby(standby) = session.here().state() else { return table };
-    let (receiver, host) = (&standby.receiver, &session.here().host);
-    if !receiver.is_connected() {
-        return table;
-    }
-    let (shown, upstream) = (receiver.shown(), receiver.upstream());
-    let start = shown.start.segment_start(host.files.size);
-    let sent_by = if shown.sent > shown.began { upstream } else { session.server };
-    let (latest, raised) =
-        session.latest_end.map_or((None, None), |end| (Some(end.lsn), end.raised));
-    let latest_end_time = match raised {
-        Some(sent) => session.moment(upstream, sent),
-        None => session.moment(session.server, shown.began),
-    };
-    let slot = host.primary_slot_name.map(|slot| host.slot_name(slot).to_owned());
-    let upstream_name = session.name_of(upstream);
+    let Some(row) = Receiver::of(session) else { return table };
+    let application = session.here().host.application_name(session.server);
+    let moment = |clock| Some(output::timestamptz(clock));
     table.rows.push(vec![
         some(receiver_pid(session.server)),
         some("streaming"),
-        some(start),
-        some(host.timeline),
-        lsn(shown.has_written.then(|| receiver.positions().0)),
-        lsn(receiver.received().or(Some(start))),
-        some(host.timeline),
-        some(session.moment(sent_by, shown.sent)),
-        some(session.moment(session.server, shown.read)),
-        lsn(latest.filter(|lsn| lsn.is_valid())),
-        some(latest_end_time),
-        slot,
-        some(upstream_name),
+        some(row.start),
+        some(row.timeline),
+        lsn(row.written),
+        some(row.flushed),
+        some(row.timeline),
+        moment(row.sent),
+        moment(row.read),
+        lsn(row.latest_end),
+        moment(row.latest_end_at),
+        row.slot.map(str::to_owned),
+        some(row.upstream),
         some(PORT),
-        some(conninfo(session.version(), upstream_name, host.application_name(session.server))),
+        some(conninfo(session.version(), row.upstream, application)),
     ]);
     table
 }
