@@ -8,6 +8,7 @@
 
 pub mod checkers;
 pub mod control;
+pub mod explain;
 pub mod look;
 pub mod omissions;
 pub mod plan;

@@ -19,6 +19,7 @@ use clap_complete::engine::{
 use clap_complete::env::Shells;
 use models::postgres::views::Query;
 use scenarios::catalog;
+use scenarios::check::RULES;
 use scenarios::import::source::SOURCES;
 
 use crate::errors::Failure;
@@ -109,6 +110,7 @@ const COMPLETERS: &[(&str, &str, Completer)] = &[
     ("replay", "run", runs),
     ("view", "run", runs_and_scenarios),
     ("view", "view", views),
+    ("explain", "what", runs_scenarios_and_codes),
     ("export", "run", runs_and_scenarios),
     ("plan", "scenario", scenarios),
     ("plan", "set", set),
@@ -166,6 +168,14 @@ fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
 fn runs_and_scenarios(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = runs(typed);
     found.extend(catalogue(typed));
+    found
+}
+
+/// Stored runs, what can be played, and codes of findings.
+fn runs_scenarios_and_codes(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let codes = RULES.iter().map(|rule| (rule.code.to_owned(), rule.title.to_owned()));
+    let mut found = runs_and_scenarios(typed);
+    found.extend(beginning(typed, codes));
     found
 }
 

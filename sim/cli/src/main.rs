@@ -1,10 +1,10 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
-//!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
-//!   [`mod@schema`]: `walden schema`. [`completions`]: `walden completions`, and answers to shells.
-//!   [`man`]: `walden man`.
+//!   [`explain`]: `walden explain`. [`export`]: `walden export`. [`plan`]: `walden plan`.
+//!   [`check`]: `walden check`. [`import`]: `walden import`. [`new`]: `walden new`.
+//!   [`list`]: `walden list`. [`mod@schema`]: `walden schema`. [`man`]: `walden man`.
+//!   [`completions`]: `walden completions`, and answers to shells that ask.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -18,6 +18,7 @@ mod completions;
 mod drawing;
 mod errors;
 mod exit;
+mod explain;
 mod export;
 mod file;
 mod import;
@@ -52,6 +53,7 @@ use check::CheckArgs;
 use completions::CompletionsArgs;
 use errors::Failure;
 use exit::Exit;
+use explain::ExplainArgs;
 use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
@@ -73,6 +75,8 @@ Examples:
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor
                                       look at its servers in the middle of it
+  walden explain latest --commit slowest
+                                      where the time of a commit went
   walden export latest --format openmetrics -o run.om
                                       what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
@@ -118,6 +122,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Explain(ExplainArgs),
     Export(ExportArgs),
     Plan(Box<PlanArgs>),
     Check(CheckArgs),
@@ -162,6 +167,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Explain(args) => explain::explain(args, cli.color),
         Command::Export(args) => export::export(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),

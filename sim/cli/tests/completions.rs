@@ -49,6 +49,7 @@ fn names_files_runs_and_paths_are_completed() {
         (&["replay", "runs/s"], &[&run, "runs/small/"]),
         (&["view", "latest", "mon"], &["monitor"]),
         (&["export", "lat"], &["latest"]),
+        (&["explain", "WAL005"], &["WAL005"]),
         (&["import", "pgbench-l"], &["pgbench-log"]),
         (&["new", "--from", "slots/k"], &["slots/keep_size"]),
         (&["list", "fi"], &["findings"]),

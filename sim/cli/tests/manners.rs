@@ -67,6 +67,12 @@ const CASES: &[Case] = &[
         busy: Busy::Long(&["view", "long.toml", "--at", "99h", "pg_stat_replication"]),
     },
     Case {
+        args: &["explain", "latest", "--commit", "slowest"],
+        coloured: true,
+        quiet: Some(Left::Something),
+        busy: Busy::Long(&["explain", "long.toml", "--commit", "slowest"]),
+    },
+    Case {
         args: &["export", "latest", "--format", "csv"],
         coloured: false,
         quiet: Some(Left::Something),
@@ -365,7 +371,7 @@ fn files_of_examples(room: &Room) {
     let imports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/tests/import");
     let sample = |source: &str| fs::read(imports.join(source)).expect("a sample");
     for name in ["before.toml", "after.toml", "my.toml", "outage.toml"] {
-        room.write(name, common::SMALL.replace("'3s'", "'100s'"));
+        room.write(name, common::SMALL.replace("'3s'", "'2h'").replace("200/s", "2/s"));
     }
     let mine = common::SMALL.replace("rate = '200/s'", "wal_rate = '1MB/s'");
     room.write("mine.toml", mine);
