@@ -24,22 +24,27 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_all(&[(path.to_owned(), text.to_owned())], Older::Replace)
 }
 
-/// Writes files, and makes the folders above them.
+/// Makes the folder that a file goes into.
+pub fn make_room(path: &Path) -> Result<(), Failure> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => fs::create_dir_all(folder).map_err(|error| not_made(path, &error)),
+        None => Ok(()),
+    }
+}
+
+fn not_made(path: &Path, error: &io::Error) -> Failure {
+    Failure::NotMade { path: path.display().to_string(), why: error.to_string() }
+}
+
+/// Writes files into folders that are there.
 pub fn write_all(files: &[(PathBuf, String)], older: Older) -> Result<(), Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let mut unfinished = Unfinished(Vec::new());
     for (path, text) in files {
-        let told = |error: io::Error| Failure::NotMade {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(told)?;
-        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let beside = path.with_file_name(format!(".unfinished-{}-{name}", std::process::id()));
         unfinished.0.push(beside.clone());
-        fs::write(beside, text).map_err(told)?;
+        fs::write(beside, text).map_err(|error| not_made(path, &error))?;
     }
     stop.check()?;
     for ((path, _), beside) in files.iter().zip(&unfinished.0) {
@@ -53,10 +58,7 @@ pub fn write_all(files: &[(PathBuf, String)], older: Older) -> Result<(), Failur
                 Ok(()) => Ok(()),
             },
         };
-        placed.map_err(|error| Failure::NotMade {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?;
+        placed.map_err(|error| not_made(path, &error))?;
     }
     Ok(())
 }

@@ -82,6 +82,9 @@ pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
             return Err(Failure::Exists { path: path.display().to_string(), help });
         }
     }
+    for (path, _) in &files {
+        file::make_room(path)?;
+    }
     file::write_all(&files, Older::Keep)?;
     if of_old == Some(true) {
         file::write(&schema.0, &schema.1)?;

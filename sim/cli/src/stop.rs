@@ -1,7 +1,8 @@
-//! Ctrl-C and its kin: a command is asked to end, and ends cleanly, with 128 and the signal's number.
+//! Ctrl-C and its kin: a command is asked to end, and ends cleanly with 128 and the signal's
+//! number.
 //!
-//! While a command only reads and prints, a signal ends the process at once: nothing is left behind.
-//! Who plays a run or writes a file listens ([`Stop::listen`]): then the first signal is noted,
+//! While a command only reads and prints, a signal ends the process at once: nothing is left
+//! behind. Who plays a run or writes a file listens ([`Stop::listen`]): then the first signal is noted,
 //! and whoever does the work looks at the note and stops. A second one ends the process at once:
 //! what it leaves then is removed by the next run (see `results`).
 
