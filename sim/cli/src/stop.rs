@@ -2,9 +2,9 @@
 //! number.
 //!
 //! While a command only reads and prints, a signal ends the process at once: nothing is left
-//! behind. Who plays a run or writes a file listens ([`Stop::listen`]): then the first signal is noted,
-//! and whoever does the work looks at the note and stops. A second one ends the process at once:
-//! what it leaves then is removed by the next run (see `results`).
+//! behind. Who plays a run or writes a file listens ([`Stop::listen`]): then the first signal is
+//! noted, and whoever does the work looks at the note and stops. A second one ends the process at
+//! once: what it leaves then is removed by the next run (see `results`).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
