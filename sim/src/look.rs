@@ -19,10 +19,22 @@ use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
 use crate::world::World;
+use crate::world::trail::Looks;
 use crate::{Options, Outside, RunError, control};
 
+/// How far a run is played, and what is looked for meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Focus {
+    /// Up to this moment and no further.
+    pub until: SimTime,
+    /// Looks for the last commit up to here.
+    pub commit: Option<Lsn>,
+    /// Notes what passes.
+    pub looks: Option<Looks>,
+}
+
 /// Who looks at a run while it is played.
-pub struct Looks<'a> {
+pub struct Visits<'a> {
     /// When, in order. The run ends with the last.
     pub at: &'a [SimTime],
     /// Positions of the primary's WAL: the commits around them are searched for.
@@ -60,7 +72,7 @@ impl Moment {
         commit_times: &[ServerId],
         outside: &Outside,
     ) -> Result<Moment, RunError> {
-        let world = play(scenario, at, &[], outside)?;
+        let world = play(scenario, Focus { until: at, commit: None, looks: None }, outside)?;
         let servers = world.servers().len();
         let names = scenario.servers.iter().map(|server| server.name.clone()).collect();
         let mut moment = Moment { world, names, commits: vec![None; servers] };
@@ -79,7 +91,8 @@ impl Moment {
     ) -> Result<Option<SimTime>, RunError> {
         let now = self.world.now();
         let Some(replayed) = replayed_since(self.server(server), now) else { return Ok(None) };
-        let world = play(scenario, now, &[replayed.upto], outside)?;
+        let focus = Focus { until: now, commit: Some(replayed.upto), looks: None };
+        let world = play(scenario, focus, outside)?;
         Ok(replayed.last_commit(&world.servers()[scenario.primary()]))
     }
 
@@ -154,24 +167,30 @@ pub(crate) fn replayed_since(server: &Server, now: SimTime) -> Option<Replayed> 
     Some(Replayed { began, upto: server.replayed(now) })
 }
 
-fn play(
+/// Plays a run again, with a focus.
+pub(crate) fn play(
     scenario: &Scenario,
-    at: SimTime,
-    commits: &[Lsn],
+    focus: Focus,
     outside: &Outside,
 ) -> Result<World, RunError> {
-    watch(scenario, Looks { at: &[at], commits, look: &mut |_| () }, outside, |world| world)
+    let options =
+        Options { record: false, laws: Checks::None, focus: Some(focus), ..Options::default() };
+    let settle = |mut played: control::Played| {
+        played.world.settle_for_look();
+        played.world
+    };
+    control::play(scenario, options, outside, |_| (), settle)
 }
 
 /// Plays a scenario for somebody who looks at it, and makes of the world of the last look what is
 /// wanted.
 pub(crate) fn watch<T: Send>(
     scenario: &Scenario,
-    looks: Looks<'_>,
+    visits: Visits<'_>,
     outside: &Outside,
     last: impl FnOnce(World) -> T + Send,
 ) -> Result<T, RunError> {
     let options = Options { record: false, laws: Checks::None, ..Options::default() };
     let epilogue = |played: control::Played| last(played.world);
-    control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue)
+    control::play_watched(scenario, options, outside, Some(visits), |_| (), epilogue)
 }

@@ -9,6 +9,7 @@
 //! **Not modelled.** `commit_siblings` counts the backends that wait, which are those
 //! with an open transaction as far as the models know.
 
+mod attention;
 mod checkpoints;
 mod commands;
 mod commit_search;
@@ -19,6 +20,7 @@ mod slots;
 mod stages;
 mod waits;
 
+pub use attention::{Attention, Notes};
 pub(super) use checkpoints::create_next_file;
 pub use commands::Job;
 pub use commit_search::{CommitAt, CommitSearch};
@@ -91,8 +93,8 @@ pub struct Primary {
     shutdown: Option<Shutdown>,
     /// End of the last commit of an operator.
     written: UsableBytes,
-    /// Somebody wants to know when commits were made.
-    search: Option<Box<CommitSearch>>,
+    /// Somebody wants to know more of commits than runs keep.
+    attention: Option<Box<Attention>>,
     /// End of the WAL that crash recovery has replayed, if there was one.
     replayed: Option<Lsn>,
 }
@@ -158,7 +160,7 @@ impl Primary {
             panicked: false,
             shutdown: None,
             written: UsableBytes(0),
-            search: None,
+            attention: None,
             replayed: None,
         }
     }
@@ -273,10 +275,10 @@ impl Primary {
             });
             self.wal.insert_up_to(end);
             self.wal.want(end);
-            if let Some(search) = &mut self.search {
+            if let Some(attention) = &mut self.attention {
                 let (service, flushed) = (clients.mean_service(), self.wal.flushed());
                 for waiting in queue.last(taken) {
-                    search.note(waiting.end, waiting.start + service, flushed);
+                    attention.commit(waiting.end, waiting.start + service, flushed);
                 }
             }
         }
@@ -349,8 +351,8 @@ impl Primary {
 
     #[inline]
     fn note_commit(&mut self, end: UsableBytes, at: SimTime) {
-        if let Some(search) = &mut self.search {
-            search.note(end, at, self.wal.flushed());
+        if let Some(attention) = &mut self.attention {
+            attention.commit(end, at, self.wal.flushed());
         }
     }
 
@@ -368,13 +370,21 @@ impl Primary {
     }
 
     fn begin_flush(&mut self, now: SimTime, need_room: bool, host: &mut Host) {
-        self.stages.flush_began(now);
+        self.flush_begins(now);
         // The owner sleeps only if enough *other* backends are in a transaction.
         let has_siblings = || self.commits.waiting().saturating_sub(1) >= self.commit_siblings;
         if self.commit_delay > Duration::ZERO && !need_room && has_siblings() {
             self.wal.begin_delay(now + self.commit_delay);
         } else {
             self.wal.begin_flush(now, &mut host.files, &mut host.disk);
+        }
+    }
+
+    #[inline]
+    fn flush_begins(&mut self, now: SimTime) {
+        self.stages.flush_began(now);
+        if let Some(attention) = &mut self.attention {
+            attention.flush_began(now);
         }
     }
 
@@ -392,7 +402,7 @@ impl Primary {
                 Round::Rest => {}
                 Round::Write(target) => self.wal.write(now, target, &mut host.files),
                 Round::Flush(target) => {
-                    self.stages.flush_began(now);
+                    self.flush_begins(now);
                     self.wal.begin_flush_to(now, target, &mut host.files, &mut host.disk);
                 }
             }
@@ -415,8 +425,14 @@ impl Primary {
         if self.wal.flushed() > flushed {
             let step = (flushed, self.wal.flushed());
             self.stages.step_ended(now, step, done.released, &self.commits);
+            if let Some(attention) = &mut self.attention {
+                attention.flushed(now, step);
+            }
         } else {
             self.stages.delay_ended(now);
+            if let Some(attention) = &mut self.attention {
+                attention.flush_began(now);
+            }
         }
         self.commits.flushed(now, self.wal.flushed(), &mut out.answers);
         if !out.answers.is_empty() {

@@ -31,7 +31,7 @@ use super::command::{Command, SlotName};
 use super::effect::Out;
 use super::guc::{Settings, SynchronousCommit};
 use super::host::{Host, Names};
-use super::primary::{CommitSearch, Primary};
+use super::primary::{Attention, Primary};
 use super::protocol::{Body, Message};
 use super::slot::Slots;
 use super::standby::Standby;
@@ -143,8 +143,8 @@ pub struct Server {
     clock: WallClock,
     /// What earlier lives have counted.
     earlier_statistics: Statistics,
-    /// The search for commits, while no primary runs.
-    search: Option<Box<CommitSearch>>,
+    /// What is looked for, while no primary runs.
+    attention: Option<Box<Attention>>,
     next: SimTime,
 }
 
@@ -193,7 +193,7 @@ impl Server {
             earlier_checkpoints: 0,
             clock: WallClock::default(),
             earlier_statistics: Statistics::default(),
-            search: None,
+            attention: None,
             settings: config.settings,
             next_settings: None,
             next: SimTime::NEVER,

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
-//! [`commit`] (where the time of a commit goes),
+//! [`commit`] (where the time of a commit goes), [`flow`] (what passes in a window of time),
 //! [`observation`] (what views showed),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
 //! (the numbers of `summary.json`), [`table`] (what a query returns), [`scrape`] (what a monitoring
@@ -15,6 +15,7 @@
 pub mod commit;
 pub mod describe;
 pub mod fact;
+pub mod flow;
 pub mod histogram;
 pub mod law;
 pub mod messages;

@@ -77,8 +77,8 @@ survival[]: outage_seconds, value_bytes, share; with --disk volume{ size_bytes, 
 at_largest{ full{ trials, of, share, low, high }, bad{ same } }, at_value{ same } }. For
 max_wal_size and bandwidth: setting, unit, value, line, edge{ low, middle, high }, by_history,
 bad{ same }, bad_one_step_less{ same }, checked{ same }, curve[]: value, bad{ same }, volume. Where
-no setting is asked for: quantity, value, middle and other end of the interval (bytes or seconds), unit, beyond{ trials, of, share, low,
-high }.";
+no setting is asked for: quantity, value, middle and other end of the interval (bytes or seconds),
+unit, beyond{ trials, of, share, low, high }.";
 
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///

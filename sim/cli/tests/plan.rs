@@ -64,7 +64,7 @@ fn an_answer_has_one_shape() {
         ),
         (
             "both",
-            &["max_slot_wal_keep_size", "--rate", "8MB/s", "--outage", "30min", "--disk", "12GB"],
+            &["max_slot_wal_keep_size", "--rate", "4MB/s", "--outage", "10min", "--disk", "2GB"],
         ),
         ("fits", &["wal_keep_size", "--rate", "1MB/s", "--outage", "10min", "--disk", "3GB"]),
         ("checkpoints", &["max_wal_size", "--history", "wal.csv"]),

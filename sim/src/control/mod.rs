@@ -59,7 +59,7 @@ pub use host::{Condition, Hosts};
 pub use replay::{Logged, Touch, replay};
 pub use task::{Join, Node, is_up, kill, node, pause, restart, resume, spawn, spawn_on};
 
-use crate::look::Looks;
+use crate::look::Visits;
 use crate::world::{Reached, World};
 use crate::{Options, Outside, RunError};
 use ctl::{Ctl, Installed};
@@ -102,12 +102,12 @@ pub fn play<T: Send>(
     play_watched(scenario, options, outside, None, cast, epilogue)
 }
 
-/// The same for somebody who looks at the world meanwhile: the run ends with the last look.
+/// The same for somebody who looks at the world meanwhile: the run ends with the last visit.
 pub fn play_watched<T: Send>(
     scenario: &Scenario,
     options: Options,
     outside: &Outside,
-    looks: Option<Looks<'_>>,
+    visits: Option<Visits<'_>>,
     cast: impl FnOnce(&Rc<Hosts>) + Send,
     epilogue: impl FnOnce(Played) -> T + Send,
 ) -> Result<T, RunError> {
@@ -120,7 +120,7 @@ pub fn play_watched<T: Send>(
     let outer = |message| Trouble { at: None, place: "the engine".to_owned(), message };
     let on_thread = || {
         trouble::keep_panics();
-        caught(|| play_here(scenario, options, outside, looks, cast))
+        caught(|| play_here(scenario, options, outside, visits, cast))
             .unwrap_or_else(|message| Err(outer(message)))
             .and_then(|end| match end {
                 Ok(played) => caught(|| epilogue(played)).map(Ok).map_err(outer),
@@ -146,16 +146,25 @@ fn play_here(
     scenario: &Scenario,
     options: Options,
     outside: &Outside,
-    looks: Option<Looks<'_>>,
+    visits: Option<Visits<'_>>,
     cast: impl FnOnce(&Rc<Hosts>),
 ) -> Result<Result<Played, SimTime>, Trouble> {
     let mut world = World::new(scenario, options.record);
     world.check_laws(options.laws);
-    if let Some(looks) = &looks {
+    let end = options.focus.map_or(world.end(), |focus| focus.until.min(world.end()));
+    if let Some(visits) = &visits {
         world.hear_messages();
-        world.look_for_commits(looks.commits);
+        world.look_for_commits(visits.commits);
     }
-    let end = world.end();
+    if let Some(focus) = options.focus {
+        world.hear_messages();
+        if let Some(upto) = focus.commit {
+            world.look_for_commits(&[upto]);
+        }
+        if let Some(looks) = focus.looks {
+            world.follow(looks);
+        }
+    }
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
     let end = runtime.block_on(async {
@@ -169,9 +178,9 @@ fn play_here(
             cast(&hosts);
         });
         let end = match set {
-            Ok(()) => match looks {
+            Ok(()) => match visits {
                 None => ctl.drive(end, outside).await,
-                Some(looks) => ctl.drive_and_look(end, looks, outside).await,
+                Some(visits) => ctl.drive_and_visit(end, visits, outside).await,
             },
             Err(message) => Err(ctl.trouble_in("setting up", message)),
         };
@@ -194,14 +203,14 @@ fn play_here(
 }
 
 impl Ctl {
-    /// Drives from one look to the next.
-    async fn drive_and_look(
+    /// Drives from one visit to the next.
+    async fn drive_and_visit(
         &self,
         end: SimTime,
-        looks: Looks<'_>,
+        visits: Visits<'_>,
         outside: &Outside,
     ) -> Result<End, Trouble> {
-        for at in looks.at.iter().map(|at| (*at).min(end)) {
+        for at in visits.at.iter().map(|at| (*at).min(end)) {
             if let End::Stopped(moment) = self.drive(at, outside).await? {
                 return Ok(End::Stopped(moment));
             }
@@ -210,7 +219,7 @@ impl Ctl {
             if world.now() < at {
                 break;
             }
-            (looks.look)(&world);
+            (visits.look)(&world);
         }
         Ok(End::Done)
     }

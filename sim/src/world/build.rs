@@ -97,6 +97,7 @@ impl World {
             sessions_since: SimTime::ZERO,
             touched: true,
             heard: None,
+            trail: None,
             rows: asks_for_rows(scenario)
                 .then(|| Rows::new(scenario.workloads.iter().map(|w| w.rows).collect())),
             out: Out::default(),

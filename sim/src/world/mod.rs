@@ -24,6 +24,7 @@ mod rows;
 mod sessions;
 mod streams;
 pub mod summary;
+pub mod trail;
 mod watch;
 
 use models::clients::{Arrival, Clients};
@@ -230,6 +231,8 @@ pub struct World {
     rows: Option<rows::Rows>,
     /// What walreceivers were told, if somebody is going to look.
     heard: Option<Box<heard::Heard>>,
+    /// What passes, if somebody looks for that.
+    trail: Option<Box<trail::Trail>>,
     /// Scratch: effects of the machine in hand.
     out: Out,
 }
@@ -402,13 +405,6 @@ impl World {
         self.read_all_quiet(self.now);
     }
 
-    /// The primary looks from now on for the commits around these positions.
-    pub fn look_for_commits(&mut self, positions: &[Lsn]) {
-        if !positions.is_empty() {
-            self.servers[self.primary].look_for_commits(positions);
-        }
-    }
-
     /// Somebody looks at a view. Leaves no trace but what it showed.
     pub fn observe(&mut self, server: ServerId, view: View) {
         self.look_around(self.now);
@@ -489,6 +485,7 @@ impl World {
                     Body::StatusUpdate { .. } => {}
                     _ => self.digest.fold(fingerprint_of(&message)),
                 }
+                self.note_message((sent, at), (from, to), &message);
                 self.receive(at, sent, from, to, &message);
             }
             Some(Delivery::Room { from, to, bytes }) => {

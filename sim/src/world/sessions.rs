@@ -108,6 +108,7 @@ impl World {
     pub(super) fn answer_clients(&mut self) {
         let standbys_released = self.out.released & !Out::LOCAL != 0;
         self.check_answers();
+        self.note_answers();
         let (at, commits) = (self.out.answers.at, &self.out.answers.to);
         let mut all = Chain::default();
         let latencies = commits.iter().map(|commit| {

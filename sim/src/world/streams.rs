@@ -144,8 +144,12 @@ impl World {
         debug_assert!(wal.iter().all(is_served), "{wal:?}");
         let Some(parcels) = self.links[link].hand_over(flow, wal) else { return false };
         let digest = self.digest.chain(to, Way::Down);
-        let mut chain = *digest;
+        let (mut chain, trail) = (*digest, &mut self.trail);
+        let (from, standby) = (self.servers[self.primary].id(), self.servers[to].id());
         let parcels = parcels.inspect(|parcel| {
+            if let Some(trail) = trail {
+                trail.parcel(parcel, from, standby);
+            }
             chain.take(fingerprint_of(&parcel.message) ^ parcel.arrives.0.rotate_left(32));
         });
         let changes = self.servers[to].keep_wal(parcels);
@@ -160,6 +164,9 @@ impl World {
     fn take_back(&mut self, standby: usize) {
         let Some(Stream { down: (link, flow), .. }) = self.streams[standby] else { return };
         let coming = self.servers[standby].give_back(self.now);
+        if let Some(trail) = &mut self.trail {
+            trail.take_back(self.now, self.servers[standby].id());
+        }
         self.links[link].take_back(flow, coming);
         self.book_link(link);
     }
@@ -169,6 +176,10 @@ impl World {
         let Some(Stream { up: (link, flow), .. }) = self.streams[standby] else { return };
         let arrived = self.links[link].arrived_updates(upto, flow);
         if !arrived.is_empty() {
+            if let Some(trail) = &mut self.trail {
+                let upstream = self.servers[self.primary].id();
+                trail.updates(arrived, self.servers[standby].id(), upstream);
+            }
             let (from, count) = (self.servers[standby].id(), arrived.len());
             self.servers[self.primary].note_updates(from, arrived);
             self.links[link].forget_updates(flow, count);

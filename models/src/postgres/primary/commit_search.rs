@@ -12,8 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::Primary;
-use crate::units::{Lsn, SimTime, UsableBytes};
+use crate::units::{SimTime, UsableBytes};
 
 /// A commit: where its record ends, and when it was made.
 pub type CommitAt = (UsableBytes, SimTime);
@@ -79,25 +78,6 @@ impl CommitSearch {
             (fresh, _) => Some(self.fresh[fresh - 1]),
         };
         (last, self.kept.get(kept).or_else(|| self.fresh.get(fresh)).copied())
-    }
-}
-
-impl Primary {
-    /// Commits are noted from now on.
-    pub fn look_for_commits(&mut self, search: Box<CommitSearch>) {
-        self.search = Some(search);
-    }
-
-    /// The search, which somebody has begun.
-    pub fn commit_search(&self) -> Option<&CommitSearch> {
-        self.search.as_deref()
-    }
-
-    /// The processes are gone; the search goes on with those that come.
-    pub fn take_commit_search(&mut self, survived: Lsn) -> Option<Box<CommitSearch>> {
-        let mut search = self.search.take()?;
-        search.cut(self.wal.usable(survived));
-        Some(search)
     }
 }
 

@@ -82,7 +82,7 @@ impl Server {
         self.earlier_checkpoints = self.checkpoints();
         self.keep_statistics();
         if let State::Primary(primary) = &mut self.state {
-            self.search = primary.take_commit_search(self.host.files.flushed);
+            self.attention = primary.take_attention(self.host.files.flushed);
         }
         self.state = State::Down;
         self.gate = Gate::Open;

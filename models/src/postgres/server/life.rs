@@ -20,10 +20,11 @@
 use super::{Control, Gate, Server, State};
 use crate::postgres::checkpointer::next_is_missing;
 use crate::postgres::effect::Out;
-use crate::postgres::primary::{CommitAt, CommitSearch, Primary};
+use crate::postgres::primary::{Attention, CommitAt, CommitSearch, Notes, Primary};
 use crate::postgres::protocol::Body;
 use crate::postgres::standby::Standby;
 use crate::trace::fact::{CheckpointCause, ConnectionEnd, Phase, Scope, What};
+use crate::trace::flow::Window;
 use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
 /// Assumption: the postmaster needs so long to end all processes after a PANIC and to begin anew.
@@ -65,7 +66,7 @@ impl Server {
         }
         match state {
             State::Primary(mut primary) => {
-                self.search = primary.take_commit_search(survived);
+                self.attention = primary.take_attention(survived);
                 let toll = primary.crash(survived, out);
                 self.lost_commits += toll.lost;
                 self.unknown_commits += toll.unknown;
@@ -188,8 +189,8 @@ impl Server {
             }
             let version = self.settings.version();
             let mut primary = Primary::new(now, version, &self.settings, end);
-            if let Some(search) = self.search.take() {
-                primary.look_for_commits(search);
+            if let Some(attention) = self.attention.take() {
+                primary.pay_attention(attention);
             }
             self.state = State::Primary(Box::new(primary));
             return out.fact(What::Ready);
@@ -203,8 +204,8 @@ impl Server {
         let version = self.settings.version();
         let mut primary = Primary::new(now, version, &self.settings, end);
         primary.recovered(self.host.files.redo, end);
-        if let Some(search) = self.search.take() {
-            primary.look_for_commits(search);
+        if let Some(attention) = self.attention.take() {
+            primary.pay_attention(attention);
         }
         let cause = CheckpointCause::END_OF_RECOVERY;
         primary.request_checkpoint(now, cause, &mut self.host, out);
@@ -232,16 +233,34 @@ impl Server {
     pub fn look_for_commits(&mut self, positions: &[Lsn]) {
         if let State::Primary(primary) = &mut self.state {
             let positions = positions.iter().map(|lsn| primary.wal.usable(*lsn)).collect();
-            primary.look_for_commits(Box::new(CommitSearch::new(positions)));
+            let search = Some(CommitSearch::new(positions));
+            primary.pay_attention(Box::new(Attention { search, ..Attention::default() }));
+        }
+    }
+
+    /// Notes the commits and flushes of a window, on a primary.
+    pub fn note_commits(&mut self, window: Window) {
+        if let State::Primary(primary) = &mut self.state {
+            let notes = Some(Notes::new(window));
+            primary.pay_attention(Box::new(Attention { notes, ..Attention::default() }));
         }
     }
 
     /// What was found so far: the last commit that ends at the position or below, and the first
     /// beyond it.
     pub fn commits_around(&self, lsn: Lsn) -> (Option<CommitAt>, Option<CommitAt>) {
-        let running = self.primary_state().and_then(Primary::commit_search);
-        let search = running.or(self.search.as_deref());
+        let search = self.attention().and_then(|attention| attention.search.as_ref());
         let position = UsableBytes::from_lsn(lsn, self.host.files.size);
         search.map_or((None, None), |search| search.around(position))
+    }
+
+    /// The notes, if any were wanted.
+    pub fn notes(&self) -> Option<&Notes> {
+        self.attention()?.notes.as_ref()
+    }
+
+    fn attention(&self) -> Option<&Attention> {
+        let running = self.primary_state().and_then(Primary::attention);
+        running.or(self.attention.as_deref())
     }
 }

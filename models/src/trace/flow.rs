@@ -1,0 +1,97 @@
+//! What passes through a cluster in a window of time: records and flushes on the primary, messages
+//! on links, answers to clients.
+//!
+//! No run keeps this: it would be most of what happens. A run is played again with a window, and
+//! every model says for itself when it did its part.
+//!
+//! **Source.** Walden's own.
+
+use crate::postgres::ConnectionId;
+use crate::postgres::backend::Session;
+use crate::postgres::protocol::{Body, Update};
+use crate::trace::fact::ServerId;
+use crate::units::{SimTime, UsableBytes};
+
+/// All of it, each in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    /// Commit records that were inserted: when, and where they end.
+    pub inserted: Vec<(SimTime, UsableBytes)>,
+    /// Flushes of the primary's WAL.
+    pub flushes: Vec<Flush>,
+    /// Messages between servers, by the moment at which they arrive.
+    pub messages: Vec<Passed>,
+    /// Answers to clients.
+    pub answers: Vec<Answered>,
+}
+
+/// A flush, or a part of one: `fsync` by segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// When the backend that does it had the lock, and had slept `commit_delay`.
+    pub began: SimTime,
+    /// When it was over.
+    pub done: SimTime,
+    /// It made durable what ends behind this.
+    pub from: UsableBytes,
+    /// And up to here.
+    pub to: UsableBytes,
+}
+
+/// A message that has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// When it was sent.
+    pub sent: SimTime,
+    /// When it arrived.
+    pub arrived: SimTime,
+    /// Who sent it.
+    pub from: ServerId,
+    /// To whom.
+    pub to: ServerId,
+    /// The connection it belongs to.
+    pub connection: ConnectionId,
+    /// What it says.
+    pub body: Body,
+}
+
+impl Passed {
+    /// A status update of a standby to its upstream.
+    pub fn of_update(update: &Update, from: ServerId, to: ServerId) -> Passed {
+        let Update { at, arrives, positions, connection, reply_requested, .. } = *update;
+        let (write, flush, apply) = (positions.write, positions.flush, positions.apply);
+        let body = Body::StatusUpdate { write, flush, apply, reply_requested };
+        Passed { sent: at, arrived: arrives, from, to, connection, body }
+    }
+}
+
+/// A commit whose client has its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Its number among all answers of the run, from 1.
+    pub number: u64,
+    /// Its intended start.
+    pub start: SimTime,
+    /// When the client had the answer.
+    pub at: SimTime,
+    /// Where its commit record ends.
+    pub end: UsableBytes,
+    /// Whose it is.
+    pub session: Session,
+}
+
+/// From when to when something is looked at, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From.
+    pub from: SimTime,
+    /// To.
+    pub to: SimTime,
+}
+
+impl Window {
+    /// Whether a moment lies in it.
+    pub fn has(&self, at: SimTime) -> bool {
+        self.from <= at && at <= self.to
+    }
+}
