@@ -24,6 +24,7 @@ use crate::tree::{self, Entry, Node, Table, Value};
 use crate::{check, keys, limits};
 
 pub use archive::{Archive, ArchivedFault};
+pub(crate) use paths::FIXED;
 
 /// A scenario file without mistakes.
 #[derive(Clone, Debug)]

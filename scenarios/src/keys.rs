@@ -34,6 +34,8 @@ pub struct Key {
     pub shape: Shape,
     /// What holds without it; empty: nothing.
     pub default: &'static str,
+    /// Whether its table has to have it.
+    pub required: bool,
     /// What it means.
     pub doc: &'static str,
 }
@@ -67,6 +69,8 @@ pub enum Shape {
     EventRate,
     /// A time, or a table of a time's quantiles.
     TimeQuantiles,
+    /// One point of a quantile function: a time or a size, as its table is one of times or sizes.
+    Point,
     /// A preset's name, a size, or a table of a size's quantiles.
     Wal,
     /// A number such as `48`, or a time such as `'24h'`.
@@ -85,7 +89,9 @@ pub enum Shape {
     File,
     /// A file, or a list of files.
     Files,
-    /// A preset's name, or a table.
+    /// The name of a disk preset.
+    DiskPreset,
+    /// A disk preset's name, or a table.
     PresetOr(&'static Section),
     /// A table.
     Table(&'static Section),
@@ -111,8 +117,61 @@ pub enum Shape {
     Condition,
 }
 
+impl Shape {
+    /// What it is and an example, in a few words, as Markdown.
+    pub fn takes(self) -> String {
+        let text = match self {
+            Shape::Text => "text",
+            Shape::Name => "a name",
+            Shape::Word(words) => {
+                let words: Vec<String> = words.iter().map(|w| format!("`'{w}'`")).collect();
+                return words.join(", ");
+            }
+            Shape::Count(low, high) if high > 0xffff_ffff => return format!("a number from {low}"),
+            Shape::Count(low, high) => return format!("a number from {low} to {high}"),
+            Shape::Bool => "`true`, `false`",
+            Shape::Time => "a time, `'10s'`",
+            Shape::SignedTime => "a time, `'-5min'`",
+            Shape::Moment => "a time, or `{ between = ['10s', '60s'] }`",
+            Shape::Size => "a size, `'1GB'`",
+            Shape::ByteRate => "bytes a second, `'40MB/s'`",
+            Shape::LinkRate => "a bandwidth, `'1Gbit/s'`",
+            Shape::EventRate => "a rate, `'4000/s'`",
+            Shape::TimeQuantiles => "a time, or quantiles",
+            Shape::Point => "a time or a size",
+            Shape::Wal => "a preset, a size, or quantiles",
+            Shape::Stretch => "a factor, or a time",
+            Shape::Factor => "a number from 1",
+            Shape::Loss => "a share, `0.001`",
+            Shape::Lsn => "a position, `'0/3000028'`",
+            Shape::TwoNames => "two names, `['a', 'b']`",
+            Shape::ByteRates => "a list of `'40MB/s'`",
+            Shape::File => "a file",
+            Shape::Files => "a file, or a list",
+            Shape::DiskPreset => "a preset",
+            Shape::PresetOr(_) => "a preset, or a table",
+            Shape::Table(_) => "a table",
+            Shape::Named(_) => "tables by name",
+            Shape::Settings => "settings",
+            Shape::Expectations => "metrics and comparisons",
+            Shape::Assignments => "paths and values",
+            Shape::Paths => "a list of paths",
+            Shape::Matrix => "paths and lists of values",
+            Shape::Listed(_) => "tables in order",
+            Shape::Deeds => "a list of tables",
+            Shape::Views => "a list of views",
+            Shape::Condition => "`'pg2 streaming'`",
+        };
+        text.to_owned()
+    }
+}
+
 const fn key(name: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Key {
-    Key { name, shape, default, doc }
+    Key { name, shape, default, required: false, doc }
+}
+
+const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key { name, shape, default: "", required: true, doc }
 }
 
 impl Section {
@@ -141,7 +200,7 @@ pub static ROOT: Section = Section {
         key("include", Shape::Files, "", "Files whose tables fill in what this one leaves out."),
         key("title", Shape::Text, "the file's name", "One line for people."),
         key("seed", Shape::Count(0, i64::MAX as u64), "1", "The seed of every die."),
-        key("duration", Shape::Time, "", "Simulated time. Required."),
+        required("duration", Shape::Time, "Simulated time."),
         key("pg_version", Shape::Count(13, 18), "17", "Major version of every server."),
         key("base", Shape::Bool, "true", "Whether the file without a variant's changes runs too."),
         key("start", Shape::Table(&START), "", "Where the run starts."),
@@ -152,7 +211,7 @@ pub static ROOT: Section = Section {
             "nvme",
             "The volume of every server that names none, and what a server's table leaves out.",
         ),
-        key("server", Shape::Named(&SERVER), "", "The servers. At least one."),
+        required("server", Shape::Named(&SERVER), "The servers. At least one."),
         key("network", Shape::Table(&NETWORK), "", "The way between any two servers."),
         key("link", Shape::Named(&LINK), "", "Ways that differ from [network]."),
         key("workload", Shape::Named(&WORKLOAD), "", "What writes to the primary."),
@@ -213,7 +272,7 @@ pub static DISK: Section = Section {
     keys: &[
         key(
             "preset",
-            Shape::Name,
+            Shape::DiskPreset,
             "the file's `disk`, or nvme",
             "Where the keys that are left out come from.",
         ),
@@ -243,7 +302,7 @@ pub static LINK: Section = Section {
     title: "[link.X]",
     doc: "A way of its own between two servers or sites, shared by all that use it.",
     keys: &[
-        key("between", Shape::TwoNames, "", "Two servers or sites. Required."),
+        required("between", Shape::TwoNames, "Two servers or sites."),
         key("rtt", Shape::TimeQuantiles, "[network]'s", "Round trip time."),
         key("bandwidth", Shape::LinkRate, "[network]'s", "Each direction."),
         key("window", Shape::Size, "[network]'s", "Unread bytes under way."),
@@ -305,6 +364,17 @@ pub static WORKLOAD: Section = Section {
     not_built: &[("server", "workloads run against the primary")],
 };
 
+/// The keys of a workload that say what kind of load it is, exactly one of them, and the keys that
+/// go with each.
+pub const LOADS: [(&str, &[&str]); 6] = [
+    ("rate", &["arrivals", "transactions", "rows", "wal", "synchronous_commit", "service"]),
+    ("clients", &["think", "transactions", "rows", "wal", "synchronous_commit", "service"]),
+    ("wal_rate", &["step"]),
+    ("daily", &["step"]),
+    ("history", &["stretch", "step"]),
+    ("bulk", &["at", "over", "every", "rows", "synchronous_commit", "service"]),
+];
+
 /// `[variant.X]`.
 pub static VARIANT: Section = Section {
     title: "[variant.X]",
@@ -322,12 +392,12 @@ pub static QUANTILES: Section = Section {
     title: "quantiles",
     doc: "Points of a quantile function, linear in between.",
     keys: &[
-        key("min", Shape::Text, "half of p50", "Smallest."),
-        key("p50", Shape::Text, "", "Median."),
-        key("p90", Shape::Text, "", "90 %."),
-        key("p99", Shape::Text, "", "99 %."),
-        key("p999", Shape::Text, "", "99.9 %."),
-        key("max", Shape::Text, "", "Largest. Required."),
+        key("min", Shape::Point, "half of p50", "Smallest."),
+        key("p50", Shape::Point, "", "Median."),
+        key("p90", Shape::Point, "", "90 %."),
+        key("p99", Shape::Point, "", "99 %."),
+        key("p999", Shape::Point, "", "99.9 %."),
+        required("max", Shape::Point, "Largest."),
     ],
     not_built: &[],
 };

@@ -26,7 +26,7 @@ fn unreadable(message: String, help: impl Into<String>) -> Unreadable {
 }
 
 /// Units of time and their nanoseconds.
-const TIME: [(&str, u64); 6] = [
+pub(crate) const TIME: [(&str, u64); 6] = [
     ("us", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
@@ -35,10 +35,10 @@ const TIME: [(&str, u64); 6] = [
     ("d", 86_400_000_000_000),
 ];
 /// Units of size and their bytes.
-const SIZE: [(&str, u64); 5] =
+pub(crate) const SIZE: [(&str, u64); 5] =
     [("B", 1), ("kB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
 /// Units of bandwidth by bits, as eighths of a byte.
-const BITS: [(&str, u64); 4] =
+pub(crate) const BITS: [(&str, u64); 4] =
     [("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
 
 const TIME_HELP: &str = r#"Valid units for a time are "us", "ms", "s", "min", "h", and "d"."#;

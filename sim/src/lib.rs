@@ -8,6 +8,7 @@
 
 pub mod checkers;
 pub mod control;
+pub mod explain;
 pub mod look;
 pub mod omissions;
 pub mod plan;
@@ -54,13 +55,11 @@ pub struct Options {
     pub laws: checkers::Checks,
     /// Seed of madsim's own dice, which have no say in any result; a test varies it.
     pub madsim_seed: u64,
-    /// Plays only up to a moment, for somebody who wants to look.
-    pub focus: Option<look::Focus>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { record: true, laws: checkers::Checks::Looks, madsim_seed: 0, focus: None }
+        Options { record: true, laws: checkers::Checks::Looks, madsim_seed: 0 }
     }
 }
 

@@ -19,26 +19,17 @@ use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
 use crate::world::World;
-use crate::world::trail::Looks;
+use crate::world::trail::Wanted;
 use crate::{Options, Outside, RunError, control};
 
-/// How far a run is played, and what is looked for meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub struct Focus {
-    /// Up to this moment and no further.
-    pub until: SimTime,
-    /// Looks for the last commit up to here.
-    pub commit: Option<Lsn>,
-    /// Notes what passes.
-    pub looks: Option<Looks>,
-}
-
 /// Who looks at a run while it is played.
-pub struct Visits<'a> {
+pub struct Looks<'a> {
     /// When, in order. The run ends with the last.
     pub at: &'a [SimTime],
     /// Positions of the primary's WAL: the commits around them are searched for.
     pub commits: &'a [Lsn],
+    /// What passes and is to be noted.
+    pub follow: Option<Wanted>,
     /// Is shown the world at each of these moments that the run reaches.
     pub look: &'a mut (dyn FnMut(&World) + Send),
 }
@@ -72,7 +63,7 @@ impl Moment {
         commit_times: &[ServerId],
         outside: &Outside,
     ) -> Result<Moment, RunError> {
-        let world = play(scenario, Focus { until: at, commit: None, looks: None }, outside)?;
+        let world = play(scenario, at, &[], outside)?;
         let servers = world.servers().len();
         let names = scenario.servers.iter().map(|server| server.name.clone()).collect();
         let mut moment = Moment { world, names, commits: vec![None; servers] };
@@ -91,8 +82,7 @@ impl Moment {
     ) -> Result<Option<SimTime>, RunError> {
         let now = self.world.now();
         let Some(replayed) = replayed_since(self.server(server), now) else { return Ok(None) };
-        let focus = Focus { until: now, commit: Some(replayed.upto), looks: None };
-        let world = play(scenario, focus, outside)?;
+        let world = play(scenario, now, &[replayed.upto], outside)?;
         Ok(replayed.last_commit(&world.servers()[scenario.primary()]))
     }
 
@@ -167,30 +157,29 @@ pub(crate) fn replayed_since(server: &Server, now: SimTime) -> Option<Replayed> 
     Some(Replayed { began, upto: server.replayed(now) })
 }
 
-/// Plays a run again, with a focus.
-pub(crate) fn play(
+fn play(
     scenario: &Scenario,
-    focus: Focus,
+    at: SimTime,
+    commits: &[Lsn],
     outside: &Outside,
 ) -> Result<World, RunError> {
-    let options =
-        Options { record: false, laws: Checks::None, focus: Some(focus), ..Options::default() };
-    let settle = |mut played: control::Played| {
-        played.world.settle_for_look();
-        played.world
-    };
-    control::play(scenario, options, outside, |_| (), settle)
+    watch(
+        scenario,
+        Looks { at: &[at], commits, follow: None, look: &mut |_| () },
+        outside,
+        |world| world,
+    )
 }
 
 /// Plays a scenario for somebody who looks at it, and makes of the world of the last look what is
 /// wanted.
 pub(crate) fn watch<T: Send>(
     scenario: &Scenario,
-    visits: Visits<'_>,
+    looks: Looks<'_>,
     outside: &Outside,
     last: impl FnOnce(World) -> T + Send,
 ) -> Result<T, RunError> {
     let options = Options { record: false, laws: Checks::None, ..Options::default() };
     let epilogue = |played: control::Played| last(played.world);
-    control::play_watched(scenario, options, outside, Some(visits), |_| (), epilogue)
+    control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue)
 }

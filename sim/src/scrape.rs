@@ -16,7 +16,7 @@ use models::trace::scrape::{Answer, Behind, Collector, Scrape, Truth};
 use models::units::{Bytes, Duration, Lsn, SimTime};
 use scenarios::scenario::Scenario;
 
-use crate::look::{Unreachable, Visits, reach, replayed_since, watch};
+use crate::look::{Looks, Unreachable, reach, replayed_since, watch};
 use crate::world::World;
 use crate::{Outside, RunError};
 
@@ -36,7 +36,7 @@ pub fn scrape(
         let seen = standbys.iter().map(|index| world.servers()[*index].seen(world.now()));
         positions.extend(seen);
     };
-    watch(scenario, Visits { at, commits: &[], look: note }, outside[0], |_| ())?;
+    watch(scenario, Looks { at, commits: &[], follow: None, look: note }, outside[0], |_| ())?;
     let names: Vec<String> = scenario.servers.iter().map(|server| server.name.clone()).collect();
     let visit = &mut |world: &World| {
         for (index, server) in world.servers().iter().enumerate() {
@@ -45,8 +45,8 @@ pub fn scrape(
             take(Scrape { at, server: server.id(), answer, truth });
         }
     };
-    let visits = Visits { at, commits: &positions, look: visit };
-    watch(scenario, visits, outside[1], |world| world.digests().to_vec())
+    let looks = Looks { at, commits: &positions, follow: None, look: visit };
+    watch(scenario, looks, outside[1], |world| world.digests().to_vec())
 }
 
 /// What the exporter gets out of a server.

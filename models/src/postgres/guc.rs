@@ -49,6 +49,11 @@ impl Guc {
     pub fn is_in(&self, version: PgVersion) -> bool {
         (self.since..=self.until).contains(&version.major())
     }
+
+    /// Whether nothing that is written can change it: it tells how the server was built.
+    pub fn is_fixed(&self) -> bool {
+        self.context == Context::Internal && !settings::INITDB.contains(&self.name)
+    }
 }
 
 /// When a setting can be changed, `pg_settings.context`.
@@ -100,8 +105,14 @@ pub fn names(version: PgVersion) -> impl Iterator<Item = &'static str> {
     table::TABLE.iter().filter(move |guc| guc.is_in(version)).map(|guc| guc.name)
 }
 
+/// The names that settings of `version` had before and are still taken by.
+pub fn old_names(version: PgVersion) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let known = OLD_NAMES.iter().filter(move |(_, _, since)| *since <= version.major());
+    known.map(|(old, new, _)| (*old, *new))
+}
+
 /// Every row of this name; those of different versions follow one another.
-fn rows(name: &str) -> &'static [Guc] {
+pub fn rows(name: &str) -> &'static [Guc] {
     let start = table::TABLE.partition_point(|guc| order(guc.name, name) == Ordering::Less);
     let rows = &table::TABLE[start..];
     &rows[..rows.iter().take_while(|guc| order(guc.name, name) == Ordering::Equal).count()]

@@ -20,7 +20,8 @@ pub(super) enum Where {
 }
 
 /// What variants cannot change.
-const FIXED: [&str; 7] = ["include", "title", "seed", "base", "expect", "variant", "matrix"];
+pub(crate) const FIXED: [&str; 7] =
+    ["include", "title", "seed", "base", "expect", "variant", "matrix"];
 
 /// The parts of a path; a part in quotes may hold dots. `None` if it cannot be read.
 pub(super) fn split(path: &str) -> Option<Vec<String>> {

@@ -5,7 +5,7 @@
 //! the key (`{ write = '48MB' }`). Both tables, the reader, `walden list actions` and the
 //! reference go by this list.
 
-use super::{Key, Section, Shape, key};
+use super::{Key, Section, Shape, key, required};
 
 /// A kind of action.
 #[derive(Debug)]
@@ -216,8 +216,8 @@ pub static ACTION: Section = Section {
     title: "[action.X]",
     doc: "What an operator does at a moment.",
     keys: &[
-        key("kind", Shape::Word(&ACTION_KINDS), "", "What is done. Required."),
-        key("at", Shape::Time, "", "When. Required."),
+        required("kind", Shape::Word(&ACTION_KINDS), "What is done."),
+        required("at", Shape::Time, "When."),
         key(
             "server",
             Shape::Name,
@@ -249,7 +249,7 @@ pub static STEP: Section = Section {
     doc: "What an operator does one thing after the other: each begins when the one before has \
           ended.",
     keys: &[
-        key("do", Shape::Deeds, "", "Actions, in order. Required."),
+        required("do", Shape::Deeds, "Actions, in order."),
         key("repeat", Shape::Count(1, 100_000), "1", "How often all of them are done."),
     ],
     not_built: &[],

@@ -1,20 +1,27 @@
 //! THE list of faults, and the table that one is written in.
 
-use super::{Section, Shape, key};
+use super::{Section, Shape, key, required};
 
 /// A kind of fault.
 #[derive(Debug)]
 pub struct FaultEntry {
     /// Its name: `kind` of a `[fault.X]`.
     pub name: &'static str,
+    /// The keys that it cannot do without, beside `kind` and `at`.
+    pub needs: &'static [&'static str],
     /// The keys that it takes beside `kind`, `at` and `for`.
     pub with: &'static [&'static str],
     /// What it does, and what its end does.
     pub doc: &'static str,
 }
 
-const fn entry(name: &'static str, with: &'static [&'static str], doc: &'static str) -> FaultEntry {
-    FaultEntry { name, with, doc }
+const fn entry(
+    name: &'static str,
+    needs: &'static [&'static str],
+    with: &'static [&'static str],
+    doc: &'static str,
+) -> FaultEntry {
+    FaultEntry { name, needs, with, doc }
 }
 
 /// Every fault that can be simulated.
@@ -23,72 +30,100 @@ pub static FAULTS: &[FaultEntry] = &LIST;
 const LIST: [FaultEntry; 16] = [
     entry(
         "crash",
+        &["server"],
         &["server", "what"],
         "Processes or the host die; a crashed host loses its page cache. They start again.",
     ),
     entry(
         "freeze",
+        &["server"],
         &["server", "what"],
         "Processes or the host stop running without dying. They go on where they stopped.",
     ),
     entry(
         "site_down",
         &["site"],
+        &["site"],
         "All hosts of a site die as with `crash`, `what = 'host'`. They start again.",
     ),
     entry(
         "bulk_write",
+        &["bytes", "for"],
         &["bytes"],
         "Something writes so much WAL on the primary while it lasts: an import, an index.",
     ),
     entry(
         "clock_jump",
         &["server", "by"],
+        &["server", "by"],
         "The server's wall clock jumps by so much, and back when it heals.",
     ),
     entry(
         "stop",
+        &["server"],
         &["server", "mode"],
         "The server is shut down: maintenance. Healing starts it again.",
     ),
     entry(
         "disk_full",
         &["server"],
+        &["server"],
         "The volume of pg_wal takes no new file: a server that needs one stops with a PANIC.",
     ),
     entry(
         "disk_slow",
+        &["server"],
         &["server", "factor", "fsync"],
         "The volume of pg_wal takes `factor` times as long, or draws its fsyncs from `fsync`.",
     ),
     entry(
         "disk_stall",
         &["server"],
+        &["server"],
         "The volume of pg_wal completes no fsync. Then its queue goes on where it stood.",
     ),
     entry(
         "replay_pause",
         &["server"],
+        &["server"],
         "The standby receives WAL and replays none, as after `pg_wal_replay_pause()`.",
     ),
-    entry("link_cut", &["between"], "Nothing passes, and nobody is told; then TCP sends again."),
-    entry("link_hold", &["between"], "Everything waits, and passes at once when it heals."),
+    entry(
+        "link_cut",
+        &["between"],
+        &["between"],
+        "Nothing passes, and nobody is told; then TCP sends again.",
+    ),
+    entry(
+        "link_hold",
+        &["between"],
+        &["between"],
+        "Everything waits, and passes at once when it heals.",
+    ),
     entry(
         "link_delay",
+        &["between", "delay"],
         &["between", "from", "delay"],
         "Every message travels so much longer, one way.",
     ),
     entry(
         "link_loss",
+        &["between", "loss"],
         &["between", "from", "loss"],
         "Packets are lost: TCP sends them again, and what comes behind them waits.",
     ),
     entry(
         "link_bandwidth",
+        &["between", "bandwidth"],
         &["between", "from", "bandwidth"],
         "The link has less bandwidth, for all that use it.",
     ),
-    entry("link_reset", &["between"], "Connections are reset; both ends notice. Takes no `for`."),
+    entry(
+        "link_reset",
+        &["between"],
+        &["between"],
+        "Connections are reset; both ends notice. Takes no `for`.",
+    ),
 ];
 
 /// `[fault.X]`.
@@ -96,8 +131,8 @@ pub static FAULT: Section = Section {
     title: "[fault.X]",
     doc: "Something that breaks, and heals after `for`.",
     keys: &[
-        key("kind", Shape::Word(&FAULT_KINDS), "", "What happens. Required."),
-        key("at", Shape::Moment, "", "When it begins. Required."),
+        required("kind", Shape::Word(&FAULT_KINDS), "What happens."),
+        required("at", Shape::Moment, "When it begins."),
         key("for", Shape::TimeQuantiles, "to the end", "How long it holds."),
         key("every", Shape::Time, "", "It comes again, from begin to begin."),
         key("times", Shape::Count(1, 1_000), "to the end of the run", "How often it comes."),
@@ -132,7 +167,7 @@ pub static FAULT: Section = Section {
 pub static MOMENT: Section = Section {
     title: "a moment",
     doc: "A moment that is drawn from the seed: the same in every variant.",
-    keys: &[key("between", Shape::TwoNames, "", "From when to when, such as `['10s', '60s']`.")],
+    keys: &[required("between", Shape::TwoNames, "From when to when, such as `['10s', '60s']`.")],
     not_built: &[],
 };
 

@@ -305,7 +305,7 @@ pub fn settings_not_built() -> impl Iterator<Item = (&'static str, &'static str)
 }
 
 /// Settings that would change the run, the values that do not, and what is possible.
-const NOT_BUILT: &[(&str, &[&str], &str)] = &[
+pub(crate) const NOT_BUILT: &[(&str, &[&str], &str)] = &[
     ("archive_mode", &["off"], ARCHIVE),
     ("restore_command", &[""], RESTORE),
     ("archive_timeout", &["0"], ARCHIVE),

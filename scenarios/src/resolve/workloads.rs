@@ -19,16 +19,6 @@ const DEFAULT_OVER: Duration = Duration::s(1);
 /// Runs up to this long come in steps of 100 ms.
 const SHORT_RUN: Duration = Duration::s(600);
 
-/// The keys that say what kind of load it is, and the keys that go with each.
-const KINDS: [(&str, &[&str]); 6] = [
-    ("rate", &["arrivals", "transactions", "rows", "wal", "synchronous_commit", "service"]),
-    ("clients", &["think", "transactions", "rows", "wal", "synchronous_commit", "service"]),
-    ("wal_rate", &["step"]),
-    ("daily", &["step"]),
-    ("history", &["stretch", "step"]),
-    ("bulk", &["at", "over", "every", "rows", "synchronous_commit", "service"]),
-];
-
 /// What the workloads of a variant add up to.
 #[derive(Default)]
 struct Totals {
@@ -82,7 +72,7 @@ pub(super) fn read(
 
 /// Which of the keys that say the kind is given: exactly one.
 fn kind(cx: Context<'_>, fields: &Fields<'_>) -> Option<&'static str> {
-    let kinds = || KINDS.iter().map(|(kind, _)| *kind);
+    let kinds = || keys::LOADS.iter().map(|(kind, _)| *kind);
     let given: Vec<(&'static str, Span)> =
         kinds().filter_map(|k| Some((k, fields.table.entry(k)?.key_span))).collect();
     match given.as_slice() {
@@ -93,7 +83,7 @@ fn kind(cx: Context<'_>, fields: &Fields<'_>) -> Option<&'static str> {
             None
         }
         [(kind, _)] => {
-            let (_, with) = KINDS.iter().find(|(k, _)| k == kind)?;
+            let (_, with) = keys::LOADS.iter().find(|(k, _)| k == kind)?;
             for entry in fields.table.entries.iter().filter(|e| e.key != *kind) {
                 if fields.section.key(&entry.key).is_some() && !with.contains(&entry.key.as_str()) {
                     let message = format!("`{}` does not go with `{kind}`", entry.key);

@@ -2,13 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use models::postgres::PgVersion;
-use models::postgres::guc::{self, Context, Kind, MODELLED, Settings};
+use models::postgres::guc::{self, MODELLED};
 use models::postgres::views::Query;
 use models::trace::law::Law;
 use scenarios::check::RULES;
 use scenarios::expect::METRICS;
 use scenarios::import::source::SOURCES;
-use scenarios::{catalog, keys, presets};
+use scenarios::{catalog, keys, presets, schema};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -116,6 +116,7 @@ fn faults(list: &mut List) {
         list.section(&keys::FAULT);
         for key in keys::FAULT.keys {
             let default = match key.default {
+                _ if key.required => "Required.".to_owned(),
                 "" => String::new(),
                 default => format!("Default: {default}."),
             };
@@ -172,44 +173,16 @@ fn laws(list: &mut List) {
 }
 
 fn settings(list: &mut List) {
-    for (name, doc) in MODELLED {
-        // A setting's forms differ by version; the newest is the one to tell of.
-        let versions = || (13..=18).filter_map(PgVersion::new);
-        let known = versions().filter(|version| guc::find(name, *version).is_some());
-        let (Some(first), Some(last)) = (known.clone().min(), known.max()) else { continue };
-        let Some(row) = guc::find(name, last) else { continue };
-        let lowest = match row.kind {
-            Kind::Integer(_, lowest, _) => lowest.to_string(),
-            Kind::Bool | Kind::Real(..) | Kind::Text | Kind::Enum(..) => String::new(),
-        };
-        let default = Settings::defaults(last).show(name).filter(|shown| !shown.is_empty());
-        let told = format!(
-            "Default: {}. {}{}",
-            default.unwrap_or_else(|| "empty".to_owned()),
-            takes_effect(row.context),
-            if first == PgVersion::OLDEST {
-                String::new()
-            } else {
-                format!(" Since PostgreSQL {first}.")
-            }
-        );
-        list.item(name, &[&doc.replace("`None`", &lowest), &told]);
+    for (name, _) in MODELLED {
+        if let Some([does, told]) = schema::told_of(name) {
+            list.item(name, &[&does, &told]);
+        }
     }
     if list.only.is_none() {
         let all = guc::names(PgVersion::NEWEST).count();
         let rest = all.saturating_sub(MODELLED.len());
         list.terminal.line("");
         list.terminal.line(format!("{rest} further settings are accepted and change nothing."));
-    }
-}
-
-fn takes_effect(context: Context) -> &'static str {
-    match context {
-        Context::Internal => "Decided by initdb.",
-        Context::Postmaster => "Needs a restart.",
-        Context::Sighup => "Needs a reload.",
-        Context::SuperuserBackend | Context::Backend => "At the start of a session.",
-        Context::Superuser | Context::User => "In any session.",
     }
 }
 

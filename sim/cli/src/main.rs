@@ -3,6 +3,7 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
 //!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
 //!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
+//!   [`mod@schema`]: `walden schema`.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -29,6 +30,7 @@ mod remarks;
 mod replay;
 mod results;
 mod run;
+mod schema;
 mod screen;
 mod stop;
 mod stored;
@@ -52,6 +54,7 @@ use new::NewArgs;
 use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
+use schema::SchemaArgs;
 use terminal::ColorChoice;
 use view::ViewArgs;
 
@@ -71,6 +74,8 @@ Examples:
   walden check postgresql.conf        the same, for a server's configuration
   walden import wal_lsn_history.csv   a profile of your own server, for a scenario to include
   walden list                         what the catalogue has
+  walden schema > scenario.schema.json
+                                      editors complete and check scenarios with it
 
 Exit codes:
   0    all expectations met; a replay that repeats; a check without errors
@@ -109,6 +114,7 @@ enum Command {
     Import(ImportArgs),
     New(NewArgs),
     List(ListArgs),
+    Schema(SchemaArgs),
 }
 
 /// What is wrong if a scenario stands where a command should.
@@ -145,6 +151,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::import(args, cli.color),
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
+        Command::Schema(args) => schema::schema(args, cli.color),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -1,7 +1,11 @@
 //! `walden new`: a scenario to start from, as a file of one's own.
 //!
 //! Either the starter, which says what it could say, or a scenario of the catalogue with the
-//! files that it reads. Nothing that is there is written over.
+//! files that it reads. Nothing that is there is written over, but the schema of an earlier Walden.
+//!
+//! A file begins with the line by which editors find its schema, which is written beside it: there
+//! need be no checkout and no network, and whoever gets both files has both. Standard output has
+//! no such line, since there is nothing beside it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scenarios::catalog::{self, CatalogEntry};
+use scenarios::schema::TITLE;
 
 use crate::errors::{Failure, Origin};
 use crate::exit::Exit;
+use crate::schema::{self, Document};
 use crate::screen::quoted;
 use crate::terminal::{ColorChoice, Terminal};
 
@@ -22,7 +28,8 @@ const STARTER: &str = include_str!("starter.toml");
 const EXAMPLES: &str = "\
 Examples:
   walden new outage
-      writes outage.toml, which runs as it is: `walden run outage.toml`
+      writes outage.toml, which runs as it is: `walden run outage.toml`; and beside it
+      scenario.schema.json, by which editors complete and check it
   walden new --from slots/disk_full
       writes disk_full.toml, a copy of the catalogue's, to change
   walden new --stdout | less
@@ -59,9 +66,14 @@ pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
         return Ok(Exit::Met);
     }
     let path = path(args, entry)?;
-    let mut files = vec![(path.clone(), text.to_owned())];
+    let mut files = vec![(path.clone(), format!("#:schema {}\n{text}", schema::FILE))];
     for (file, text) in beside(entry)? {
         files.push((path.with_file_name(file), text));
+    }
+    let schema = (path.with_file_name(schema::FILE), schema::text(Document::Scenario)?);
+    let of_old = old_schema(&schema);
+    if of_old.is_none() {
+        files.push(schema.clone());
     }
     for (path, text) in &files {
         let same = fs::read_to_string(path).is_ok_and(|there| there == *text);
@@ -72,6 +84,10 @@ pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     for (path, text) in &files {
         write(path, text)?;
         terminal.line(format!("wrote {}", path.display()));
+    }
+    if of_old == Some(true) {
+        fs::write(&schema.0, &schema.1).map_err(|error| not_made(&schema.0, &error))?;
+        terminal.line(format!("wrote {}", schema.0.display()));
     }
     let name = quoted(&path.display().to_string());
     terminal.line(format!("run    walden run {name}"));
@@ -121,12 +137,20 @@ fn beside(entry: Option<&CatalogEntry>) -> Result<Vec<(String, String)>, Failure
     Ok(file.files().iter().map(|(path, text)| (path.clone(), text.clone())).collect())
 }
 
+/// Whether there is a schema where one goes, and then whether it is another version's.
+fn old_schema((path, text): &(PathBuf, String)) -> Option<bool> {
+    let there = fs::read_to_string(path).ok()?;
+    let json: serde_json::Value = serde_json::from_str(&there).ok()?;
+    (json.get("title")?.as_str()? == TITLE).then_some(there != *text)
+}
+
+fn not_made(path: &Path, error: &io::Error) -> Failure {
+    Failure::NotMade { path: path.display().to_string(), why: error.to_string() }
+}
+
 /// Makes a file, and the folders above it; one that has the same text is good as it is.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let told = |error: io::Error| Failure::NotMade {
-        path: path.display().to_string(),
-        why: error.to_string(),
-    };
+    let told = |error: io::Error| not_made(path, &error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(told)?;
     }

@@ -25,6 +25,7 @@ fn help_texts_are_what_the_goldens_say() {
         ("new", &["new", "--help"]),
         ("import", &["import", "--help"]),
         ("export", &["export", "--help"]),
+        ("schema", &["schema", "--help"]),
     ] {
         let done = room.run(args).ends(0);
         let trimmed: Vec<&str> = done.out.lines().map(str::trim_end).collect();

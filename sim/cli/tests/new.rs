@@ -12,6 +12,7 @@ fn the_starter_runs_and_its_expectations_are_met() {
     let done = room.run(&["new", "outage"]).ends(0);
     done.says("wrote outage.toml").says("walden run outage.toml");
     let text = fs::read_to_string(room.path("outage.toml")).expect("it was written");
+    assert!(text.starts_with("#:schema scenario.schema.json\n# "), "{text}");
     let lines = text.lines().count();
     assert!((20..=45).contains(&lines), "{lines} lines");
     assert!(text.lines().all(|line| line.chars().count() <= 100));
@@ -30,6 +31,26 @@ fn nothing_is_written_over() {
     assert_eq!(fs::read_to_string(room.path("scenario.toml")).expect("it is there"), "mine");
     room.write("folder", "in the way");
     room.run(&["new", "folder/mine"]).ends(5).complains("cannot write folder/mine.toml");
+}
+
+#[test]
+fn the_schema_lies_beside_the_scenario_and_is_this_versions() {
+    let room = Room::new("new-schema");
+    let done = room.run(&["new", "mine/outage"]).ends(0);
+    done.says("wrote mine/outage.toml").says("wrote mine/scenario.schema.json");
+    let read = || fs::read_to_string(room.path("mine/scenario.schema.json")).expect("a schema");
+    let printed = room.run(&["schema"]).ends(0).out;
+    assert_eq!(read(), printed);
+    // Another scenario shares it.
+    let done = room.run(&["new", "mine/lag", "--from", "lag/growing_link"]).ends(0);
+    assert!(!done.out.contains("wrote mine/scenario.schema.json"), "{}", done.out);
+    // That of another version makes place, any other file does not.
+    room.write("mine/scenario.schema.json", r#"{ "title": "A Walden scenario" }"#);
+    room.run(&["new", "mine/third"]).ends(0).says("wrote mine/scenario.schema.json");
+    assert_eq!(read(), printed);
+    room.write("mine/scenario.schema.json", r#"{ "title": "mine" }"#);
+    room.run(&["new", "mine/fourth"]).ends(5).complains("scenario.schema.json is there already");
+    assert!(!room.path("mine/fourth.toml").exists());
 }
 
 #[test]

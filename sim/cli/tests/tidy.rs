@@ -11,10 +11,7 @@ use std::path::{Path, PathBuf};
 /// What each crate may depend on (not counting what its tests need).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("models", &["serde", "thiserror"]),
-    (
-        "scenarios",
-        &["csv", "models", "schemars", "serde", "serde_json", "strsim", "thiserror", "toml"],
-    ),
+    ("scenarios", &["csv", "models", "serde", "serde_json", "strsim", "thiserror", "toml"]),
     ("sim", &["futures-util", "madsim", "models", "rand", "scenarios", "thiserror"]),
     ("reports", &["csv", "maud", "models", "plotters", "serde", "serde_json", "thiserror"]),
     (

@@ -59,7 +59,7 @@ pub use host::{Condition, Hosts};
 pub use replay::{Logged, Touch, replay};
 pub use task::{Join, Node, is_up, kill, node, pause, restart, resume, spawn, spawn_on};
 
-use crate::look::Visits;
+use crate::look::Looks;
 use crate::world::{Reached, World};
 use crate::{Options, Outside, RunError};
 use ctl::{Ctl, Installed};
@@ -102,12 +102,12 @@ pub fn play<T: Send>(
     play_watched(scenario, options, outside, None, cast, epilogue)
 }
 
-/// The same for somebody who looks at the world meanwhile: the run ends with the last visit.
+/// The same for somebody who looks at the world meanwhile: the run ends with the last look.
 pub fn play_watched<T: Send>(
     scenario: &Scenario,
     options: Options,
     outside: &Outside,
-    visits: Option<Visits<'_>>,
+    looks: Option<Looks<'_>>,
     cast: impl FnOnce(&Rc<Hosts>) + Send,
     epilogue: impl FnOnce(Played) -> T + Send,
 ) -> Result<T, RunError> {
@@ -120,7 +120,7 @@ pub fn play_watched<T: Send>(
     let outer = |message| Trouble { at: None, place: "the engine".to_owned(), message };
     let on_thread = || {
         trouble::keep_panics();
-        caught(|| play_here(scenario, options, outside, visits, cast))
+        caught(|| play_here(scenario, options, outside, looks, cast))
             .unwrap_or_else(|message| Err(outer(message)))
             .and_then(|end| match end {
                 Ok(played) => caught(|| epilogue(played)).map(Ok).map_err(outer),
@@ -146,25 +146,19 @@ fn play_here(
     scenario: &Scenario,
     options: Options,
     outside: &Outside,
-    visits: Option<Visits<'_>>,
+    looks: Option<Looks<'_>>,
     cast: impl FnOnce(&Rc<Hosts>),
 ) -> Result<Result<Played, SimTime>, Trouble> {
     let mut world = World::new(scenario, options.record);
     world.check_laws(options.laws);
-    let end = options.focus.map_or(world.end(), |focus| focus.until.min(world.end()));
-    if let Some(visits) = &visits {
+    if let Some(looks) = &looks {
         world.hear_messages();
-        world.look_for_commits(visits.commits);
-    }
-    if let Some(focus) = options.focus {
-        world.hear_messages();
-        if let Some(upto) = focus.commit {
-            world.look_for_commits(&[upto]);
-        }
-        if let Some(looks) = focus.looks {
-            world.follow(looks);
+        world.look_for_commits(looks.commits);
+        if let Some(wanted) = looks.follow {
+            world.follow(wanted);
         }
     }
+    let end = world.end();
     let runtime = Runtime::with_seed_and_config(options.madsim_seed, Config::default());
     let mut here = None;
     let end = runtime.block_on(async {
@@ -178,9 +172,9 @@ fn play_here(
             cast(&hosts);
         });
         let end = match set {
-            Ok(()) => match visits {
+            Ok(()) => match looks {
                 None => ctl.drive(end, outside).await,
-                Some(visits) => ctl.drive_and_visit(end, visits, outside).await,
+                Some(looks) => ctl.drive_and_look(end, looks, outside).await,
             },
             Err(message) => Err(ctl.trouble_in("setting up", message)),
         };
@@ -203,14 +197,14 @@ fn play_here(
 }
 
 impl Ctl {
-    /// Drives from one visit to the next.
-    async fn drive_and_visit(
+    /// Drives from one look to the next.
+    async fn drive_and_look(
         &self,
         end: SimTime,
-        visits: Visits<'_>,
+        looks: Looks<'_>,
         outside: &Outside,
     ) -> Result<End, Trouble> {
-        for at in visits.at.iter().map(|at| (*at).min(end)) {
+        for at in looks.at.iter().map(|at| (*at).min(end)) {
             if let End::Stopped(moment) = self.drive(at, outside).await? {
                 return Ok(End::Stopped(moment));
             }
@@ -219,7 +213,7 @@ impl Ctl {
             if world.now() < at {
                 break;
             }
-            (visits.look)(&world);
+            (looks.look)(&world);
         }
         Ok(End::Done)
     }

@@ -242,6 +242,11 @@ impl World {
                 let (link, flow) = stream.down;
                 if let Some(connection) = served {
                     let wal = self.links[link].take_wal(flow, connection);
+                    if let Some(trail) = &mut self.trail {
+                        let (from, to) =
+                            (self.servers[self.primary].id(), self.servers[standby].id());
+                        wal.iter().for_each(|parcel| trail.parcel(parcel, from, to));
+                    }
                     self.servers[standby].keep_wal(wal.into_iter());
                 }
                 self.book_link(link);

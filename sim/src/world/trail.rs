@@ -26,7 +26,7 @@ pub enum Sought {
 
 /// What is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Looks {
+pub struct Wanted {
     /// Everything that passes then.
     pub window: Option<Window>,
     /// One answer of the whole run.
@@ -36,7 +36,7 @@ pub struct Looks {
 /// What was noted so far.
 #[derive(Clone, Debug)]
 pub(super) struct Trail {
-    looks: Looks,
+    wanted: Wanted,
     messages: Vec<Passed>,
     answers: Vec<Answered>,
     /// Answers of the run so far.
@@ -46,7 +46,7 @@ pub(super) struct Trail {
 
 impl Trail {
     fn note(&mut self, passed: Passed) {
-        if self.looks.window.is_some_and(|w| passed.sent <= w.to && passed.arrived >= w.from) {
+        if self.wanted.window.is_some_and(|w| passed.sent <= w.to && passed.arrived >= w.from) {
             self.messages.push(passed);
         }
     }
@@ -75,18 +75,18 @@ impl Trail {
     }
 
     fn answer(&mut self, answered: Answered) {
-        if self.looks.window.is_some_and(|window| window.has(answered.at)) {
+        if self.wanted.window.is_some_and(|window| window.has(answered.at)) {
             self.answers.push(answered);
         }
         let latency = |answered: &Answered| answered.at.since(answered.start);
-        let wanted = match self.looks.answer {
+        let is_wanted = match self.wanted.answer {
             Some(Sought::Number(number)) => answered.number == number,
             Some(Sought::Slowest) => {
                 self.found.as_ref().is_none_or(|found| latency(found) < latency(&answered))
             }
             None => false,
         };
-        if wanted {
+        if is_wanted {
             self.found = Some(answered);
         }
     }
@@ -101,12 +101,12 @@ impl World {
     }
 
     /// Notes what passes from now on.
-    pub fn follow(&mut self, looks: Looks) {
-        if let Some(window) = looks.window {
+    pub fn follow(&mut self, wanted: Wanted) {
+        if let Some(window) = wanted.window {
             self.servers[self.primary].note_commits(window);
         }
         let (messages, answers) = (Vec::new(), Vec::new());
-        let trail = Trail { looks, messages, answers, answered: 0, found: None };
+        let trail = Trail { wanted, messages, answers, answered: 0, found: None };
         self.trail = Some(Box::new(trail));
     }
 

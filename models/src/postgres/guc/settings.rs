@@ -205,7 +205,7 @@ impl Settings {
         };
         // Since 18 messages have the setting's own spelling.
         let name = if version.major() >= 18 { guc.name } else { name };
-        if guc.context == Context::Internal && !INITDB.contains(&guc.name) {
+        if guc.is_fixed() {
             return Err(SettingError::CannotBeChanged { name: name.to_owned() });
         }
         let value = Value::parse(guc, name, value, version)?;
@@ -398,7 +398,7 @@ fn row_needs_restart(row: usize) -> bool {
 }
 
 /// What initdb decides and a server cannot change, but a scenario can.
-const INITDB: &[&str] = &["wal_segment_size"];
+pub(super) const INITDB: &[&str] = &["wal_segment_size"];
 
 /// Why there is no such setting in this version.
 fn unknown(name: &str, version: PgVersion) -> SettingError {

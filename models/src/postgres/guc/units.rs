@@ -47,6 +47,11 @@ impl Unit {
         }
     }
 
+    /// Units that may be written behind a number of this one, the largest first.
+    pub fn written(self) -> impl Iterator<Item = &'static str> {
+        self.conversions().iter().map(|(name, _)| *name)
+    }
+
     /// Units that may be written, the largest first, with how many base units each is
     /// (`memory_unit_conversion_table`, `time_unit_conversion_table`).
     const fn conversions(self) -> &'static [(&'static str, f64)] {

@@ -1,12 +1,11 @@
 //! What somebody wants to know of a primary's commits that no run keeps.
 //!
-//! Two things are looked for, each in a run that is played again for it: which commits end around
-//! a position, and when they were made ([`CommitSearch`]); and when commits of a window of time were
-//! inserted and flushed.
+//! Whoever wants it plays a run again and says so: then the commits around some positions are
+//! searched for, or those of a window of time are noted, with the flushes that made them durable.
 //!
 //! **Source.** Walden's own.
 //!
-//! **Not modelled.** Nothing: this is machinery.
+//! **Not modelled.** As in [`super::commit_search`].
 
 use super::{CommitSearch, Primary};
 use crate::trace::flow::{Flush, Window};
@@ -15,7 +14,7 @@ use crate::units::{Lsn, SimTime, UsableBytes};
 /// What is looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
-    /// Commits around positions.
+    /// The commits around some positions.
     pub search: Option<CommitSearch>,
     /// Commits and flushes of a window.
     pub notes: Option<Notes>,
@@ -81,6 +80,11 @@ impl Attention {
 
 impl Primary {
     /// Commits are noted from now on.
+    pub fn attend(&mut self) -> &mut Attention {
+        self.attention.get_or_insert_default()
+    }
+
+    /// Goes on with what a primary before this one had found.
     pub fn pay_attention(&mut self, attention: Box<Attention>) {
         self.attention = Some(attention);
     }

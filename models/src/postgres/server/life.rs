@@ -233,16 +233,14 @@ impl Server {
     pub fn look_for_commits(&mut self, positions: &[Lsn]) {
         if let State::Primary(primary) = &mut self.state {
             let positions = positions.iter().map(|lsn| primary.wal.usable(*lsn)).collect();
-            let search = Some(CommitSearch::new(positions));
-            primary.pay_attention(Box::new(Attention { search, ..Attention::default() }));
+            primary.attend().search = Some(CommitSearch::new(positions));
         }
     }
 
     /// Notes the commits and flushes of a window, on a primary.
     pub fn note_commits(&mut self, window: Window) {
         if let State::Primary(primary) = &mut self.state {
-            let notes = Some(Notes::new(window));
-            primary.pay_attention(Box::new(Attention { notes, ..Attention::default() }));
+            primary.attend().notes = Some(Notes::new(window));
         }
     }
 
