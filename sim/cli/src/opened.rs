@@ -75,6 +75,22 @@ impl Opened {
         })
     }
 
+    /// The only variant.
+    pub fn only_variant(&self) -> Result<usize, Failure> {
+        let names = self.names();
+        match names.len() {
+            1 => Ok(0),
+            count => Err(Failure::Argument {
+                message: format!("the run has {count} variants, and --variant names none"),
+                help: Some(scenarios::choices(
+                    "",
+                    "there are",
+                    names.iter().map(String::as_str).collect::<Vec<_>>(),
+                )),
+            }),
+        }
+    }
+
     /// What was played of a variant is what was stored, as far as it goes.
     pub fn check_repeats(&self, variant: usize, digests: &[u64]) -> Result<(), Failure> {
         let Some(stored) = self.stored.as_ref().map(|stored| &stored[variant]) else {
