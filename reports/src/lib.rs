@@ -1,4 +1,4 @@
-//! Plots, tables and the report of one or more runs.
+//! Plots, tables and the report of one or more runs, or of a plan.
 //!
 //! [`render`] writes everything that people and programs read about a set of runs, usually the
 //! variants of one scenario, into a directory: the page, the plots, the numbers, the series, the
@@ -7,12 +7,14 @@
 //! font, no clock, no system fonts, no platform mathematics.
 //!
 //! Reading order: [`tables`] and [`plots`] (runs become numbers), [`picture`] (numbers become
-//! shapes), [`page`] (everything on one page), [`export`] (the same for programs).
+//! shapes), [`page`] (everything on one page), [`export`] (the same for programs). The answer of a
+//! plan is no run: [`plan`] has its numbers and makes a page of them.
 
 pub mod export;
 pub mod files;
 pub mod page;
 pub mod picture;
+pub mod plan;
 pub mod plots;
 pub mod psql;
 pub mod stats;

@@ -41,6 +41,15 @@ pub enum Shape {
         /// Opacity in percent.
         opacity: u8,
     },
+    /// A filled surface.
+    Surface {
+        /// Its corners, around it.
+        corners: Vec<Place>,
+        /// Colour.
+        ink: Ink,
+        /// Opacity in percent.
+        opacity: u8,
+    },
     /// A line through points.
     Line {
         /// The points.
@@ -254,6 +263,11 @@ fn paint_shape<B: DrawingBackend>(
         &Shape::Area { from, to, ink, opacity } => {
             let style = colour(ink).mix(f64::from(opacity) / 100.0).filled();
             root.draw(&Rectangle::new([place(from), place(to)], style))
+        }
+        Shape::Surface { corners, ink, opacity } => {
+            let style = colour(*ink).mix(f64::from(*opacity) / 100.0).filled();
+            let corners: Vec<_> = corners.iter().map(|&corner| place(corner)).collect();
+            root.draw(&Polygon::new(corners, style))
         }
         Shape::Line { points, ink, width, dashes } => {
             let width = *width * scale as u32;

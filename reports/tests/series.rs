@@ -130,7 +130,7 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     let drawn =
         |run: &Run| match wal_retained::chart(std::slice::from_ref(run), &["base".to_owned()]) {
             Chart::OverTime(chart) => chart.panels[0].clone(),
-            Chart::Percentiles(_) | Chart::Bars(_) => panic!("over time"),
+            Chart::Percentiles(_) | Chart::Bars(_) | Chart::Curves(_) => panic!("over time"),
         };
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;

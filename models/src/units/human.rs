@@ -79,6 +79,33 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A share in percent, with three digits: `0.25 %`, `98.5 %`.
+pub fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = match percent {
+        p if p >= 10.0 => format!("{p:.1}"),
+        p => format!("{p:.2}"),
+    };
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
+}
+
+/// A bandwidth of so many bytes a second in bits a second: `100Mbit/s`.
+pub fn bits(bytes: u64) -> String {
+    let bits = bytes as f64 * 8.0;
+    let units = [("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)];
+    let (unit, of) = units.into_iter().find(|(_, of)| bits >= *of).unwrap_or(("bit/s", 1.0));
+    let value = bits / of;
+    let digits = match value {
+        value if value >= 100.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.digits$}");
+    let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{unit}")
+}
+
 /// A moment of a run: seconds with three decimals, `72.500s`.
 pub fn moment(nanos: u64) -> String {
     format!("{}.{:03}s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000)

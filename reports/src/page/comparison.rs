@@ -53,7 +53,8 @@ pub fn plots(figures: &[(Chart, Picture)]) -> Result<Markup, ReportError> {
     })
 }
 
-fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
+/// A plot and the numbers behind it.
+pub fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
     if let Some(why) = chart.nothing() {
         return Ok(html! {
             div.plot { h3 { (chart.title()) } p.small { "No data: " (why) "." } }

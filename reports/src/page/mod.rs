@@ -9,6 +9,7 @@
 mod closing;
 mod comparison;
 mod details;
+pub mod planned;
 mod settings;
 mod story;
 mod verdict;

@@ -64,7 +64,7 @@ const BAND: i32 = 36;
 /// A limit more than this many times as high as all values is only named.
 const FAR: u64 = 2;
 /// Half the height of a name.
-const HALF: i32 = 16;
+pub(super) const HALF: i32 = 16;
 
 /// The highest limit that the scale has to reach, where the values reach `peak`.
 pub fn near(limits: &[Limit], peak: u64) -> Option<u64> {
@@ -73,14 +73,14 @@ pub fn near(limits: &[Limit], peak: u64) -> Option<u64> {
 }
 
 /// A rectangle: upper left and lower right corner.
-type Room = (Place, Place);
+pub(super) type Room = (Place, Place);
 
 fn overlap((a, b): Room, (c, d): Room) -> bool {
     a.0 < d.0 && c.0 < b.0 && a.1 < d.1 && c.1 < b.1
 }
 
 /// Where the names of a panel's limits and moments may stand.
-struct Names {
+pub(super) struct Names {
     /// The panel.
     panel: Room,
     /// The lines' pieces, and the names that have a place already.
@@ -89,7 +89,7 @@ struct Names {
 
 impl Names {
     /// The names of a panel with these lines.
-    fn new(panel: Room, lines: &[Vec<Option<Place>>]) -> Names {
+    pub(super) fn new(panel: Room, lines: &[Vec<Option<Place>>]) -> Names {
         let pieces = lines.iter().flat_map(|line| line.windows(2));
         let piece = |pair: &[Option<Place>]| {
             let ((ax, ay), (bx, by)) = (pair[0]?, pair[1]?);
@@ -99,13 +99,19 @@ impl Names {
     }
 
     /// Keeps other names off the line from `from` to `to`.
-    fn keep_off(&mut self, from: Place, to: Place) {
+    pub(super) fn keep_off(&mut self, from: Place, to: Place) {
         self.taken.push(((from.0 - 2, from.1 - 2), (to.0 + 2, to.1 + 2)));
     }
 
     /// Writes a name whose left end is at the first of `places` that is inside the panel and
     /// covers least; if that is something, it is faded.
-    fn write(&mut self, picture: &mut Picture, ink: Ink, text: String, places: &[Place]) {
+    pub(super) fn write(
+        &mut self,
+        picture: &mut Picture,
+        ink: Ink,
+        text: String,
+        places: &[Place],
+    ) {
         let (upper, lower) = self.panel;
         let room = |&(x, y): &Place| ((x, y - HALF), (x + text_width(&text), y + HALF));
         let inside =

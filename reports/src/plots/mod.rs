@@ -4,12 +4,14 @@
 //! recorded ones and the page shows as a table; [`Chart::draw`] turns the numbers into a
 //! [`Picture`]. An empty series is drawn as "no data".
 //!
-//! To add one: a file beside this one with a `series`, and a line in [`PLOTS`].
+//! To add one: a file beside this one with a `series`, and a line in [`PLOTS`]. The plots of a plan
+//! are of no runs and stand in [`planned`].
 
 pub mod bars;
 pub mod checkpoints;
 pub mod commit_latency;
 pub mod commit_stages;
+pub mod curves;
 pub mod lag;
 pub mod lag_bytes;
 pub mod lag_time;
@@ -19,6 +21,7 @@ pub mod over_time;
 pub mod panels;
 pub mod percentiles;
 pub mod pg_wal;
+pub mod planned;
 pub mod scale;
 pub mod stages_over_time;
 pub mod throughput;
@@ -65,6 +68,8 @@ pub enum Chart {
     Bars(bars::Bars),
     /// A quantity over simulated time.
     OverTime(over_time::OverTime),
+    /// A quantity against another.
+    Curves(curves::Curves),
 }
 
 impl Chart {
@@ -74,6 +79,7 @@ impl Chart {
             Chart::Percentiles(chart) => chart.title,
             Chart::Bars(chart) => chart.title,
             Chart::OverTime(chart) => chart.title,
+            Chart::Curves(chart) => chart.title,
         }
     }
 
@@ -83,6 +89,7 @@ impl Chart {
             Chart::Percentiles(chart) => chart.reading,
             Chart::Bars(chart) => chart.reading,
             Chart::OverTime(chart) => chart.reading,
+            Chart::Curves(chart) => &chart.reading,
         }
     }
 
@@ -92,6 +99,7 @@ impl Chart {
             Chart::Percentiles(chart) => percentiles::nothing_in(chart),
             Chart::Bars(chart) => bars::nothing_in(chart),
             Chart::OverTime(chart) => over_time::nothing_in(chart),
+            Chart::Curves(chart) => curves::nothing_in(chart),
         }
     }
 
@@ -101,6 +109,7 @@ impl Chart {
             Chart::Percentiles(chart) => percentiles::draw(chart),
             Chart::Bars(chart) => bars::draw(chart),
             Chart::OverTime(chart) => over_time::draw(chart),
+            Chart::Curves(chart) => curves::draw(chart),
         }
     }
 
@@ -110,6 +119,7 @@ impl Chart {
             Chart::Percentiles(chart) => percentiles::table(chart),
             Chart::Bars(chart) => bars::table(chart),
             Chart::OverTime(chart) => over_time::table(chart),
+            Chart::Curves(chart) => chart.table.clone(),
         }
     }
 }

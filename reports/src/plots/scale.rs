@@ -3,7 +3,7 @@
 //! A scale maps a value to a share of the axis in [`FULL`] parts, with integers only.
 
 use crate::human;
-use crate::stats::log2;
+use crate::stats::{log2, nines};
 
 /// The whole length of an axis.
 pub const FULL: i64 = 1 << 24;
@@ -17,7 +17,21 @@ pub enum Unit {
     Nanos,
     /// A count a second.
     PerSecond,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Bytes a second, told in bits.
+    BitsPerSecond,
+    /// A share, in millionths.
+    Share,
+    /// The time of a day, in nanoseconds since midnight.
+    Clock,
+    /// The day of a week, in nanoseconds since the midnight before Monday.
+    Weekday,
 }
+
+/// Nanoseconds of a second.
+const S: u64 = 1_000_000_000;
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 impl Unit {
     /// A value with its unit.
@@ -26,6 +40,19 @@ impl Unit {
             Unit::Bytes => human::bytes(value),
             Unit::Nanos => human::duration(value),
             Unit::PerSecond => human::count(value),
+            Unit::BytesPerSecond => format!("{}/s", human::bytes(value)),
+            Unit::BitsPerSecond => human::bits(value),
+            Unit::Share => human::share(value as f64 / 1e6),
+            Unit::Clock => {
+                format!("{:02}:{:02}", value / (3_600 * S) % 24, value / (60 * S) % 60)
+            }
+            Unit::Weekday => {
+                let day = DAYS[(value / (86_400 * S) % 7) as usize];
+                match value % (86_400 * S) {
+                    0 => day.to_owned(),
+                    of_day => format!("{day} {}", Unit::Clock.text(of_day)),
+                }
+            }
         }
     }
 }
@@ -47,6 +74,11 @@ pub enum Scale {
         /// Its end, above `min`.
         max: u64,
     },
+    /// Shares in millionths by the number of nines, and 1 at the end.
+    Nines {
+        /// The share that would be where 1 is; all below the end are below it.
+        end: u32,
+    },
     /// Logarithmic between two powers of two, for bytes.
     Binary {
         /// The exponent of the start of the axis.
@@ -61,9 +93,10 @@ impl Scale {
     pub fn linear(peak: u64, unit: Unit) -> Scale {
         let peak = peak.max(1);
         let step = match unit {
-            Unit::Bytes => (peak.div_ceil(5)).next_power_of_two(),
-            Unit::Nanos => time_step(peak, 5),
-            Unit::PerSecond => round_up(peak.div_ceil(5)),
+            Unit::Bytes | Unit::BytesPerSecond => (peak.div_ceil(5)).next_power_of_two(),
+            Unit::Nanos | Unit::Clock | Unit::Weekday => time_step(peak, 5),
+            Unit::PerSecond | Unit::Share => round_up(peak.div_ceil(5)),
+            Unit::BitsPerSecond => round_up(peak.saturating_mul(8).div_ceil(5)).div_ceil(8),
         };
         Scale::Linear { max: peak.div_ceil(step).saturating_mul(step), step }
     }
@@ -72,6 +105,12 @@ impl Scale {
     pub fn time(end: u64) -> Scale {
         let end = end.max(1);
         Scale::Linear { max: end, step: time_step(end, 9) }
+    }
+
+    /// Shares of a sample of so many, from none to all: no other share is as near to all.
+    pub fn nines(of: usize) -> Scale {
+        let of = u32::try_from(of).unwrap_or(u32::MAX).clamp(2, 500_000);
+        Scale::Nines { end: 1_000_000 - 500_000 / of }
     }
 
     /// From below `low` to above `high`, at least a decade; for bytes from 1 kB to 1 MB at least.
@@ -90,6 +129,7 @@ impl Scale {
         match self {
             Scale::Linear { max, .. } | Scale::Log { max, .. } => max,
             Scale::Binary { max, .. } => 1 << max,
+            Scale::Nines { .. } => 1_000_000,
         }
     }
 
@@ -107,6 +147,10 @@ impl Scale {
             Scale::Binary { min, max } => {
                 let from = log2(1 << min);
                 share(i128::from(log2(value) - from), i128::from(log2(1 << max) - from))
+            }
+            Scale::Nines { end } => {
+                let value = u32::try_from(value).unwrap_or(end).min(end);
+                share(i128::from(nines(value)), i128::from(nines(end)))
             }
         }
     }
@@ -129,6 +173,19 @@ impl Scale {
             Scale::Binary { min, max } => {
                 let step = (max - min).div_ceil(6).max(1) as usize;
                 (min..=max).step_by(step).map(|exponent| 1 << exponent).collect()
+            }
+            Scale::Nines { end } => {
+                // Losses of 1, 2 and 5 times a power of ten, as far as they are apart from none.
+                let rest = u64::from(1_000_000 - end);
+                let losses = std::iter::successors(Some(1), |&t| next_round(t));
+                let losses = losses.take_while(|&loss| loss <= 1_000_000);
+                let mut ticks: Vec<u64> = losses
+                    .filter(|&loss| 2 * loss >= 3 * rest && power_of_ten(loss) * 2 != loss)
+                    .map(|loss| 1_000_000 - loss)
+                    .collect();
+                ticks.reverse();
+                ticks.push(1_000_000);
+                ticks
             }
         }
     }
@@ -166,7 +223,6 @@ fn next_round(value: u64) -> Option<u64> {
 
 /// A step that people count time in, at most `most` of which fit into `span` nanoseconds.
 fn time_step(span: u64, most: u64) -> u64 {
-    const S: u64 = 1_000_000_000;
     let wanted = span.div_ceil(most);
     if wanted <= S {
         return round_up(wanted);

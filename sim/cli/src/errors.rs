@@ -152,6 +152,8 @@ pub enum Failure {
     Exists {
         /// Which.
         path: String,
+        /// What to do instead.
+        help: &'static str,
     },
     /// A file that cannot be made.
     #[error("cannot write {path}: {why}")]
@@ -221,9 +223,7 @@ impl Failure {
             Failure::NotRepeated { path, .. } => {
                 Some(format!("`walden replay {}` says more", quoted(path)))
             }
-            Failure::Exists { .. } => {
-                Some("name another file, or print it with `walden new --stdout`".to_owned())
-            }
+            Failure::Exists { help, .. } => Some((*help).to_owned()),
             Failure::Unknown { nearest: None, .. }
             | Failure::NotInCatalogue { nearest: None, .. } => {
                 Some("`walden list` shows the catalogue".to_owned())

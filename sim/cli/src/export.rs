@@ -131,9 +131,8 @@ pub fn export(args: &ExportArgs, color: ColorChoice) -> Result<Exit, Failure> {
     }
     let run = Opened::find(&args.run, &args.out)?;
     let variants = match (&args.variant, args.format) {
-        (Some(wanted), _) => vec![run.variant(wanted)?],
-        (None, Format::Trace) => vec![run.only_variant()?],
         (None, Format::Openmetrics | Format::Csv) => (0..run.names().len()).collect(),
+        (wanted, _) => vec![run.one_variant(wanted.as_deref())?],
     };
     if let Some(output) = &args.output {
         check_place(output)?;

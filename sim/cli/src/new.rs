@@ -78,7 +78,8 @@ pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     for (path, text) in &files {
         let same = fs::read_to_string(path).is_ok_and(|there| there == *text);
         if path.symlink_metadata().is_ok() && !(same && *path != files[0].0) {
-            return Err(Failure::Exists { path: path.display().to_string() });
+            let help = "name another file, or print it with `walden new --stdout`";
+            return Err(Failure::Exists { path: path.display().to_string(), help });
         }
     }
     for (path, text) in &files {

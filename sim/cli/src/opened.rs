@@ -75,12 +75,13 @@ impl Opened {
         })
     }
 
-    /// The only variant.
-    pub fn only_variant(&self) -> Result<usize, Failure> {
+    /// The index of the variant that is meant: the one of that name, or the only one.
+    pub fn one_variant(&self, wanted: Option<&str>) -> Result<usize, Failure> {
         let names = self.names();
-        match names.len() {
-            1 => Ok(0),
-            count => Err(Failure::Argument {
+        match (wanted, names.len()) {
+            (Some(wanted), _) => self.variant(wanted),
+            (None, 1) => Ok(0),
+            (None, count) => Err(Failure::Argument {
                 message: format!("the run has {count} variants, and --variant names none"),
                 help: Some(scenarios::choices(
                     "",

@@ -4,10 +4,15 @@
 //! * [`given`]: what the command line and its files give, as a question to `sim::plan`.
 //! * [`told`]: the answer, on the screen and as JSON. [`measured`]: the same where what is asked
 //!   for is no setting that keeps WAL. [`sought`]: where the run feeds back on the setting.
+//! * [`report`]: the answer with its curves, as a page and as JSON ([`curves`]). [`page`]: where
+//!   the page is written.
 
+mod curves;
 mod given;
 mod measured;
 mod outages;
+mod page;
+mod report;
 mod sought;
 mod told;
 
@@ -17,13 +22,14 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 use models::units::{Bytes, Duration};
+use reports::plan::Plan;
 use sim::plan::bandwidth::Bandwidth;
 use sim::plan::keep::Kept;
 use sim::plan::max_wal_size::{Brings, MaxWalSize};
 use sim::plan::measure::{Found, Quantity, find};
 use sim::plan::room::{Room, room};
 use sim::plan::search::{Sight, search};
-use sim::plan::{Answer, Keep, Sampling, Watcher, solve};
+use sim::plan::{Answer, Keep, Sampling, Watcher, disk, solve};
 use sim::{Outside, RunError};
 
 use crate::errors::Failure;
@@ -35,6 +41,7 @@ use crate::stop::Stop;
 use crate::terminal::{ColorChoice, Terminal};
 use given::Given;
 use measured::Measured;
+use page::Output;
 use sought::Looked;
 use told::Told;
 
@@ -51,6 +58,8 @@ Examples:
       outages that there have been, one length a line; another setting
   walden plan pg_wal --history wal.csv --outage night
       how large pg_wal's volume has to be, with a slot that keeps everything
+  walden plan wal_keep_size --history wal.csv --outage 2h --report plan.html
+      the same answer as a page with plots
   walden plan --until disk_full --disk 100GB --history wal.csv --outage weekend
       how long there is to act; --until caught_up: when the standby is back
 
@@ -68,6 +77,7 @@ Exit codes:
   0  an answer
   1  there is none: the standby does not catch up, or no value meets both risks
   3  a history, a file of outages or a scenario is wrong, or cannot be read
+  5  the page of --report is there already, or cannot be written
 
 --json prints an object: schema (\"walden.plan/1\"), walden (version), setting, value_bytes, line,
 alter_system, accepted_risk, lost{ trials, of, share, low, high }, lost_one_segment_less{ same },
@@ -78,7 +88,10 @@ at_largest{ full{ trials, of, share, low, high }, bad{ same } }, at_value{ same 
 max_wal_size and bandwidth: setting, unit, value, line, edge{ low, middle, high }, by_history,
 bad{ same }, bad_one_step_less{ same }, checked{ same }, curve[]: value, bad{ same }, volume. Where
 no setting is asked for: quantity, value, middle and other end of the interval (bytes or seconds),
-unit, beyond{ trials, of, share, low, high }.";
+unit, beyond{ trials, of, share, low, high }. With --report also curves: season{ clock, times,
+parts[] }: from_seconds, to_seconds, median_bytes_per_second, most_bytes_per_second, worst_outages;
+survival[]: value_bytes, points[]: outage_seconds, share, low, high; disk[]: value_bytes, p50, most;
+alert[]: minutes, behind_bytes; or distribution{ trials, values[] }.";
 
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///
@@ -146,6 +159,9 @@ pub struct PlanArgs {
     /// Trials at once; as many as there are cores unless given. Changes no result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// Write the answer as a page with plots, too; a file that is there is left as it is.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Print one object for a program.
     #[arg(long)]
     pub json: bool,
@@ -216,6 +232,8 @@ impl Goal {
 pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let given = given::read(args)?;
+    let output = args.report.as_deref().map(Output::begin).transpose()?;
+    let report = output.is_some();
     let outside = [Outside::default()];
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let done = AtomicUsize::new(0);
@@ -226,27 +244,34 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
     };
     let shown = Shown {
         what: given.goal.name(),
-        total: given.question.sampling.most_trials() as u64 * given.plays_a_trial(),
+        total: given.question.sampling.most_trials() as u64 * given.plays_a_trial()
+            + if report { disk::MOST_TRIALS as u64 } else { 0 },
         quiet: args.quiet,
     };
     let played = || done.load(Ordering::Relaxed) as u64;
-    let answered = progress::watch(shown, &played, &outside, &stop, || answered(&given, &watcher))?;
+    let answered = || answered(&given, &watcher, report);
+    let answered = progress::watch(shown, &played, &outside, &stop, answered)?;
     stop.check()?;
     let answered = answered.map_err(|error| play::failure(&error, &stop))?;
     let mut terminal = Terminal::new(color);
-    let there = tell(args, &given, &answered, &mut terminal)?;
+    let (there, plan) = tell(args, &given, &answered, &mut terminal)?;
+    if let (Some(output), Some(plan)) = (output, plan) {
+        let shown = (!args.json && !args.quiet).then_some(&mut terminal);
+        output.publish(&plan, shown)?;
+    }
     terminal.finish()?;
     Ok(if there { Exit::Met } else { Exit::NotMet })
 }
 
 /// What came of it.
 enum Answered {
-    Keep(Keep, Answer, Option<Room>),
+    Keep(Keep, Answer, Option<Room>, Vec<disk::Disk>),
     Measure(Quantity, Found),
     Sought(Sight, Vec<Brings>, Option<Room>),
 }
 
-fn answered(given: &Given, watcher: &Watcher<'_>) -> Result<Answered, RunError> {
+/// Plays; what only a page shows, if there is to be one.
+fn answered(given: &Given, watcher: &Watcher<'_>, report: bool) -> Result<Answered, RunError> {
     let Given { goal, question, volume, .. } = given;
     let (stage, sampling) = (&question.stage, question.sampling);
     Ok(match *goal {
@@ -257,7 +282,11 @@ fn answered(given: &Given, watcher: &Watcher<'_>) -> Result<Answered, RunError> 
                 room(&Kept { keep, stage }, answer.value, volume, sampling, watcher)
             };
             let room = volume.filter(|_| answer.value.is_some()).map(weigh).transpose()?;
-            Answered::Keep(keep, answer, room)
+            let disk = match report {
+                true => disk::taken(keep, question, &answer, watcher)?,
+                false => Vec::new(),
+            };
+            Answered::Keep(keep, answer, room, disk)
         }
         Goal::Measure(quantity) => {
             Answered::Measure(quantity, find(quantity, stage, sampling, watcher)?)
@@ -283,42 +312,46 @@ fn answered(given: &Given, watcher: &Watcher<'_>) -> Result<Answered, RunError> 
     })
 }
 
-/// Prints it, and says whether it is an answer.
+/// Prints it, and says whether it is an answer; and what a page shows, if there is to be one.
 fn tell(
     args: &PlanArgs,
     given: &Given,
     answered: &Answered,
     terminal: &mut Terminal,
-) -> Result<bool, Failure> {
+) -> Result<(bool, Option<Plan>), Failure> {
     let repeat = repeat(args, given.goal);
     Ok(match answered {
-        Answered::Keep(keep, answer, room) => {
+        Answered::Keep(keep, answer, room, disk) => {
             let told = Told { given, keep: *keep, answer, room: room.as_ref(), repeat };
+            let plan = args.report.as_ref().map(|_| report::told(&told, disk));
             match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json()?),
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
                 (false, true) => told.line().iter().for_each(|line| terminal.line(line)),
                 (false, false) => told.print(terminal),
             }
-            told.value().is_some()
+            (told.value().is_some(), plan)
         }
         Answered::Measure(quantity, found) => {
             let told = Measured { given, quantity: *quantity, found, repeat };
+            // That the disk does not fill up is an answer.
+            let there = found.value.is_some() || matches!(quantity, Quantity::DiskFull(_));
+            let plan = args.report.as_ref().map(|_| report::measured(&told, there));
             match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json()?),
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
                 (false, true) => terminal.line(told.value()),
                 (false, false) => told.print(terminal),
             }
-            // That the disk does not fill up is an answer.
-            found.value.is_some() || matches!(quantity, Quantity::DiskFull(_))
+            (there, plan)
         }
         Answered::Sought(sight, brings, room) => {
             let told = Looked { given, sight, brings, room: room.as_ref(), repeat };
+            let plan = args.report.as_ref().map(|_| report::sought(&told));
             match (args.json, args.quiet) {
-                (true, _) => terminal.line(told.json()?),
+                (true, _) => terminal.line(told.json(plan.as_ref())?),
                 (false, true) => told.line().iter().for_each(|line| terminal.line(line)),
                 (false, false) => told.print(terminal),
             }
-            told.value().is_some()
+            (told.value().is_some(), plan)
         }
     })
 }

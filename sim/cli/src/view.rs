@@ -121,10 +121,7 @@ pub fn view(args: &ViewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let wanted = wanted(args)?;
     let at = moment(&args.at)?;
     let run = Opened::find(&args.run, &args.out)?;
-    let variant = match &args.variant {
-        Some(wanted) => run.variant(wanted)?,
-        None => run.only_variant()?,
-    };
+    let variant = run.one_variant(args.variant.as_deref())?;
     let scenario = run.scenarios[variant].clone();
     if at.since(SimTime::ZERO) > scenario.duration {
         let (given, whole) = (&args.at, scenario.duration);

@@ -111,6 +111,36 @@ impl History {
         Bytes(before.bytes.0 + made as u64)
     }
 
+    /// WAL in bytes a second of each time that the season has this part of it, `length` long from
+    /// `of_season` on; a part of which less than half is known is left out.
+    pub fn rates(&self, of_season: Duration, length: Duration) -> Vec<u64> {
+        let season = self.season.0;
+        // The first of them may have begun before the first sample.
+        let ends = (0..=1 + self.length().0 / season)
+            .filter_map(|n| (of_season.0 + length.0 + n * season).checked_sub(season));
+        let part = |to: u64| self.rate(Duration(to.saturating_sub(length.0)), Duration(to), length);
+        ends.filter_map(part).collect()
+    }
+
+    /// Bytes a second of what is known between two moments, if that is half of `length` or more.
+    fn rate(&self, from: Duration, to: Duration, length: Duration) -> Option<u64> {
+        let first = self.samples.partition_point(|sample| sample.at <= from);
+        let (mut at, mut known, mut bytes) = (from, 0, 0);
+        for sample in &self.samples[first..] {
+            let until = sample.at.min(to);
+            if sample.known {
+                known += until.0 - at.0;
+                bytes += self.bytes_at(until).0 - self.bytes_at(at).0;
+            }
+            at = until;
+            if at >= to {
+                break;
+            }
+        }
+        let rate = u128::from(bytes) * 1_000_000_000 / u128::from(known.max(1));
+        (known > 0 && 2 * known >= length.0).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+
     /// Whether a moment lies where something is known; the end does not.
     fn knows(&self, at: Duration) -> bool {
         let after = self.samples.partition_point(|sample| sample.at <= at);

@@ -41,6 +41,11 @@ impl Keep {
         }
     }
 
+    /// The same trials with the setting in force; `None`: with all WAL kept.
+    pub(super) fn stage(self, stage: &Stage, size: Option<Bytes>) -> Stage {
+        Stage { scenario: self.in_force(&stage.scenario, size), ..stage.clone() }
+    }
+
     /// The scenario with the setting in force, and with as much WAL in pg_wal as it keeps there at
     /// all times; `None`: all WAL is kept.
     pub fn in_force(self, scenario: &Scenario, size: Option<Bytes>) -> Scenario {
@@ -102,6 +107,17 @@ pub struct Answer {
     pub segment: SegmentSize,
 }
 
+/// Standbys that are not lost by the time of an outage.
+#[derive(Clone, Copy, Debug)]
+struct Survivors {
+    /// Their share.
+    share: f64,
+    /// How many of them are still away.
+    left: usize,
+    /// How many were away when the last one came back.
+    lost_last: usize,
+}
+
 /// Trials that are played again, evenly chosen.
 const AGAIN: usize = 100;
 /// And next to the edge.
@@ -124,16 +140,54 @@ impl Question {
 }
 
 impl Answer {
-    /// The share of outages as long as `outage` or longer that a standby survives with `value` as
-    /// far as that length; `None` if there were none.
+    /// The share of standbys that are not lost with `value` in outages as long as that, by then;
+    /// `None` if there were none as long.
+    ///
+    /// Shorter outages count as far as they go (Kaplan and Meier 1958), so that the share falls
+    /// with the length, and does so evenly.
     pub fn survival(&self, outage: Duration, value: Bytes) -> Option<f64> {
-        let long = || self.trials.iter().filter(|trial| trial.outage >= outage);
-        let survives = |trial: &&Trial| {
-            let until = trial.growth.iter().take_while(|(at, _)| *at <= outage);
-            until.map(|(_, needed)| *needed).max().unwrap_or_default() <= value
+        self.survivors(outage, value).map(|survivors| survivors.share)
+    }
+
+    /// The interval of [`Answer::survival`]: that of a sample without shorter outages of which as
+    /// many are left (Peto and others 1977).
+    pub fn survival_interval(&self, outage: Duration, value: Bytes) -> Option<(f64, f64)> {
+        let Survivors { share, left, lost_last } = self.survivors(outage, value)?;
+        let of = match left {
+            0 => lost_last,
+            left => (left as f64 / share).round() as usize,
         };
-        let of = long().count();
-        (of > 0).then(|| long().filter(survives).count() as f64 / of as f64)
+        let share = Share::new(left, of);
+        Some((share.low, share.high))
+    }
+
+    fn survivors(&self, outage: Duration, value: Bytes) -> Option<Survivors> {
+        self.trials.iter().find(|trial| trial.outage >= outage)?;
+        // When each standby is lost; else, behind those, when it is back.
+        let mut ends: Vec<(Duration, bool)> = Vec::with_capacity(self.trials.len());
+        for trial in &self.trials {
+            let lost = trial.growth.iter().find(|(_, needed)| *needed > value);
+            let lost = lost.map(|(at, _)| *at).filter(|at| *at <= trial.outage);
+            ends.push((lost.unwrap_or(trial.outage), lost.is_none()));
+        }
+        ends.sort_unstable();
+        // Of `of` standbys that were there when the last one came back, `left` are; before that it
+        // was a share of `before`.
+        let (mut before, mut of, mut left) = (1.0, ends.len(), ends.len());
+        let mut lost_last = left;
+        for (at, back) in ends {
+            match back {
+                false if at <= outage => left -= 1,
+                true if at < outage => {
+                    before *= left as f64 / of as f64;
+                    left -= 1;
+                    (of, lost_last) = (left, left);
+                }
+                false | true => break,
+            }
+        }
+        let share = if of == 0 { 0.0 } else { before * left as f64 / of as f64 };
+        Some(Survivors { share, left, lost_last })
     }
 
     /// Of the trials that were played again, how many came out as the first pass said.
@@ -154,7 +208,8 @@ impl Answer {
     }
 }
 
-fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
+/// The upper median and the largest.
+pub(super) fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
     all.sort_unstable();
     Some((*all.get(all.len() / 2)?, *all.last()?))
 }
@@ -164,10 +219,7 @@ fn median_and_most<T: Ord + Copy>(mut all: Vec<T>) -> Option<(T, T)> {
 /// # Errors
 /// As [`crate::run`].
 pub fn solve(keep: Keep, question: &Question, watcher: &Watcher<'_>) -> Result<Answer, RunError> {
-    let kept = |size| Stage {
-        scenario: keep.in_force(&question.stage.scenario, size),
-        ..question.stage.clone()
-    };
+    let kept = |size| keep.stage(&question.stage, size);
     let needed = |trial: &Trial| trial.needed_to_survive().0;
     let (trials, quantile) = question.sampling.play(&kept(None), needed, watcher)?;
     let segment = question.stage.segment();

@@ -46,8 +46,13 @@ pub struct Found {
 const NEVER: u64 = u64::MAX;
 
 impl Quantity {
+    /// What a trial shows: bytes, or nanoseconds; `None`: it never comes.
+    pub fn shown(self, trial: &Trial) -> Option<u64> {
+        self.told(self.of(trial))
+    }
+
     /// What a trial says; larger is worse.
-    fn of(self, trial: &Trial) -> u64 {
+    pub fn of(self, trial: &Trial) -> u64 {
         match self {
             Quantity::PgWal => trial.pg_wal.0,
             Quantity::CaughtUp => trial.caught_up.map_or(NEVER, |after| after.0),

@@ -4,7 +4,7 @@
 //! models, from a checkpoint cycle before it until the standby has caught up. Trials are played
 //! until the quantile that is asked for is known well enough ([`estimate`]).
 //!
-//! * [`keep`]: what a setting has to be so that the standby is not lost.
+//! * [`keep`]: what a setting has to be so that the standby is not lost. [`disk`]: what it takes.
 //! * [`measure`]: how large pg_wal grows, when the standby is back, when the disk is full.
 //! * [`max_wal_size`], [`bandwidth`]: what the run feeds back on, by [`search`].
 //! * [`room`]: the other risk of a setting that takes disk: a full one.
@@ -15,6 +15,7 @@
 //! **Not modelled.** A future unlike the history.
 
 pub mod bandwidth;
+pub mod disk;
 pub mod estimate;
 pub mod history;
 pub mod keep;

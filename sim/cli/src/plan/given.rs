@@ -35,7 +35,7 @@ pub struct Given {
     pub constant: bool,
     /// What became of the history's rows.
     pub remarks: Vec<String>,
-    /// The hour of the day at which the history begins, in seconds since midnight (UTC).
+    /// When the history begins, in seconds since the midnight (UTC) before a Monday.
     pub starts: Option<u64>,
     /// How long before its loss a standby is to be noticed.
     pub alert: Duration,
@@ -248,7 +248,7 @@ fn standby(args: &PlanArgs, goal: Goal, scenario: &Scenario) -> Result<ServerInd
     Err(Failure::Argument { message, help: Some(help.to_owned()) })
 }
 
-/// The history, and the second of the day at which it begins.
+/// The history, and the second of the week at which it begins.
 fn history(
     args: &PlanArgs,
     scenario: &Scenario,
@@ -332,7 +332,8 @@ fn samples(
         message: format!("{}: nothing of it can be used", names.join(", ")),
         help: None,
     })?;
-    Ok((history, Some(read.starts.seconds() % 86_400)))
+    // The first of January 1970 was a Thursday.
+    Ok((history, Some((read.starts.seconds() + 3 * 86_400) % (7 * 86_400))))
 }
 
 /// What is in a file.

@@ -1,11 +1,14 @@
 //! What outages do with the settings as they are: pg_wal, the way back, a full disk.
 
-use models::units::{Bytes, human};
+use models::units::Bytes;
+use models::units::human::{self, share};
+use reports::plan::Plan;
 use serde::Serialize;
 use sim::plan::measure::{Found, Quantity};
 
+use super::curves::Curves;
 use super::given::Given;
-use super::told::{Counted, counted, not_modelled, outages, section, share, source};
+use super::told::{Counted, counted, not_modelled, outages, section, source};
 use crate::errors::Failure;
 use crate::terminal::{Style, Terminal};
 
@@ -34,15 +37,15 @@ impl Measured<'_> {
         }
     }
 
-    /// Prints it.
-    pub fn print(&self, terminal: &mut Terminal) {
+    /// The answer in a sentence.
+    pub(super) fn answer(&self) -> String {
         let question = &self.given.question;
         let of = format!(
             "In all but {} of the outages ({})",
             share(question.sampling.risk),
             outages(&question.stage.outages)
         );
-        let answer = match (self.quantity, self.found.value) {
+        match (self.quantity, self.found.value) {
             (Quantity::PgWal, _) => format!("{of} pg_wal takes at most {}.", self.value()),
             (Quantity::CaughtUp, Some(_)) => {
                 format!("{of} the standby has caught up {} after its return.", self.value())
@@ -56,15 +59,20 @@ impl Measured<'_> {
             (Quantity::DiskFull(size), None) => {
                 format!("{of} pg_wal does not take {}.", human::bytes(size.0))
             }
-        };
-        terminal.line(terminal.paint(Style::Bold, &answer));
+        }
+    }
+
+    /// Prints it.
+    pub fn print(&self, terminal: &mut Terminal) {
+        terminal.line(terminal.paint(Style::Bold, &self.answer()));
         section(terminal, "Because", &self.because());
         section(terminal, "From", &source(self.given, self.found.trials.len()));
         section(terminal, "Not modelled", &not_modelled(self.given));
         section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
     }
 
-    fn because(&self) -> Vec<String> {
+    /// What it is read from.
+    pub(super) fn because(&self) -> Vec<String> {
         let question = &self.given.question;
         let written = question.written(&question.stage.outages);
         let mut said = vec![format!(
@@ -124,7 +132,7 @@ impl Measured<'_> {
     }
 
     /// All of it for a program.
-    pub fn json(&self) -> Result<String, Failure> {
+    pub fn json(&self, report: Option<&Plan>) -> Result<String, Failure> {
         let (quantity, unit, per) = match self.quantity {
             Quantity::PgWal => ("pg_wal", "bytes", 1.0),
             Quantity::CaughtUp => ("caught_up", "seconds", 1e9),
@@ -141,6 +149,7 @@ impl Measured<'_> {
             other: number(self.found.other),
             accepted_risk: self.given.question.sampling.risk,
             beyond: (&self.found.beyond).into(),
+            curves: report.map(Curves::of),
             repeat_with: &self.repeat,
         };
         serde_json::to_string_pretty(&whole)
@@ -159,5 +168,7 @@ struct Whole<'a> {
     other: Option<f64>,
     accepted_risk: f64,
     beyond: Counted,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curves: Option<Curves>,
     repeat_with: &'a str,
 }

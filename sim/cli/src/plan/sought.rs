@@ -1,6 +1,8 @@
 //! A bandwidth, or `max_wal_size`, in the one shape that every plan has.
 
+use models::units::human::share;
 use models::units::{Bytes, Duration, human};
+use reports::plan::Plan;
 use serde::Serialize;
 use sim::plan::max_wal_size::{Brings, MaxWalSize};
 use sim::plan::outage::Outages;
@@ -8,10 +10,11 @@ use sim::plan::room::Room;
 use sim::plan::search::Sight;
 
 use super::Goal;
+use super::curves::Curves;
 use super::given::Given;
 use super::told::{
-    Counted, Volume, alter_system, counted, not_modelled, outages, section, setting, share, source,
-    volume,
+    Counted, RELOAD, Volume, alter_system, counted, not_modelled, outages, section, setting,
+    source, volume,
 };
 use crate::errors::Failure;
 use crate::screen::grid;
@@ -47,20 +50,22 @@ impl Looked<'_> {
         self.value().map(|value| format!("{} = '{}'", self.given.goal.name(), self.shown(value)))
     }
 
-    fn alter_system(&self) -> Option<String> {
+    /// The statement that sets it.
+    pub(super) fn alter_system(&self) -> Option<String> {
         let value = self.value().filter(|_| self.given.goal == Goal::MaxWalSize)?;
         Some(alter_system(self.given.goal.name(), &self.shown(value)))
     }
 
-    fn shown(&self, value: u64) -> String {
+    /// A value as the setting takes it.
+    pub(super) fn shown(&self, value: u64) -> String {
         match self.given.goal {
-            Goal::Bandwidth { .. } => bits(value),
+            Goal::Bandwidth { .. } => human::bits(value),
             Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => setting(Bytes(value)),
         }
     }
 
     /// What a trial is.
-    fn trial(&self) -> String {
+    pub(super) fn trial(&self) -> String {
         let question = &self.given.question;
         match self.given.goal {
             Goal::Bandwidth { outage: true, .. } => {
@@ -82,7 +87,7 @@ impl Looked<'_> {
     }
 
     /// What a trial comes to that is not good.
-    fn bad(&self) -> String {
+    pub(super) fn bad(&self) -> String {
         match self.given.goal {
             Goal::Bandwidth { within, outage: true } => {
                 format!("not caught up after {}", human::duration(within.0))
@@ -96,23 +101,25 @@ impl Looked<'_> {
         }
     }
 
+    /// What is said if no value is enough, or none meets both risks.
+    pub(super) fn none(&self) -> String {
+        let what = if self.sight.value.is_some() { "meets both risks" } else { "is enough" };
+        format!("No {} {what}.", self.given.goal.name())
+    }
+
     /// Prints it.
     pub fn print(&self, terminal: &mut Terminal) {
-        let name = self.given.goal.name();
         match (self.line(), self.alter_system()) {
             (Some(line), alter) => {
                 terminal.line(terminal.paint(Style::Bold, &line));
                 if let Some(alter) = alter {
                     terminal.line("");
                     terminal.line(format!("  {alter}"));
-                    terminal.line("  SELECT pg_reload_conf();");
+                    terminal.line(format!("  {RELOAD}"));
                 }
             }
-            (None, _) if self.sight.value.is_some() => {
-                terminal.line(terminal.paint(Style::Bold, &format!("No {name} meets both risks.")));
-            }
             (None, _) => {
-                terminal.line(terminal.paint(Style::Bold, &format!("No {name} is enough.")));
+                terminal.line(terminal.paint(Style::Bold, &self.none()));
             }
         }
         section(terminal, "Because", &self.because());
@@ -135,7 +142,8 @@ impl Looked<'_> {
         by_history(self.given)
     }
 
-    fn because(&self) -> Vec<String> {
+    /// Why it is that value.
+    pub(super) fn because(&self) -> Vec<String> {
         let question = &self.given.question;
         let of = format!("in all but {} of the {}", share(question.sampling.risk), self.trial());
         let alone = self.shown(self.by_history());
@@ -199,7 +207,8 @@ impl Looked<'_> {
         Some(format!("that is {} {} than by the history: {why}", share(by), more_or_less(more)))
     }
 
-    fn risk(&self) -> Vec<String> {
+    /// What may go wrong all the same.
+    pub(super) fn risk(&self) -> Vec<String> {
         let accepted = share(self.given.question.sampling.risk);
         let (played, as_expected) = self.sight.checked;
         vec![
@@ -212,7 +221,8 @@ impl Looked<'_> {
         ]
     }
 
-    fn takes(&self) -> Vec<String> {
+    /// What it takes: disk, and time to recover from a crash.
+    pub(super) fn takes(&self) -> Vec<String> {
         let of = |of: fn(&Brings) -> u64| {
             let mut all: Vec<u64> = self.brings.iter().map(of).collect();
             all.sort_unstable();
@@ -253,7 +263,7 @@ impl Looked<'_> {
     }
 
     /// All of it for a program.
-    pub fn json(&self) -> Result<String, Failure> {
+    pub fn json(&self, report: Option<&Plan>) -> Result<String, Failure> {
         let sight = self.sight;
         let whole = Whole {
             schema: "walden.plan/1",
@@ -278,6 +288,7 @@ impl Looked<'_> {
                 .map(|(v, bad)| Point { value: *v, bad: bad.into() })
                 .collect(),
             volume: self.given.volume.zip(self.room).map(|(size, room)| Volume::new(size, room)),
+            curves: report.map(Curves::of),
             repeat_with: &self.repeat,
         };
         serde_json::to_string_pretty(&whole)
@@ -306,22 +317,6 @@ pub fn by_history(given: &Given) -> u64 {
     }
 }
 
-/// A bandwidth in bits a second, of three digits.
-fn bits(bytes: u64) -> String {
-    let bits = bytes as f64 * 8.0;
-    let units = [("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)];
-    let (unit, of) = units.into_iter().find(|(_, of)| bits >= *of).unwrap_or(("bit/s", 1.0));
-    let value = bits / of;
-    let digits = match value {
-        value if value >= 100.0 => 0,
-        value if value >= 10.0 => 1,
-        _ => 2,
-    };
-    let text = format!("{value:.digits$}");
-    let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}{unit}")
-}
-
 #[derive(Serialize)]
 struct Whole<'a> {
     schema: &'static str,
@@ -339,6 +334,8 @@ struct Whole<'a> {
     checked: Checked,
     curve: Vec<Point>,
     volume: Option<Volume>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curves: Option<Curves>,
     repeat_with: &'a str,
 }
 

@@ -1,14 +1,20 @@
 //! The answer, in the one shape that every plan has: the line to paste, because, risk, what is not
 //! modelled, the command that repeats it.
 
+use std::cmp::Reverse;
+
+use models::units::human::share;
 use models::units::{Bytes, Duration, human};
+use reports::plan::Plan;
 use serde::Serialize;
 use sim::plan::estimate::Share;
 use sim::plan::outage::Outages;
 use sim::plan::room::{Risks, Room};
+use sim::plan::trial::Trial;
 use sim::plan::{Answer, Keep};
 
 use super::Goal;
+use super::curves::Curves;
 use super::given::Given;
 use crate::errors::Failure;
 use crate::screen::grid;
@@ -29,8 +35,10 @@ pub struct Told<'a> {
 }
 
 /// A length of outages, and the share of standbys that survive it with each value.
-type Survival = (Duration, Vec<(Bytes, Option<f64>)>);
+pub(super) type Survival = (Duration, Vec<(Bytes, Option<f64>)>);
 
+/// What puts a setting in force.
+pub const RELOAD: &str = "SELECT pg_reload_conf();";
 /// The outages that need most: one in so many.
 const WORST: usize = 20;
 /// Lengths of outages in the table, in parts of the longest.
@@ -49,8 +57,15 @@ impl Told<'_> {
         Some(format!("{} = '{}'", self.keep.name(), setting(self.value()?)))
     }
 
-    fn alter_system(&self) -> Option<String> {
+    /// The statement that sets it.
+    pub(super) fn alter_system(&self) -> Option<String> {
         Some(alter_system(self.keep.name(), &setting(self.value()?)))
+    }
+
+    /// What is said if no value is enough, or none meets both risks.
+    pub(super) fn none(&self) -> String {
+        let what = if self.answer.value.is_some() { "meets both risks" } else { "is enough" };
+        format!("No {} {what}.", self.keep.name())
     }
 
     /// Prints it.
@@ -60,13 +75,10 @@ impl Told<'_> {
                 terminal.line(terminal.paint(Style::Bold, &line));
                 terminal.line("");
                 terminal.line(format!("  {alter}"));
-                terminal.line("  SELECT pg_reload_conf();");
+                terminal.line(format!("  {RELOAD}"));
             }
             _ => {
-                let what =
-                    if self.answer.value.is_some() { "meets both risks" } else { "is enough" };
-                let none = format!("No {} {what}.", self.keep.name());
-                terminal.line(terminal.paint(Style::Bold, &none));
+                terminal.line(terminal.paint(Style::Bold, &self.none()));
             }
         }
         section(terminal, "Because", &self.because());
@@ -84,7 +96,8 @@ impl Told<'_> {
         section(terminal, "Repeat with", std::slice::from_ref(&self.repeat));
     }
 
-    fn because(&self) -> Vec<String> {
+    /// Why it is that value.
+    pub(super) fn because(&self) -> Vec<String> {
         let question = &self.given.question;
         let written = question.written(&question.stage.outages);
         let of = share(question.sampling.risk);
@@ -137,13 +150,10 @@ impl Told<'_> {
     fn when(&self) -> Option<String> {
         let season = self.given.question.history.season();
         let starts = self.given.starts.filter(|_| season >= Duration::s(86_400))?;
-        let trials = &self.answer.trials;
-        let mut worst: Vec<_> = trials.iter().collect();
-        worst.sort_by_key(|trial| std::cmp::Reverse(trial.needed_to_survive()));
-        worst.truncate(trials.len().div_ceil(WORST));
+        let worst = worst(&self.answer.trials, Trial::needed_to_survive);
         let mut hours = [0; 24];
-        for trial in &worst {
-            let second = starts + trial.left.0 / 1_000_000_000;
+        for left in &worst {
+            let second = starts + left.0 / 1_000_000_000;
             hours[(second / 3_600 % 24) as usize] += 1;
         }
         let (hour, &most) = hours.iter().enumerate().max_by_key(|(hour, n)| (**n, 23 - hour))?;
@@ -157,7 +167,8 @@ impl Told<'_> {
         ))
     }
 
-    fn risk(&self) -> Vec<String> {
+    /// What may go wrong all the same.
+    pub(super) fn risk(&self) -> Vec<String> {
         let answer = self.answer;
         vec![
             format!(
@@ -174,7 +185,8 @@ impl Told<'_> {
         ]
     }
 
-    fn takes(&self) -> Vec<String> {
+    /// What it takes: disk, time, a warning.
+    pub(super) fn takes(&self) -> Vec<String> {
         let mut said = Vec::new();
         if let Some((median, most)) = self.answer.pg_wal() {
             let (median, most) = (human::bytes(median.0), human::bytes(most.0));
@@ -187,7 +199,7 @@ impl Told<'_> {
                 human::duration(most.0)
             ));
         }
-        if let Some(behind) = self.alert() {
+        if let Some(behind) = self.alert(self.given.alert) {
             said.push(format!(
                 "warn when it is more than {} behind: that leaves {}",
                 human::bytes(behind.0),
@@ -203,32 +215,40 @@ impl Told<'_> {
     }
 
     /// How far behind a standby may be for the time that a warning has to leave.
-    fn alert(&self) -> Option<Bytes> {
-        let soon = self.given.question.written(&Outages::Fixed(self.given.alert));
+    pub(super) fn alert(&self, leaves: Duration) -> Option<Bytes> {
+        let soon = self.given.question.written(&Outages::Fixed(leaves));
         let behind = self.answer.value?.0.checked_sub(soon.0 + self.answer.segment.bytes())?;
         (behind > 0).then_some(Bytes(behind))
     }
 
-    /// The points of the survival curve: outages, values, shares.
-    fn curve(&self) -> Vec<Survival> {
+    /// The points of the survival curve at so many parts of the longest outage: outages, values,
+    /// shares.
+    pub(super) fn curve(&self, parts: u64) -> Vec<Survival> {
         let Some(value) = self.answer.value else { return Vec::new() };
         let segment = self.answer.segment.bytes();
         let of = |quarters: u64| Bytes(value.0 * quarters / 4 / segment * segment);
         let longest = self.answer.trials.iter().map(|trial| trial.outage).max();
         let longest = longest.unwrap_or_default();
-        let lengths = (1..=PARTS).map(|part| Duration(longest.0 / PARTS * part));
+        let lengths = (1..=parts).map(|part| Duration(longest.0 / PARTS * PARTS * part / parts));
         let row = |length: Duration| {
             let shares = (1..=4).map(|quarters| {
                 let value = of(quarters);
                 (value, self.answer.survival(length, value))
             });
-            (length, shares.collect())
+            let mut shares: Vec<_> = shares.collect();
+            // A part is never better than the whole, though a sample may say so.
+            let mut most = None;
+            for (_, share) in shares.iter_mut().rev() {
+                *share = share.map(|share| most.map_or(share, |most: f64| most.min(share)));
+                most = *share;
+            }
+            (length, shares)
         };
         lengths.map(row).collect()
     }
 
     fn survival(&self, terminal: &mut Terminal) {
-        let curve = self.curve();
+        let curve = self.curve(PARTS);
         let Some((_, first)) = curve.first() else { return };
         terminal.line("");
         terminal.line(terminal.paint(Style::Bold, "Standbys that survive an outage of"));
@@ -246,7 +266,7 @@ impl Told<'_> {
     }
 
     /// All of it for a program.
-    pub fn json(&self) -> Result<String, Failure> {
+    pub fn json(&self, report: Option<&Plan>) -> Result<String, Failure> {
         let (low, high) = self.answer.interval;
         let question = &self.given.question;
         let whole = Whole {
@@ -275,10 +295,11 @@ impl Told<'_> {
                 .map(|(p50, most)| Spread { p50: p50.as_seconds(), most: most.as_seconds() }),
             alert: Alert {
                 minutes: self.given.alert.as_seconds() / 60.0,
-                behind_bytes: self.alert().map(|behind| behind.0),
+                behind_bytes: self.alert(self.given.alert).map(|behind| behind.0),
             },
             survival: self.points(),
             volume: self.given.volume.zip(self.room).map(|(size, room)| Volume::new(size, room)),
+            curves: report.map(Curves::of),
             repeat_with: &self.repeat,
         };
         serde_json::to_string_pretty(&whole)
@@ -286,7 +307,7 @@ impl Told<'_> {
     }
 
     fn points(&self) -> Vec<Point> {
-        let points = self.curve().into_iter().flat_map(|(length, shares)| {
+        let points = self.curve(PARTS).into_iter().flat_map(|(length, shares)| {
             let point = move |(value, share): (Bytes, Option<f64>)| Point {
                 outage_seconds: length.as_seconds(),
                 value_bytes: value.0,
@@ -296,6 +317,14 @@ impl Told<'_> {
         });
         points.collect()
     }
+}
+
+/// Where in the history the outages begin that are worst: one in so many of all.
+pub fn worst<T: Ord>(trials: &[Trial], bad: impl Fn(&Trial) -> T) -> Vec<Duration> {
+    let mut worst: Vec<_> = trials.iter().collect();
+    worst.sort_by_key(|trial| Reverse(bad(trial)));
+    worst.truncate(trials.len().div_ceil(WORST));
+    worst.into_iter().map(|trial| trial.left).collect()
 }
 
 /// Where the WAL of a plan comes from.
@@ -384,17 +413,6 @@ pub fn setting(size: Bytes) -> String {
     }
 }
 
-/// A share in percent, with three digits.
-pub fn share(share: f64) -> String {
-    let percent = share * 100.0;
-    let text = match percent {
-        p if p >= 10.0 => format!("{p:.1}"),
-        p => format!("{p:.2}"),
-    };
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} %")
-}
-
 /// A share of trials with its interval.
 pub fn counted(lost: &Share) -> String {
     format!(
@@ -451,6 +469,8 @@ struct Whole<'a> {
     survival: Vec<Point>,
     #[serde(skip_serializing_if = "Option::is_none")]
     volume: Option<Volume>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curves: Option<Curves>,
     repeat_with: &'a str,
 }
 
