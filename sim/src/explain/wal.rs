@@ -40,7 +40,7 @@ pub enum Rule {
 
 /// Segments in a row that the same rules keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Segments {
     /// The first.
     pub from: u64,
     /// The last.
@@ -50,14 +50,14 @@ pub struct Kept {
 }
 
 /// What keeps the segments of a server, from the oldest to the newest.
-pub fn kept(server: &Server) -> Vec<Kept> {
+pub fn kept(server: &Server) -> Vec<Segments> {
     let files = &server.host.files;
-    let mut all: Vec<Kept> = Vec::new();
+    let mut all: Vec<Segments> = Vec::new();
     for segment in files.oldest..=files.newest {
         let rules = rules(server, segment);
         match all.last_mut() {
             Some(last) if last.rules == rules => last.to = segment,
-            Some(_) | None => all.push(Kept { from: segment, to: segment, rules }),
+            Some(_) | None => all.push(Segments { from: segment, to: segment, rules }),
         }
     }
     all

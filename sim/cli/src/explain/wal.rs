@@ -4,7 +4,7 @@ use models::postgres::server::Server;
 use models::trace::fact::ServerId;
 use models::units::{SimTime, human};
 use serde::Serialize;
-use sim::explain::wal::{Kept, Rule, kept};
+use sim::explain::wal::{Rule, Segments, kept};
 use sim::look::Moment;
 
 use super::Asked;
@@ -77,7 +77,7 @@ impl Told<'_> {
         self.server.host.segment(segment).to_string()
     }
 
-    fn rules(&self, kept: &Kept) -> Vec<String> {
+    fn rules(&self, kept: &Segments) -> Vec<String> {
         kept.rules.iter().map(|rule| self.rule(rule)).collect()
     }
 
@@ -99,7 +99,7 @@ impl Told<'_> {
 
     fn data(&self) -> Data<'_> {
         let files = &self.server.host.files;
-        let part = |kept: &Kept| Part {
+        let part = |kept: &Segments| Part {
             from: self.file(kept.from),
             to: self.file(kept.to),
             files: kept.to + 1 - kept.from,
