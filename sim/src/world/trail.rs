@@ -113,6 +113,14 @@ impl World {
         self.trail.as_ref().map_or((None, 0), |trail| (trail.found, trail.answered))
     }
 
+    /// How much was noted so far.
+    pub fn noted(&self) -> usize {
+        let passed =
+            self.trail.as_ref().map_or(0, |trail| trail.messages.len() + trail.answers.len());
+        let commits = self.servers[self.primary].notes();
+        passed + commits.map_or(0, |notes| notes.inserted.len() + notes.flushes.len())
+    }
+
     /// What passed in the window.
     pub fn flow(&self) -> Flow {
         let mut flow = Flow::default();
