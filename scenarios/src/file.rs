@@ -7,6 +7,7 @@
 //! nothing else to be repeated.
 
 mod archive;
+mod complete;
 mod paths;
 mod variants;
 
@@ -24,6 +25,7 @@ use crate::tree::{self, Entry, Node, Table, Value};
 use crate::{check, keys, limits};
 
 pub use archive::{Archive, ArchivedFault};
+pub use complete::Settable;
 pub(crate) use paths::FIXED;
 
 /// A scenario file without mistakes.

@@ -31,7 +31,7 @@ Examples:
       where the time of the slowest commit of the last run went
   walden explain sync/five_levels --variant on --commit 1000
       the thousandth commit of a scenario of the catalogue
-  walden explain slots/offline_without_slot --standby pg2
+  walden explain slots/offline_without_slot --variant base --standby pg2
       what led to a standby's loss, or where its lag sits
   walden explain latest --wal --at 1h
       for each segment in pg_wal what keeps it

@@ -17,7 +17,7 @@ use scenarios::nearest;
 
 use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::file;
+use crate::file::{self, Older};
 use crate::input;
 use crate::terminal::{ColorChoice, Terminal, plain};
 
@@ -209,9 +209,7 @@ fn write_all(output: &Path, profile: &Profile, terminal: &mut Terminal) -> Resul
             help: Some("name another file with -o".to_owned()),
         });
     }
-    for (path, text) in &files {
-        file::write(path, text)?;
-    }
+    file::write_all(&files, Older::Replace)?;
     for (path, _) in files.iter().rev() {
         terminal.line(format!("wrote {}", plain(&path.display().to_string())));
     }

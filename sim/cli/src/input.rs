@@ -75,6 +75,12 @@ fn read(
         .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })
 }
 
+/// The scenario that a word names, if it is one and has no mistakes.
+pub fn scenario(word: &str) -> Option<ScenarioFile> {
+    let is_one = word.ends_with(".toml") || catalog::find(word).is_some();
+    is_one.then(|| read(word, word, &[], None).ok()).flatten()
+}
+
 /// The scenario file beside `path` that was probably meant.
 fn nearest_file(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -3,7 +3,8 @@
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
 //!   [`explain`]: `walden explain`. [`export`]: `walden export`. [`plan`]: `walden plan`.
 //!   [`check`]: `walden check`. [`import`]: `walden import`. [`new`]: `walden new`.
-//!   [`list`]: `walden list`. [`mod@schema`]: `walden schema`.
+//!   [`list`]: `walden list`. [`mod@schema`]: `walden schema`. [`man`]: `walden man`.
+//!   [`completions`]: `walden completions`, and answers to shells that ask.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -13,6 +14,7 @@
 //! Nothing here models anything, and nothing here touches the network.
 
 mod check;
+mod completions;
 mod drawing;
 mod errors;
 mod exit;
@@ -22,6 +24,7 @@ mod file;
 mod import;
 mod input;
 mod list;
+mod man;
 mod new;
 mod opened;
 mod plan;
@@ -38,25 +41,29 @@ mod stored;
 mod terminal;
 mod view;
 
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use scenarios::catalog;
 
 use check::CheckArgs;
+use completions::CompletionsArgs;
 use errors::Failure;
 use exit::Exit;
 use explain::ExplainArgs;
 use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
+use man::ManArgs;
 use new::NewArgs;
 use plan::PlanArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
+use stop::Stop;
 use terminal::ColorChoice;
 use view::ViewArgs;
 
@@ -66,7 +73,8 @@ Examples:
   walden run basics/one_standby       play a scenario of the catalogue
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
-  walden view latest --at 90s monitor look at its servers in the middle of it
+  walden view latest --at 90s monitor
+                                      look at its servers in the middle of it
   walden explain latest --commit slowest
                                       where the time of a commit went
   walden export latest --format openmetrics -o run.om
@@ -87,9 +95,11 @@ Exit codes:
   2    the command line is wrong
   3    a scenario, a configuration, an import's file or a stored run is wrong
   5    results or a file could not be written
-  130  stopped by Ctrl-C; nothing was written
+  130  stopped by Ctrl-C; nothing was written (143: by SIGTERM)
 
-NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured. Nothing touches the network.";
+Answers go to standard output; progress, remarks and errors to standard error, progress only on a
+terminal. NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured, --color goes before them. A closed
+pipe ends quietly with the code that there would have been. Nothing touches the network.";
 
 /// Simulate PostgreSQL physical streaming replication: the same answer every time.
 ///
@@ -120,6 +130,8 @@ enum Command {
     New(NewArgs),
     List(ListArgs),
     Schema(SchemaArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// What is wrong if a scenario stands where a command should.
@@ -134,14 +146,19 @@ fn meant_to_run(error: &clap::Error) -> Option<Failure> {
 }
 
 fn main() -> ExitCode {
+    completions::answer(Cli::command);
+    if let Err(error) = Stop::prepare() {
+        let failure = Failure::Internal { message: error.to_string() };
+        failure.print(ColorChoice::Auto);
+        return failure.exit().into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(shown) => {
-            // Help, the version, or what is wrong with the command line. A reader who has gone
-            // away changes nothing.
-            let _ = shown.print();
+            let color = ColorChoice::of_arguments(env::args_os());
+            terminal::show(&shown, color);
             if let Some(meant) = meant_to_run(&shown) {
-                meant.print(ColorChoice::Auto);
+                meant.print(color);
             }
             return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Met.into() };
         }
@@ -158,6 +175,8 @@ fn main() -> ExitCode {
         Command::New(args) => new::new(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
         Command::Schema(args) => schema::schema(args, cli.color),
+        Command::Completions(args) => completions::completions(args, cli.color),
+        Command::Man(args) => man::man(args, Cli::command(), cli.color),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -7,8 +7,7 @@
 //! need be no checkout and no network, and whoever gets both files has both. Standard output has
 //! no such line, since there is nothing beside it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +16,7 @@ use scenarios::schema::TITLE;
 
 use crate::errors::{Failure, Origin};
 use crate::exit::Exit;
+use crate::file::{self, Older};
 use crate::schema::{self, Document};
 use crate::screen::quoted;
 use crate::terminal::{ColorChoice, Terminal};
@@ -82,13 +82,16 @@ pub fn new(args: &NewArgs, color: ColorChoice) -> Result<Exit, Failure> {
             return Err(Failure::Exists { path: path.display().to_string(), help });
         }
     }
-    for (path, text) in &files {
-        write(path, text)?;
-        terminal.line(format!("wrote {}", path.display()));
+    for (path, _) in &files {
+        file::make_room(path)?;
     }
+    file::write_all(&files, Older::Keep)?;
     if of_old == Some(true) {
-        fs::write(&schema.0, &schema.1).map_err(|error| not_made(&schema.0, &error))?;
-        terminal.line(format!("wrote {}", schema.0.display()));
+        file::write(&schema.0, &schema.1)?;
+        files.push(schema);
+    }
+    for (path, _) in &files {
+        terminal.line(format!("wrote {}", path.display()));
     }
     let name = quoted(&path.display().to_string());
     terminal.line(format!("run    walden run {name}"));
@@ -143,21 +146,4 @@ fn old_schema((path, text): &(PathBuf, String)) -> Option<bool> {
     let there = fs::read_to_string(path).ok()?;
     let json: serde_json::Value = serde_json::from_str(&there).ok()?;
     (json.get("title")?.as_str()? == TITLE).then_some(there != *text)
-}
-
-fn not_made(path: &Path, error: &io::Error) -> Failure {
-    Failure::NotMade { path: path.display().to_string(), why: error.to_string() }
-}
-
-/// Makes a file, and the folders above it; one that has the same text is good as it is.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let told = |error: io::Error| not_made(path, &error);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(told)?;
-    }
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()).map_err(told),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(told(error)),
-    }
 }

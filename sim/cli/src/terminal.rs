@@ -5,8 +5,11 @@
 //! a terminal. It never carries the only meaning.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
 
 use crate::errors::Failure;
 
@@ -26,6 +29,16 @@ impl ColorChoice {
     /// Whether to colour a stream that is a terminal or not.
     pub fn colours(self, terminal: bool) -> bool {
         self.decide(terminal, |name| env::var(name).ok())
+    }
+
+    /// What `--color` says on a command line that is not understood otherwise.
+    pub fn of_arguments(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+        let words: Vec<String> =
+            arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+        let after = words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--color");
+        let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+        let said = after.map(|(_, value)| value.as_str()).or(joined);
+        said.and_then(|value| ColorChoice::from_str(value, false).ok()).unwrap_or_default()
     }
 
     fn decide(self, terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
@@ -124,6 +137,22 @@ impl Terminal {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Prints help, the version, or what is wrong with the command line. A reader who has gone away
+/// changes nothing.
+pub fn show(text: &clap::Error, choice: ColorChoice) {
+    let rendered = text.render();
+    let on_error = text.use_stderr();
+    let terminal = if on_error { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let text = match choice.colours(terminal) {
+        true => rendered.ansi().to_string(),
+        false => rendered.to_string(),
+    };
+    let _ = match on_error {
+        true => io::stderr().lock().write_all(text.as_bytes()),
+        false => io::stdout().lock().write_all(text.as_bytes()),
+    };
 }
 
 fn width_of(terminal: bool) -> usize {

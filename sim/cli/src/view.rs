@@ -50,7 +50,7 @@ Examples:
       the primary's standbys, 90 s into the last run
   walden view latest --at 90s pg_stat_wal_receiver --server pg2 -x
       the other end of the stream, a line for each column
-  walden view slots/offline_capped --at 1h pg_replication_slots --csv
+  walden view slots/offline_capped --variant base --at 1h pg_replication_slots --csv
       a scenario of the catalogue, for a spreadsheet
 
 What no model knows is always the same: addresses are 192.0.2.1, .2, ... in the order of the

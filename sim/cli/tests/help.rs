@@ -26,6 +26,8 @@ fn help_texts_are_what_the_goldens_say() {
         ("import", &["import", "--help"]),
         ("export", &["export", "--help"]),
         ("schema", &["schema", "--help"]),
+        ("completions", &["completions", "--help"]),
+        ("man", &["man", "--help"]),
     ] {
         let done = room.run(args).ends(0);
         let trimmed: Vec<&str> = done.out.lines().map(str::trim_end).collect();

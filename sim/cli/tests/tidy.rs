@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "sim/cli",
         &[
             "clap",
+            "clap_complete",
+            "clap_mangen",
             "comfy-table",
             "crc32fast",
             "indicatif",

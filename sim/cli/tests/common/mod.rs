@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// A scenario that is over at once, with an expectation that is met.
 pub const SMALL: &str = "\
@@ -145,6 +145,17 @@ impl Done {
         assert!(self.out.contains(text), "no {text:?} in:\n{}", self.out);
         self
     }
+}
+
+/// Sends a signal, such as `-INT`, to a process that runs.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(sent.expect("`kill` starts").success());
+}
+
+/// The line that a changed `run.toml` needs to be believed, as `archive.rs` makes it.
+pub fn sealed(body: &str) -> String {
+    format!("checksum = 'crc32 {:08x}'\n{body}", crc32fast::hash(body.as_bytes()))
 }
 
 /// Every file below a folder, by its path in it.
