@@ -263,6 +263,11 @@ impl Link {
         }))
     }
 
+    /// When the message arrives that was handed in last.
+    pub fn last_arrival(&self, flow: usize) -> SimTime {
+        self.flows[flow].last.1
+    }
+
     /// Takes out the WAL of `connection` that is under way, for a receiver that keeps it by the
     /// moment at which it arrives. While the way is blocked nobody knows that moment.
     pub fn take_wal(&mut self, flow: usize, connection: ConnectionId) -> Vec<Parcel> {

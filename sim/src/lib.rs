@@ -11,6 +11,7 @@ pub mod control;
 pub mod explain;
 pub mod look;
 pub mod omissions;
+pub mod passage;
 pub mod plan;
 pub mod scrape;
 pub mod sweep;

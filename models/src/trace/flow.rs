@@ -8,9 +8,9 @@
 
 use crate::postgres::ConnectionId;
 use crate::postgres::backend::Session;
-use crate::postgres::protocol::{Body, Update};
+use crate::postgres::protocol::{Body, Message, Update};
 use crate::trace::fact::ServerId;
-use crate::units::{SimTime, UsableBytes};
+use crate::units::{Bytes, Lsn, SimTime, UsableBytes};
 
 /// All of it, each in order of time.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,51 @@ pub struct Passed {
 }
 
 impl Passed {
+    /// What the message is called: the manual's word, where it has one.
+    pub fn name(&self) -> &'static str {
+        match self.body {
+            Body::Connect => "connect",
+            Body::Accepted => "accepted",
+            Body::Refused(_) => "refused",
+            Body::IdentifySystem => "IDENTIFY_SYSTEM",
+            Body::System { .. } => "system identifier",
+            Body::StartReplication { .. } => "START_REPLICATION",
+            Body::CopyBoth => "CopyBothResponse",
+            Body::XLogData { .. } => "XLogData",
+            Body::Keepalive { .. } => "keepalive",
+            Body::StatusUpdate { .. } => "status update",
+            Body::CopyDone => "CopyDone",
+            Body::Terminate => "Terminate",
+            Body::Close => "close",
+        }
+    }
+
+    /// The positions in it, by their names.
+    pub fn positions(&self) -> Vec<(&'static str, Lsn)> {
+        match self.body {
+            Body::XLogData { start, end, .. } => vec![("start_lsn", start), ("end_lsn", end)],
+            Body::StatusUpdate { write, flush, apply, .. } => {
+                vec![("write_lsn", write), ("flush_lsn", flush), ("replay_lsn", apply)]
+            }
+            Body::StartReplication { start, .. } => vec![("start_lsn", start)],
+            Body::Connect
+            | Body::Accepted
+            | Body::Refused(_)
+            | Body::IdentifySystem
+            | Body::System { .. }
+            | Body::CopyBoth
+            | Body::Keepalive { .. }
+            | Body::CopyDone
+            | Body::Terminate
+            | Body::Close => Vec::new(),
+        }
+    }
+
+    /// Its bytes on the wire.
+    pub fn size(&self) -> Bytes {
+        Message { connection: self.connection, body: self.body }.size()
+    }
+
     /// A status update of a standby to its upstream.
     pub fn of_update(update: &Update, from: ServerId, to: ServerId) -> Passed {
         let Update { at, arrives, positions, connection, reply_requested, .. } = *update;

@@ -1,5 +1,6 @@
 //! The results as data: one file a format.
 
+pub mod chrome_trace;
 pub mod facts_jsonl;
 pub mod metrics;
 pub mod metrics_csv;

@@ -7,12 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use models::trace::fact::ServerId;
+use models::trace::flow::Window;
+use models::trace::scrape::{Answer, Scrape};
 use models::units::{Duration, SimTime};
+use reports::export::chrome_trace::{self, Passage};
 use reports::export::metrics::Samples;
 use reports::export::metrics_csv::{self, metrics_csv};
 use reports::export::openmetrics::openmetrics;
 use scenarios::scenario::Scenario;
 use sim::Outside;
+use sim::passage::passage;
 use sim::scrape::scrape;
 
 use crate::errors::Failure;
@@ -30,6 +35,8 @@ Formats:
   openmetrics   what Prometheus would have scraped from postgres_exporter, with the exporter's
                 names, labels and mistakes, and what is really so as walden_true_*
   csv           the same samples as a long table: a row a sample
+  trace         what passed in a window, 10 s unless told otherwise: commits and what they waited
+                for, checkpoints, messages, lag; open it with ui.perfetto.dev or chrome://tracing
 
 Examples:
   walden export latest --format openmetrics -o run.om
@@ -39,6 +46,8 @@ Examples:
       a part of a scenario of the catalogue
   walden export latest --format csv --every 1s | head
       a sample a second
+  walden export latest --format trace --from 59s --to 61s -o run.json
+      two seconds, message by message
 
 Every server is an `instance`; with several variants, each sample says of which it is. Time 0 of a
 run is 2000-01-01 00:00:00 UTC. The book's page on `walden export` tells of each metric what it is
@@ -58,6 +67,8 @@ pub enum Format {
     Openmetrics,
     /// The same as a long table.
     Csv,
+    /// What passed in a window, for ui.perfetto.dev.
+    Trace,
 }
 
 /// Turn a run into what Prometheus, a spreadsheet or a trace viewer reads.
@@ -75,16 +86,16 @@ pub struct ExportArgs {
     /// The file; standard output unless given.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The distance of samples, such as 15s: Prometheus' scrape_interval.
-    #[arg(long, value_name = "TIME", default_value = "15s", allow_hyphen_values = true)]
-    pub every: String,
+    /// The distance of samples: 15s unless given, Prometheus' scrape_interval; of a trace 100ms.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub every: Option<String>,
     /// The first moment; the start of the run unless given.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// The last moment; the end of the run unless given.
+    /// The last moment; unless given the end of the run, and of a trace 10s after the first.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub to: Option<String>,
-    /// Of which variant; all of them unless given.
+    /// Of which variant; all of them unless given. A trace is of one.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// The label `job` of all samples.
@@ -101,29 +112,37 @@ pub struct ExportArgs {
 /// The most moments that a run is visited at.
 const MOST_MOMENTS: u64 = 1_000_000;
 
+/// The most visits of a trace: as many points a counter has.
+const MOST_COUNTED: usize = 1_000_000;
+
 /// What Prometheus tells moments apart by.
 const MILLISECOND: Duration = Duration::ms(1);
 
 /// Does it.
 pub fn export(args: &ExportArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
-    let every = time("every", &args.every)?;
+    let every = match (&args.every, args.format) {
+        (Some(text), _) => time("every", text)?,
+        (None, Format::Openmetrics | Format::Csv) => Duration::s(15),
+        (None, Format::Trace) => Duration::ms(100),
+    };
     if every == Duration::ZERO {
         return Err(wrong("--every 0 takes no step".to_owned(), "write a time, such as 15s"));
     }
     let run = Opened::find(&args.run, &args.out)?;
-    let variants = match &args.variant {
-        Some(wanted) => vec![run.variant(wanted)?],
-        None => (0..run.names().len()).collect(),
+    let variants = match (&args.variant, args.format) {
+        (None, Format::Openmetrics | Format::Csv) => (0..run.names().len()).collect(),
+        (wanted, _) => vec![run.one_variant(wanted.as_deref())?],
     };
     if let Some(output) = &args.output {
         check_place(output)?;
     }
     let window = window(args, &run, &variants)?;
-    let samples = visit(args, &run, &variants, every, &window, &stop)?;
+    let export = Export { args, run: &run, stop: &stop, at: moments(window, every)? };
     let text = match args.format {
-        Format::Openmetrics => openmetrics(&samples, &args.job),
-        Format::Csv => metrics_csv(&samples).map_err(internal)?,
+        Format::Openmetrics => openmetrics(&export.samples(&variants)?, &args.job),
+        Format::Csv => metrics_csv(&export.samples(&variants)?).map_err(internal)?,
+        Format::Trace => export.trace(variants[0], window)?,
     };
     let mut terminal = Terminal::new(color);
     match &args.output {
@@ -156,28 +175,39 @@ fn time(option: &str, text: &str) -> Result<Duration, Failure> {
 }
 
 /// The first and the last moment.
-fn window(
-    args: &ExportArgs,
-    run: &Opened,
-    variants: &[usize],
-) -> Result<(SimTime, SimTime), Failure> {
+fn window(args: &ExportArgs, run: &Opened, variants: &[usize]) -> Result<Window, Failure> {
     let longest = variants.iter().map(|index| run.scenarios[*index].duration).max();
     let whole = longest.unwrap_or(Duration::ZERO);
-    let moment = |option: &str, text: &Option<String>, default: Duration| {
-        let Some(text) = text else { return Ok(default) };
+    let moment = |option: &str, text: &str| {
         let at = time(option, text)?;
         if at > whole {
             let message = format!("--{option} {text} is after the end of the run");
             return Err(wrong(message, format!("the run takes {whole}")));
         }
-        Ok(at)
+        Ok(SimTime::ZERO + at)
     };
-    let (from, to) = (moment("from", &args.from, Duration::ZERO)?, moment("to", &args.to, whole)?);
+    let from = args.from.as_ref().map_or(Ok(SimTime::ZERO), |text| moment("from", text))?;
+    let to = match (&args.to, args.format) {
+        (Some(text), _) => moment("to", text)?,
+        (None, Format::Openmetrics | Format::Csv) => SimTime::ZERO + whole,
+        (None, Format::Trace) => (from + Duration::s(10)).min(SimTime::ZERO + whole),
+    };
     if from > to {
+        let [from, to] = [from, to].map(|at| at.since(SimTime::ZERO));
         let message = format!("--from {from} is after --to {to}");
         return Err(wrong(message, "the first moment comes before the last"));
     }
-    Ok((SimTime::ZERO + from, SimTime::ZERO + to))
+    Ok(Window { from, to })
+}
+
+/// The moments of a grid.
+fn moments(window: Window, every: Duration) -> Result<Vec<SimTime>, Failure> {
+    let moments = window.to.since(window.from).0 / every.0 + 1;
+    if moments > MOST_MOMENTS {
+        let message = format!("{moments} moments are too many: there is room for {MOST_MOMENTS}");
+        return Err(wrong(message, "give a longer --every, or a part with --from and --to"));
+    }
+    Ok((0..moments).map(|n| window.from + Duration(n * every.0)).collect())
 }
 
 /// What is there already, and was not made by an export, is not written over.
@@ -187,7 +217,8 @@ fn check_place(output: &Path) -> Result<(), Failure> {
         return Err(Failure::Usage { message });
     }
     let Ok(there) = fs::read(output) else { return Ok(()) };
-    let ours = ["# HELP up ".to_owned(), metrics_csv::HEADER.join(",")];
+    let csv = metrics_csv::HEADER.join(",");
+    let ours = ["# HELP up ", &csv, chrome_trace::START];
     if there.is_empty() || ours.iter().any(|start| there.starts_with(start.as_bytes())) {
         return Ok(());
     }
@@ -195,50 +226,104 @@ fn check_place(output: &Path) -> Result<(), Failure> {
     Err(wrong(message, "name another file with -o"))
 }
 
-/// Plays the variants and takes their samples.
-fn visit(
-    args: &ExportArgs,
-    run: &Opened,
-    variants: &[usize],
-    every: Duration,
-    (from, to): &(SimTime, SimTime),
-    stop: &Stop,
-) -> Result<Samples, Failure> {
-    let moments = to.since(*from).0 / every.0 + 1;
-    if moments > MOST_MOMENTS {
-        let message = format!("{moments} moments are too many: there is room for {MOST_MOMENTS}");
-        return Err(wrong(message, "give a longer --every, or a part with --from and --to"));
+/// What is exported, and how it is watched and stopped.
+struct Export<'a> {
+    args: &'a ExportArgs,
+    run: &'a Opened,
+    stop: &'a Stop,
+    /// When servers are visited.
+    at: Vec<SimTime>,
+}
+
+impl Export<'_> {
+    /// Plays the variants and takes their samples.
+    fn samples(&self, variants: &[usize]) -> Result<Samples, Failure> {
+        let names = self.run.names();
+        let names = variants.iter().map(|index| names[*index].clone()).collect();
+        let servers = |index: &usize| {
+            let servers = self.run.scenarios[*index].servers.iter();
+            servers.map(|server| server.name.clone()).collect()
+        };
+        let mut samples = Samples::new(names, variants.iter().map(servers).collect());
+        for (number, index) in variants.iter().enumerate() {
+            self.visit(*index, |scrape| {
+                samples.add(number, &scrape);
+                !samples.is_full()
+            })?;
+        }
+        Ok(samples)
     }
-    let at: Vec<SimTime> = (0..moments).map(|n| *from + Duration(n * every.0)).collect();
-    let chosen: Vec<&Scenario> = variants.iter().map(|index| &run.scenarios[*index]).collect();
-    let names = run.names();
-    let names = variants.iter().map(|index| names[*index].clone()).collect();
-    let servers =
-        |scenario: &&Scenario| scenario.servers.iter().map(|server| server.name.clone()).collect();
-    let mut samples = Samples::new(names, chosen.iter().map(servers).collect());
-    for (number, scenario) in chosen.iter().enumerate() {
+
+    /// Plays one variant, and hands over what visits find, as long as there is room for more.
+    fn visit(
+        &self,
+        variant: usize,
+        mut take: impl FnMut(Scrape) -> bool + Send,
+    ) -> Result<(), Failure> {
+        let scenario = &self.run.scenarios[variant];
         let end = SimTime::ZERO + scenario.duration;
-        let at = &at[..at.partition_point(|at| *at <= end)];
+        let at = &self.at[..self.at.partition_point(|at| *at <= end)];
         let outside = [Outside::default(), Outside::default()];
         let total = 2 * at.last().map_or(0, |last| last.0);
-        let shown = Shown { what: &scenario.name, total, quiet: args.quiet };
+        let mut full = false;
         let take = &mut |scrape| {
-            samples.add(number, &scrape);
-            if samples.is_full() {
+            if !take(scrape) {
+                full = true;
                 outside[1].ask_to_stop();
             }
         };
-        let played = progress::watch(shown, &progress::of(&outside), &outside, stop, || {
+        let played = self.play(scenario, total, &outside, || {
             scrape(scenario, at, [&outside[0], &outside[1]], take)
         })?;
-        stop.check()?;
-        if samples.is_full() {
-            let limit = Samples::LIMIT;
-            let message = format!("that makes more than {limit} samples, and there is no room");
+        if full {
+            let message = format!("that makes more than {} samples: too many", Samples::LIMIT);
             return Err(wrong(message, "give a longer --every, or a part with --from and --to"));
         }
-        let digests = played.map_err(|error| play::failure(&error, stop))?;
-        run.check_repeats(variants[number], &digests)?;
+        let digests = played.map_err(|error| play::failure(&error, self.stop))?;
+        self.run.check_repeats(variant, &digests)
     }
-    Ok(samples)
+
+    fn play<T: Send>(
+        &self,
+        scenario: &Scenario,
+        total: u64,
+        outside: &[Outside],
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, Failure> {
+        let shown = Shown { what: &scenario.name, total, quiet: self.args.quiet };
+        let done = progress::watch(shown, &progress::of(outside), outside, self.stop, work)?;
+        self.stop.check()?;
+        Ok(done)
+    }
+
+    /// What passed in a window.
+    fn trace(&self, variant: usize, window: Window) -> Result<String, Failure> {
+        let scenario = &self.run.scenarios[variant];
+        let mut scrapes = Vec::new();
+        self.visit(variant, |scrape| {
+            scrapes.push(Scrape { answer: Answer::Silence, ..scrape });
+            scrapes.len() <= MOST_COUNTED
+        })?;
+        let outside = [Outside::default()];
+        let played =
+            self.play(scenario, window.to.0, &outside, || passage(scenario, window, &outside[0]))?;
+        let passed = played.map_err(|error| play::failure(&error, self.stop))?;
+        let Some(passed) = passed else {
+            let message = "too much passes in that window for one trace".to_owned();
+            return Err(wrong(message, "give a shorter one with --from and --to"));
+        };
+        self.run.check_repeats(variant, &passed.digests)?;
+        let primary = u8::try_from(scenario.primary()).map(ServerId).map_err(|_| {
+            Failure::Internal { message: "a scenario has at most 16 servers".to_owned() }
+        })?;
+        chrome_trace::chrome_trace(&Passage {
+            run: &passed.run,
+            primary,
+            flow: &passed.flow,
+            window,
+            size: passed.size,
+            scrapes: &scrapes,
+        })
+        .map_err(internal)
+    }
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use common::Room;
+use serde_json::Value;
 
 /// Two standbys, one of them with a slot and away for a while; a primary that freezes.
 const PLAYED: &str = "\
@@ -258,6 +259,156 @@ fn csv_has_the_same_samples() {
     assert!(csv.lines().any(|row| row == slot), "{csv}");
 }
 
+/// A trace of the played run: its events.
+fn trace(room: &Room, from: &str, to: &str) -> Vec<Value> {
+    let args = ["export", "latest", "-f", "trace", "--from", from, "--to", to];
+    let text = room.run(&args).ends(0).out;
+    assert!(text.starts_with("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"));
+    let mut trace: Value = serde_json::from_str(&text).expect("it is JSON");
+    let Value::Array(events) = trace["traceEvents"].take() else { panic!("no events") };
+    events
+}
+
+/// Nanoseconds of a field in microseconds.
+fn nanos(event: &Value, field: &str) -> u64 {
+    (event[field].as_f64().expect("a number") * 1_000.0).round() as u64
+}
+
+fn is(event: &Value, phase: &str) -> bool {
+    event["ph"] == phase
+}
+
+/// The thread of an event.
+fn thread(event: &Value) -> (u64, u64) {
+    (event["pid"].as_u64().expect("a process"), event["tid"].as_u64().expect("a thread"))
+}
+
+/// What a viewer of traces relies on.
+fn is_well_formed(events: &[Value]) {
+    let (mut processes, mut threads) = (BTreeSet::new(), BTreeSet::new());
+    let (mut now, mut open) = (0, BTreeMap::<_, Vec<(u64, u64)>>::new());
+    let mut arrows: BTreeMap<u64, u64> = BTreeMap::new();
+    for event in events {
+        if is(event, "M") {
+            assert!(threads.is_empty() || event["name"] == "thread_name", "names come first");
+            match event["name"].as_str() {
+                Some("process_name") => {
+                    assert!(processes.insert(event["pid"].as_u64()), "named once: {event}");
+                }
+                Some("thread_name") => assert!(threads.insert(thread(event)), "once: {event}"),
+                _ => {}
+            }
+            continue;
+        }
+        let at = nanos(event, "ts");
+        assert!(at >= now && processes.contains(&event["pid"].as_u64()), "{event}");
+        now = at;
+        if is(event, "C") {
+            continue;
+        }
+        assert!(threads.contains(&thread(event)), "{event}");
+        // Spans that have not ended contain those that begin now.
+        let open = open.entry(thread(event)).or_default();
+        open.retain(|(_, end)| *end > at);
+        match event["ph"].as_str() {
+            Some("X") => {
+                let end = at + nanos(event, "dur");
+                assert!(open.iter().all(|(_, outer)| end <= *outer), "it sticks out: {event}");
+                open.push((at, end));
+            }
+            Some("s") => {
+                assert!(!open.is_empty(), "an arrow begins at nothing: {event}");
+                let id = event["id"].as_u64().expect("a number");
+                assert_eq!(arrows.insert(id, at), None, "{event}");
+            }
+            Some("f") => {
+                assert!(!open.is_empty(), "an arrow ends at nothing: {event}");
+                let sent = arrows.remove(&event["id"].as_u64().expect("a number"));
+                assert!(sent.is_some_and(|sent| sent <= at), "{event}");
+            }
+            Some("i") => {}
+            other => panic!("{other:?}: {event}"),
+        }
+    }
+    assert_eq!(arrows, BTreeMap::new(), "arrows that end nowhere");
+}
+
+#[test]
+fn a_trace_has_every_commit_and_every_message_between_both_ends() {
+    let room = room("export-trace", 17);
+    let events = trace(&room, "72s", "78s");
+    is_well_formed(&events);
+    let spans = |name: &str| {
+        let named = |event: &&Value| is(event, "X") && event["name"] == name;
+        events.iter().filter(named).collect::<Vec<_>>()
+    };
+    let commits = spans("COMMIT");
+    // The run's own series count the same.
+    let samples = fs::read_to_string(room.path("runs/latest/base/samples.csv")).expect("series");
+    let counted = samples.lines().skip(1).filter_map(|row| {
+        let mut cells = row.split(',');
+        let at: f64 = cells.next()?.parse().ok()?;
+        let count: usize = cells.next()?.parse().ok()?;
+        (72.0..78.0).contains(&at).then_some(count)
+    });
+    assert_eq!(commits.len(), counted.sum::<usize>());
+    assert!(commits.len() > 2_500, "{}", commits.len());
+    // What a commit waited for adds up to it.
+    let stages = ["service", "LWLock:WALWrite", "IO:WalSync", "IPC:SyncRep"];
+    let inside: u64 = stages.iter().flat_map(|name| spans(name)).map(|e| nanos(e, "dur")).sum();
+    assert_eq!(inside, commits.iter().map(|commit| nanos(commit, "dur")).sum::<u64>());
+    // WAL goes one way and replies the other, and each takes half of the round trip or more.
+    for (name, from) in [("XLogData", 1), ("status update", 2)] {
+        let of = |phase: &str| {
+            let named = |event: &&Value| is(event, phase) && event["name"] == name;
+            let ends = events.iter().filter(named);
+            ends.map(|event| (event["id"].as_u64(), (nanos(event, "ts"), event["pid"].as_u64())))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let (starts, ends) = (of("s"), of("f"));
+        assert!(starts.len() > 1_000, "{} of {name}", starts.len());
+        for (id, (sent, pid)) in &starts {
+            assert!(ends[id].0 > *sent, "{name} {id:?}");
+            assert_eq!(*pid == Some(1), from == 1, "{name} comes from one side");
+        }
+    }
+    // Counters are the same numbers as the other formats have.
+    let csv = room.run(&["export", "latest", "-f", "csv", "--from", "75s", "--to", "75s"]).ends(0);
+    let row = "75,pg2,base,walden_true_replay_lag_bytes,,";
+    let lag = csv.out.lines().find_map(|line| line.strip_prefix(row)).expect("pg2's lag");
+    let counter = events.iter().find(|event| {
+        is(event, "C")
+            && event["name"] == "replay lag, bytes"
+            && event["pid"] == 2
+            && nanos(event, "ts") == 75_000_000_000
+    });
+    assert_eq!(counter.expect("a counter")["args"]["value"].to_string(), lag);
+}
+
+#[test]
+fn a_trace_shows_who_was_away_and_what_was_done() {
+    let room = room("export-trace-faults", 17);
+    for (from, to, names) in [
+        ("39s", "41s", &[("checkpointer", "checkpoint"), ("action tidy", "checkpoint")][..]),
+        ("57s", "79s", &[("postmaster", "down"), ("fault away", "crash")]),
+        ("99s", "106s", &[("postmaster", "frozen"), ("fault ice", "freeze")]),
+    ] {
+        let events = trace(&room, from, to);
+        is_well_formed(&events);
+        let named = |event: &&Value| is(event, "M") && event["name"] == "thread_name";
+        let threads: BTreeMap<_, _> =
+            events.iter().filter(named).map(|e| (thread(e), e["args"]["name"].clone())).collect();
+        for (process, name) in names {
+            let there = |event: &Value| {
+                is(event, "X") && event["name"] == *name && threads[&thread(event)] == *process
+            };
+            assert!(events.iter().any(there), "no {name} of {process}");
+        }
+        let again = trace(&room, from, to);
+        assert!(again == events, "the same bytes each time");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_command_line_is_told() {
     let room = room("export-wrong", 17);
@@ -277,6 +428,12 @@ fn what_is_wrong_with_a_command_line_is_told() {
         ("in-the-way", 3, &["latest", "-f", "csv", "-o", "other.txt"]),
         ("folder", 2, &["latest", "-f", "csv", "-o", "runs"]),
         ("no-folder", 5, &["latest", "-f", "csv", "-o", "nowhere/x.csv"]),
+        ("no-variant", 3, &["sync/five_levels", "-f", "trace"]),
+        (
+            "too-much",
+            3,
+            &["faults/frozen_or_dead", "-f", "trace", "--variant", "dead", "--to", "5min"],
+        ),
     ] {
         let done = room.run(&[&["export"], args].concat()).ends(code);
         assert_eq!(done.out, "", "{name}");

@@ -1,6 +1,6 @@
 //! The ways of messages: from a server's effects to the links.
 
-use models::network::Link;
+use models::network::{Link, Parcel};
 use models::postgres::effect::{Effect, Sent};
 use models::postgres::protocol::{Body, Message};
 use models::trace::fact::ServerId;
@@ -67,10 +67,15 @@ impl World {
         if let Some(heard) = &mut self.heard {
             heard.said(&self.servers, at, from, to, message);
         }
+        let route = from.index() * self.servers.len() + to.index();
         if self.hand_over(&[Sent { at, to, message: *message }]) {
+            if let (Some(trail), Some((link, flow))) = (&mut self.trail, self.routes[route]) {
+                let arrives = self.links[link].last_arrival(flow);
+                let parcel = Parcel { sent: at, arrives, message: *message };
+                trail.parcel(&parcel, from.index(), to.index());
+            }
             return;
         }
-        let route = from.index() * self.servers.len() + to.index();
         let Some((link, flow)) = self.routes[route] else { return };
         if message.body == Body::CopyBoth {
             self.links[link].forget_window(flow, message.connection);

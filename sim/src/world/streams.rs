@@ -144,12 +144,8 @@ impl World {
         debug_assert!(wal.iter().all(is_served), "{wal:?}");
         let Some(parcels) = self.links[link].hand_over(flow, wal) else { return false };
         let digest = self.digest.chain(to, Way::Down);
-        let (mut chain, trail) = (*digest, &mut self.trail);
-        let (from, standby) = (self.servers[self.primary].id(), self.servers[to].id());
+        let mut chain = *digest;
         let parcels = parcels.inspect(|parcel| {
-            if let Some(trail) = trail {
-                trail.parcel(parcel, from, standby);
-            }
             chain.take(fingerprint_of(&parcel.message) ^ parcel.arrives.0.rotate_left(32));
         });
         let changes = self.servers[to].keep_wal(parcels);
@@ -243,9 +239,8 @@ impl World {
                 if let Some(connection) = served {
                     let wal = self.links[link].take_wal(flow, connection);
                     if let Some(trail) = &mut self.trail {
-                        let (from, to) =
-                            (self.servers[self.primary].id(), self.servers[standby].id());
-                        wal.iter().for_each(|parcel| trail.parcel(parcel, from, to));
+                        let from = self.primary;
+                        wal.iter().for_each(|parcel| trail.parcel(parcel, from, standby));
                     }
                     self.servers[standby].keep_wal(wal.into_iter());
                 }

@@ -51,25 +51,23 @@ impl Trail {
         }
     }
 
-    /// WAL is on its way to a standby.
-    pub fn parcel(&mut self, parcel: &Parcel, from: ServerId, to: ServerId) {
+    /// WAL is on its way from one server to another.
+    #[cold]
+    pub fn parcel(&mut self, parcel: &Parcel, from: usize, to: usize) {
         let Parcel { sent, arrives, message } = *parcel;
-        self.note(Passed {
-            sent,
-            arrived: arrives,
-            from,
-            to,
-            connection: message.connection,
-            body: message.body,
-        });
+        let id = |server| ServerId(u8::try_from(server).expect("few servers"));
+        let (connection, body) = (message.connection, message.body);
+        self.note(Passed { sent, arrived: arrives, from: id(from), to: id(to), connection, body });
     }
 
     /// Status updates have arrived.
+    #[cold]
     pub fn updates(&mut self, updates: &[Update], from: ServerId, to: ServerId) {
         updates.iter().for_each(|update| self.note(Passed::of_update(update, from, to)));
     }
 
     /// What was on its way to a standby takes another one.
+    #[cold]
     pub fn take_back(&mut self, now: SimTime, to: ServerId) {
         self.messages.retain(|passed| passed.to != to || passed.arrived <= now);
     }
@@ -115,6 +113,14 @@ impl World {
         self.trail.as_ref().map_or((None, 0), |trail| (trail.found, trail.answered))
     }
 
+    /// How much was noted so far.
+    pub fn noted(&self) -> usize {
+        let passed =
+            self.trail.as_ref().map_or(0, |trail| trail.messages.len() + trail.answers.len());
+        let commits = self.servers[self.primary].notes();
+        passed + commits.map_or(0, |notes| notes.inserted.len() + notes.flushes.len())
+    }
+
     /// What passed in the window.
     pub fn flow(&self) -> Flow {
         let mut flow = Flow::default();
@@ -145,7 +151,15 @@ impl World {
     }
 
     /// Clients have the answers in hand.
+    #[inline]
     pub(super) fn note_answers(&mut self) {
+        if self.trail.is_some() {
+            self.note_each_answer();
+        }
+    }
+
+    #[cold]
+    fn note_each_answer(&mut self) {
         let Some(trail) = &mut self.trail else { return };
         let at = self.out.answers.at;
         for commit in &self.out.answers.to {

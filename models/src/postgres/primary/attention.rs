@@ -41,6 +41,7 @@ impl Notes {
 
 impl Attention {
     /// A commit at `at`, when everything up to `flushed` was durable.
+    #[cold]
     pub(super) fn commit(&mut self, end: UsableBytes, at: SimTime, flushed: UsableBytes) {
         if let Some(search) = &mut self.search {
             search.note(end, at, flushed);
@@ -53,6 +54,7 @@ impl Attention {
     }
 
     /// A flush begins.
+    #[cold]
     pub(super) fn flush_began(&mut self, at: SimTime) {
         if let Some(notes) = &mut self.notes {
             notes.began = at;
@@ -60,6 +62,7 @@ impl Attention {
     }
 
     /// A part of it is over.
+    #[cold]
     pub(super) fn flushed(&mut self, done: SimTime, (from, to): (UsableBytes, UsableBytes)) {
         if let Some(notes) = &mut self.notes {
             if notes.window.has(done) {
