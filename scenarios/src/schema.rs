@@ -3,7 +3,7 @@
 //!
 //! The schema of a scenario file is made from [`keys`], the list that the reader itself goes by,
 //! and from the tables of GUCs, presets and metrics: a key that can be written is completed, with
-//! its own sentence, and a new one cannot be forgotten. [`summary`](mod@summary) is that of
+//! its own sentence, and a new one cannot be forgotten. [`summary`](fn@summary) is that of
 //! `summary.json`. Both keep to what draft 7 and draft 2020-12 have in common, since editors read
 //! either.
 //!
