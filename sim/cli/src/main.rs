@@ -8,7 +8,7 @@
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
-//!   written. [`stored`]: `run.toml`. [`file`]: what `-o` names.
+//!   written. [`stored`]: `run.toml`. [`mod@file`]: what `-o` names.
 //! * [`errors`], [`drawing`] and [`exit`]: how it ends.
 //!
 //! Nothing here models anything, and nothing here touches the network.
