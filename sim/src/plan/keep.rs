@@ -186,7 +186,8 @@ impl Answer {
                 false | true => break,
             }
         }
-        let share = if of == 0 { 0.0 } else { before * left as f64 / of as f64 };
+        // Where nobody is left to be lost, it stays as it was.
+        let share = if of == 0 { before } else { before * left as f64 / of as f64 };
         Some(Survivors { share, left, lost_last })
     }
 
@@ -305,5 +306,47 @@ impl Trial {
     /// never catches up.
     pub fn needed_to_survive(&self) -> Bytes {
         if self.caught_up.is_some() { self.needed } else { EVERYTHING }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An outage that needs more than a byte from some time on, if ever.
+    fn trial(outage: u64, from: Option<u64>) -> Trial {
+        Trial {
+            left: Duration::ZERO,
+            outage: Duration::s(outage),
+            needed: Bytes(0),
+            growth: from.map(|at| (Duration::s(at), Bytes(2))).into_iter().collect(),
+            lost: false,
+            caught_up: Some(Duration::ZERO),
+            pg_wal: Bytes(0),
+            pg_wal_grown: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nobody_left_to_be_lost_leaves_the_share_as_it_was() {
+        // The longest outage loses its standby early, all others are over before it is.
+        let trials = vec![trial(9, Some(1)), trial(3, None), trial(4, None), trial(5, None)];
+        let answer = Answer {
+            value: Some(Bytes(1)),
+            middle: Bytes(1),
+            interval: (Bytes(1), Bytes(1)),
+            lost: Share::new(0, 4),
+            lost_below: Share::new(0, 4),
+            trials,
+            again: Vec::new(),
+            segment: SegmentSize::DEFAULT,
+        };
+        for seconds in [1, 4, 9] {
+            let share = answer.survival(Duration::s(seconds), Bytes(1)).expect("one is as long");
+            assert!((share - 0.75).abs() < 1e-12, "{seconds}: {share}");
+            let (low, high) =
+                answer.survival_interval(Duration::s(seconds), Bytes(1)).expect("one is as long");
+            assert!(low <= share && share <= high && high <= 1.0, "{seconds}: {low} {high}");
+        }
     }
 }
