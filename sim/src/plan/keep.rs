@@ -114,6 +114,8 @@ struct Survivors {
     share: f64,
     /// How many of them are still away.
     left: usize,
+    /// How many were when the last one was lost, if one was.
+    left_by_loss: Option<usize>,
     /// How many were away when the last one came back.
     lost_last: usize,
 }
@@ -150,15 +152,15 @@ impl Answer {
     }
 
     /// The interval of [`Answer::survival`]: that of a sample without shorter outages of which as
-    /// many are left (Peto and others 1977).
+    /// many are left (Peto and others 1977), upward as many as when the last standby was lost.
     pub fn survival_interval(&self, outage: Duration, value: Bytes) -> Option<(f64, f64)> {
-        let Survivors { share, left, lost_last } = self.survivors(outage, value)?;
-        let of = match left {
-            0 => lost_last,
-            left => (left as f64 / share).round() as usize,
+        let Survivors { share, left, left_by_loss, lost_last } = self.survivors(outage, value)?;
+        let like = |left: usize| match left {
+            0 => Share::new(0, lost_last),
+            left => Share::new(left, (left as f64 / share).round() as usize),
         };
-        let share = Share::new(left, of);
-        Some((share.low, share.high))
+        let high = left_by_loss.map_or(1.0, |left| like(left).high);
+        Some((like(left).low, high))
     }
 
     fn survivors(&self, outage: Duration, value: Bytes) -> Option<Survivors> {
@@ -174,10 +176,13 @@ impl Answer {
         // Of `of` standbys that were there when the last one came back, `left` are; before that it
         // was a share of `before`.
         let (mut before, mut of, mut left) = (1.0, ends.len(), ends.len());
-        let mut lost_last = left;
+        let (mut lost_last, mut left_by_loss) = (left, None);
         for (at, back) in ends {
             match back {
-                false if at <= outage => left -= 1,
+                false if at <= outage => {
+                    left -= 1;
+                    left_by_loss = Some(left);
+                }
                 true if at < outage => {
                     before *= left as f64 / of as f64;
                     left -= 1;
@@ -187,7 +192,7 @@ impl Answer {
             }
         }
         let share = if of == 0 { 0.0 } else { before * left as f64 / of as f64 };
-        Some(Survivors { share, left, lost_last })
+        Some(Survivors { share, left, left_by_loss, lost_last })
     }
 
     /// Of the trials that were played again, how many came out as the first pass said.
