@@ -9,7 +9,7 @@ use models::units::{Die, Duration, SimTime};
 use scenarios::catalog;
 use scenarios::file::ScenarioFile;
 use scenarios::scenario::Scenario;
-use sim::explain::{CommitPath, Point, commit, path, see};
+use sim::explain::commit::{CommitPath, Point, find, path, see};
 use sim::world::trail::{Sought, Wanted};
 use sim::{Options, Outside};
 
@@ -115,8 +115,7 @@ fn a_thousand_commits_spend_their_time_in_parts_that_leave_nothing_over() {
 fn the_slowest_and_the_nth_commit_are_found_and_the_run_repeats() {
     let scenario = variants("sync/five_levels").remove(3);
     let run = sim::run(&scenario, Options::default(), &Outside::default()).expect("it plays");
-    let (seen, slowest) =
-        commit(&scenario, Sought::Slowest, &Outside::default()).expect("it plays");
+    let (seen, slowest) = find(&scenario, Sought::Slowest, &Outside::default()).expect("it plays");
     let slowest = slowest.expect("there is one");
     assert_eq!(seen.answers, run.summary.commits.acknowledged);
     let millis = slowest.latency().0 as f64 / 1e6;
@@ -124,10 +123,10 @@ fn the_slowest_and_the_nth_commit_are_found_and_the_run_repeats() {
     let played = seen.digests.len();
     assert_eq!(seen.digests[..], run.moments[..played]);
     let number = slowest.answered.number;
-    let (_, nth) = commit(&scenario, Sought::Number(number), &Outside::default()).expect("plays");
+    let (_, nth) = find(&scenario, Sought::Number(number), &Outside::default()).expect("plays");
     assert_eq!(nth, Some(slowest));
     let beyond = Sought::Number(seen.answers + 1);
-    let (_, none) = commit(&scenario, beyond, &Outside::default()).expect("it plays");
+    let (_, none) = find(&scenario, beyond, &Outside::default()).expect("it plays");
     assert_eq!(none, None);
 }
 
@@ -140,7 +139,7 @@ fn a_commit_waits_for_the_wal_that_is_under_way_before_it() {
                 [action.bulk]\nkind = 'write'\nserver = 'pg1'\nsize = '2MB'\nat = '10s'\n";
     let file = ScenarioFile::parse("bulk", text, &mut |f| Err(f.to_owned())).expect("valid");
     let scenario = file.variants().expect("its variants").remove(0);
-    let (_, slowest) = commit(&scenario, Sought::Slowest, &Outside::default()).expect("plays");
+    let (_, slowest) = find(&scenario, Sought::Slowest, &Outside::default()).expect("plays");
     let slowest = slowest.expect("there is one");
     let arrived = slowest.parts().find(|(point, _)| *point == Point::Arrived).expect("it is sent");
     assert!(slowest.ahead.0 > 1 << 20, "{slowest:?}");

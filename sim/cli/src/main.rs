@@ -1,9 +1,9 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
 //! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`export`]: `walden export`. [`plan`]: `walden plan`. [`check`]: `walden check`.
-//!   [`import`]: `walden import`. [`new`]: `walden new`. [`list`]: `walden list`.
-//!   [`mod@schema`]: `walden schema`.
+//!   [`explain`]: `walden explain`. [`export`]: `walden export`. [`plan`]: `walden plan`.
+//!   [`check`]: `walden check`. [`import`]: `walden import`. [`new`]: `walden new`.
+//!   [`list`]: `walden list`. [`mod@schema`]: `walden schema`.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -16,6 +16,7 @@ mod check;
 mod drawing;
 mod errors;
 mod exit;
+mod explain;
 mod export;
 mod file;
 mod import;
@@ -47,6 +48,7 @@ use scenarios::catalog;
 use check::CheckArgs;
 use errors::Failure;
 use exit::Exit;
+use explain::ExplainArgs;
 use export::ExportArgs;
 use import::ImportArgs;
 use list::ListArgs;
@@ -65,6 +67,8 @@ Examples:
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor look at its servers in the middle of it
+  walden explain latest --commit slowest
+                                      where the time of a commit went
   walden export latest --format openmetrics -o run.om
                                       what Prometheus would have of it, and what is so
   walden plan wal_keep_size --history wal.csv --outage 2h --risk 1%
@@ -108,6 +112,7 @@ enum Command {
     Run(RunArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
+    Explain(ExplainArgs),
     Export(ExportArgs),
     Plan(Box<PlanArgs>),
     Check(CheckArgs),
@@ -145,6 +150,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
+        Command::Explain(args) => explain::explain(args, cli.color),
         Command::Export(args) => export::export(args, cli.color),
         Command::Plan(args) => plan::plan(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),

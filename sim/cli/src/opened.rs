@@ -75,6 +75,23 @@ impl Opened {
         })
     }
 
+    /// The index of the variant that is meant: the one of that name, or the only one.
+    pub fn one_variant(&self, wanted: Option<&str>) -> Result<usize, Failure> {
+        let names = self.names();
+        match (wanted, names.len()) {
+            (Some(wanted), _) => self.variant(wanted),
+            (None, 1) => Ok(0),
+            (None, count) => Err(Failure::Argument {
+                message: format!("the run has {count} variants, and --variant names none"),
+                help: Some(scenarios::choices(
+                    "",
+                    "there are",
+                    names.iter().map(String::as_str).collect::<Vec<_>>(),
+                )),
+            }),
+        }
+    }
+
     /// What was played of a variant is what was stored, as far as it goes.
     pub fn check_repeats(&self, variant: usize, digests: &[u64]) -> Result<(), Failure> {
         let Some(stored) = self.stored.as_ref().map(|stored| &stored[variant]) else {

@@ -279,7 +279,13 @@ fn answered(given: &Given, watcher: &Watcher<'_>, report: bool) -> Result<Answer
             let answer = solve(keep, question, watcher)?;
             let weigh = |volume| {
                 let sampling = Sampling { trials: Some(answer.trials.len()), ..sampling };
-                room(&Kept { keep, stage }, answer.value, volume, sampling, watcher)
+                room(
+                    &Kept { keep, stage, trials: &answer.trials },
+                    answer.value,
+                    volume,
+                    sampling,
+                    watcher,
+                )
             };
             let room = volume.filter(|_| answer.value.is_some()).map(weigh).transpose()?;
             let disk = match report {

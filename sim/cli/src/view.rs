@@ -121,7 +121,7 @@ pub fn view(args: &ViewArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let wanted = wanted(args)?;
     let at = moment(&args.at)?;
     let run = Opened::find(&args.run, &args.out)?;
-    let variant = find_variant(args, &run)?;
+    let variant = run.one_variant(args.variant.as_deref())?;
     let scenario = run.scenarios[variant].clone();
     if at.since(SimTime::ZERO) > scenario.duration {
         let (given, whole) = (&args.at, scenario.duration);
@@ -182,19 +182,6 @@ fn moment(text: &str) -> Result<SimTime, Failure> {
     match scenarios::duration(text) {
         Ok(at) => Ok(SimTime::ZERO + at),
         Err(unreadable) => Err(wrong(format!("--at: {}", unreadable.message), unreadable.help)),
-    }
-}
-
-/// The variant that is meant.
-fn find_variant(args: &ViewArgs, run: &Opened) -> Result<usize, Failure> {
-    let names = run.names();
-    match (&args.variant, names.len()) {
-        (Some(wanted), _) => run.variant(wanted),
-        (None, 1) => Ok(0),
-        (None, count) => Err(wrong(
-            format!("the run has {count} variants, and --variant names none"),
-            scenarios::choices("", "there are", names.iter().map(String::as_str)),
-        )),
     }
 }
 

@@ -158,6 +158,10 @@ impl TakesDisk for MaxWalSize<'_> {
         FEWEST as u64
     }
 
+    fn most(&self, _: u64) -> Option<Bytes> {
+        None
+    }
+
     fn outcome(&self, value: Bytes, n: u64, outside: &Outside) -> Result<Outcome, RunError> {
         let run = self.play(value, n, outside)?;
         Ok(Outcome { pg_wal: self.brought(&run).pg_wal, bad: self.is_early(&run) })

@@ -22,6 +22,9 @@ pub trait TakesDisk: Sync {
     /// The smallest value that it takes, in segments.
     fn fewest(&self) -> u64;
 
+    /// What the `n`-th trial's pg_wal is at most, whatever the value; `None`: that is not known.
+    fn most(&self, n: u64) -> Option<Bytes>;
+
     /// What the `n`-th trial comes to with the setting in force.
     ///
     /// # Errors
@@ -115,6 +118,9 @@ impl<S: TakesDisk> Sought for Fits<'_, S> {
     }
 
     fn is_good(&self, step: usize, n: u64, outside: &Outside) -> Result<bool, RunError> {
+        if self.of.most(n).is_some_and(|most| most < self.volume) {
+            return Ok(true);
+        }
         let outcome = self.of.outcome(Bytes(self.value(step)), n, outside)?;
         Ok(outcome.pg_wal < self.volume)
     }

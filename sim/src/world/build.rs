@@ -43,21 +43,16 @@ impl World {
         let (links, routes) = network(scenario);
         let primary = scenario.primary();
         let full_page_writes = servers[primary].settings().full_page_writes;
-        let workloads: Vec<Workload> = scenario
-            .workloads
-            .iter()
-            .map(|workload| Workload {
-                clients: Clients::new(
-                    clients_config(workload, scenario),
-                    full_page_writes,
-                    scenario.seed,
-                    &workload.name,
-                ),
+        let own = |workload: &scenarios::workload::Workload| {
+            let (config, name) = (clients_config(workload, scenario), &workload.name);
+            Workload {
+                clients: Clients::new(config, full_page_writes, scenario.seed, name),
                 level: workload.synchronous_commit,
                 closed: matches!(workload.load, Load::Closed { .. }),
-            })
-            .collect();
-        let workloads = workloads.into_iter().chain(bursts(scenario)).collect::<Vec<_>>();
+            }
+        };
+        let workloads = scenario.workloads.iter().map(own);
+        let workloads = workloads.chain(bursts(scenario)).collect::<Vec<_>>();
         let standbys: Vec<usize> = (0..scenario.servers.len())
             .filter(|&index| scenario.servers[index].upstream.is_some())
             .collect();

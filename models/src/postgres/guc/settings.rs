@@ -36,6 +36,19 @@ pub enum SynchronousCommit {
     RemoteApply,
 }
 
+impl SynchronousCommit {
+    /// As `SHOW synchronous_commit` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            SynchronousCommit::Off => "off",
+            SynchronousCommit::Local => "local",
+            SynchronousCommit::RemoteWrite => "remote_write",
+            SynchronousCommit::On => "on",
+            SynchronousCommit::RemoteApply => "remote_apply",
+        }
+    }
+}
+
 /// `wal_level`: how much is written to WAL. Ordered: a later level writes more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WalLevel {

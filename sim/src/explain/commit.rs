@@ -63,8 +63,7 @@ pub struct CommitPath {
     pub points: Vec<(Point, SimTime)>,
     /// The standby whose reply released it; `None`: none did.
     pub standby: Option<ServerId>,
-    /// WAL that had to pass before it: under way to that standby when it was sent, or in the same
-    /// message.
+    /// WAL that had to pass before it: what came through to that standby since the flush.
     pub ahead: Bytes,
     /// Commits that the same flush carried.
     pub together: usize,
@@ -116,7 +115,7 @@ pub fn see(
 ///
 /// # Errors
 /// As [`crate::run`].
-pub fn commit(
+pub fn find(
     scenario: &Scenario,
     sought: Sought,
     outside: &Outside,
@@ -170,7 +169,9 @@ pub fn path(flow: &Flow, answered: &Answered, scenario: &Scenario) -> CommitPath
         level,
         points,
         standby: release.map(|release| release.from),
-        ahead: sent.map_or(Bytes(0), |sent| replies.ahead_of(sent)),
+        ahead: sent
+            .zip(carried)
+            .map_or(Bytes(0), |(sent, flush)| replies.ahead_of(sent, flush.done)),
         together: flow.inserted.iter().filter(|(_, e)| is_with(*e)).count(),
     }
 }
@@ -233,18 +234,16 @@ impl Replies<'_> {
         })
     }
 
-    /// WAL that was under way on the same connection when a message was sent, and what of that
-    /// message comes before the record.
-    fn ahead_of(&self, sent: &Passed) -> Bytes {
+    /// WAL that came through on the same connection from a moment on, up to the record.
+    fn ahead_of(&self, sent: &Passed, since: SimTime) -> Bytes {
         let before = self.flow.messages.iter().filter(|passed| {
             passed.to == sent.to
                 && passed.connection == sent.connection
-                && passed.sent <= sent.sent
-                && passed.arrived > sent.sent
-                && passed.arrived < sent.arrived
+                && passed.arrived > since
+                && wal(passed).end <= wal(sent).start
         });
-        let under_way: u64 = before.map(|passed| wal(passed).end.0 - wal(passed).start.0).sum();
-        Bytes(under_way + self.end.end_lsn(self.size).0.saturating_sub(wal(sent).start.0))
+        let others: u64 = before.map(|passed| wal(passed).end.0 - wal(passed).start.0).sum();
+        Bytes(others + self.end.end_lsn(self.size).0.saturating_sub(wal(sent).start.0))
     }
 }
 
