@@ -114,10 +114,19 @@ struct Survivors {
     share: f64,
     /// How many of them are still away.
     left: usize,
-    /// How many were when the last one was lost, if one was.
-    left_by_loss: Option<usize>,
-    /// How many were away when the last one came back.
-    lost_last: usize,
+    /// The last loss, if there was one.
+    last_loss: Option<Loss>,
+}
+
+/// How it was when a standby had been lost.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    /// Standbys still away, and not lost.
+    left: usize,
+    /// Of how many that were there when the last one came back.
+    of: usize,
+    /// The share of all that is not lost.
+    share: f64,
 }
 
 /// Trials that are played again, evenly chosen.
@@ -154,13 +163,17 @@ impl Answer {
     /// The interval of [`Answer::survival`]: that of a sample without shorter outages of which as
     /// many are left (Peto and others 1977), upward as many as when the last standby was lost.
     pub fn survival_interval(&self, outage: Duration, value: Bytes) -> Option<(f64, f64)> {
-        let Survivors { share, left, left_by_loss, lost_last } = self.survivors(outage, value)?;
-        let like = |left: usize| match left {
-            0 => Share::new(0, lost_last),
-            left => Share::new(left, (left as f64 / share).round() as usize),
+        let Survivors { share, left, last_loss } = self.survivors(outage, value)?;
+        // With standbys left the share is above zero.
+        let like =
+            |left: usize, share: f64| Share::new(left, (left as f64 / share).round() as usize);
+        let low = if left == 0 { 0.0 } else { like(left, share).low };
+        let high = match last_loss {
+            None => 1.0,
+            Some(Loss { left: 0, of, .. }) => Share::new(0, of).high,
+            Some(Loss { left, share, .. }) => like(left, share).high,
         };
-        let high = left_by_loss.map_or(1.0, |left| like(left).high);
-        Some((like(left).low, high))
+        Some((low, high))
     }
 
     fn survivors(&self, outage: Duration, value: Bytes) -> Option<Survivors> {
@@ -176,23 +189,24 @@ impl Answer {
         // Of `of` standbys that were there when the last one came back, `left` are; before that it
         // was a share of `before`.
         let (mut before, mut of, mut left) = (1.0, ends.len(), ends.len());
-        let (mut lost_last, mut left_by_loss) = (left, None);
+        let mut last_loss = None;
         for (at, back) in ends {
             match back {
                 false if at <= outage => {
                     left -= 1;
-                    left_by_loss = Some(left);
+                    last_loss = Some(Loss { left, of, share: before * left as f64 / of as f64 });
                 }
                 true if at < outage => {
                     before *= left as f64 / of as f64;
                     left -= 1;
-                    (of, lost_last) = (left, left);
+                    of = left;
                 }
                 false | true => break,
             }
         }
-        let share = if of == 0 { 0.0 } else { before * left as f64 / of as f64 };
-        Some(Survivors { share, left, left_by_loss, lost_last })
+        // Where nobody is left to be lost, it stays as it was.
+        let share = if of == 0 { before } else { before * left as f64 / of as f64 };
+        Some(Survivors { share, left, last_loss })
     }
 
     /// Of the trials that were played again, how many came out as the first pass said.
@@ -310,5 +324,47 @@ impl Trial {
     /// never catches up.
     pub fn needed_to_survive(&self) -> Bytes {
         if self.caught_up.is_some() { self.needed } else { EVERYTHING }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An outage that needs more than a byte from some time on, if ever.
+    fn trial(outage: u64, from: Option<u64>) -> Trial {
+        Trial {
+            left: Duration::ZERO,
+            outage: Duration::s(outage),
+            needed: Bytes(0),
+            growth: from.map(|at| (Duration::s(at), Bytes(2))).into_iter().collect(),
+            lost: false,
+            caught_up: Some(Duration::ZERO),
+            pg_wal: Bytes(0),
+            pg_wal_grown: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nobody_left_to_be_lost_leaves_the_share_as_it_was() {
+        // The longest outage loses its standby early, all others are over before it is.
+        let trials = vec![trial(9, Some(1)), trial(3, None), trial(4, None), trial(5, None)];
+        let answer = Answer {
+            value: Some(Bytes(1)),
+            middle: Bytes(1),
+            interval: (Bytes(1), Bytes(1)),
+            lost: Share::new(0, 4),
+            lost_below: Share::new(0, 4),
+            trials,
+            again: Vec::new(),
+            segment: SegmentSize::DEFAULT,
+        };
+        for seconds in [1, 4, 9] {
+            let share = answer.survival(Duration::s(seconds), Bytes(1)).expect("one is as long");
+            assert!((share - 0.75).abs() < 1e-12, "{seconds}: {share}");
+            let (low, high) =
+                answer.survival_interval(Duration::s(seconds), Bytes(1)).expect("one is as long");
+            assert!(low <= share && share <= high && high <= 1.0, "{seconds}: {low} {high}");
+        }
     }
 }
