@@ -106,9 +106,11 @@ pub struct Survival {
     pub risk: f64,
     /// Trials in all.
     pub trials: usize,
-    /// A line for each value, the recommended one last.
+    /// A line for each value, the one that is enough last.
     pub lines: Vec<SurvivalLine>,
-    /// By the length of the outage: the interval of the recommended value's share.
+    /// Whether that one is recommended: it may be too much for the volume.
+    pub is_recommended: bool,
+    /// By the length of the outage: the interval of the last value's share.
     pub interval: Vec<(Duration, f64, f64)>,
 }
 
@@ -131,8 +133,10 @@ pub struct Disk {
     pub setting: &'static str,
     /// By its values, in their order.
     pub rows: Vec<DiskRow>,
-    /// The recommended one.
-    pub recommended: Bytes,
+    /// The one that is enough.
+    pub enough: Bytes,
+    /// Whether it is recommended: it may be too much for the volume.
+    pub is_recommended: bool,
     /// The size of pg_wal's volume, if it is known.
     pub volume: Option<Bytes>,
 }
@@ -194,8 +198,10 @@ pub struct Tried {
     pub is_bandwidth: bool,
     /// By its values, in their order.
     pub rows: Vec<TriedRow>,
-    /// The recommended one, which is the upper end of the interval.
-    pub recommended: u64,
+    /// The one that is enough, which is the upper end of the interval.
+    pub enough: u64,
+    /// Whether it is recommended: it may be too much for the volume.
+    pub is_recommended: bool,
     /// The lower end.
     pub low: u64,
     /// Trials in all.

@@ -59,6 +59,7 @@ fn survival() -> Survival {
         risk: 0.01,
         trials: 400,
         lines: (1..=4).map(line).collect(),
+        is_recommended: true,
         interval: lengths().map(|(_, length)| (length, 0.9908, 1.0)).collect(),
     }
 }
@@ -71,7 +72,7 @@ fn disk(volume: Option<Bytes>) -> Disk {
         most: Bytes(quarters * GB + GB),
     };
     let rows = (1..=6).map(row).collect();
-    Disk { setting: "wal_keep_size", rows, recommended: Bytes(4 * GB), volume }
+    Disk { setting: "wal_keep_size", rows, enough: Bytes(4 * GB), is_recommended: true, volume }
 }
 
 fn alert() -> Alert {
@@ -180,6 +181,8 @@ fn what_matters_is_named_in_the_picture() {
     has(Figure::Distribution(distribution(true)), &["accepted risk 5 %", "16d 16h"]);
     let volumes = words(Figure::Disk(disk(None)));
     assert!(!volumes.iter().any(|word| word.contains("volume")), "{volumes:?}");
+    let too_much = words(Figure::Disk(Disk { is_recommended: false, ..disk(None) }));
+    assert!(!too_much.iter().any(|word| word.contains("recommended")), "{too_much:?}");
 }
 
 #[test]

@@ -35,13 +35,15 @@ pub struct Curves {
     pub table: Table,
 }
 
-/// What is measured along an axis, from 0.
+/// What is measured along an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// What it is.
     pub title: String,
     /// Its unit.
     pub unit: Unit,
+    /// Where it begins at the latest: at the round value before. Upward it begins with 0.
+    pub begin: u64,
     /// Its end.
     pub end: u64,
     /// Of how many the shares are, where they are drawn by the number of nines.
@@ -107,7 +109,7 @@ impl Axis {
             Unit::Share => Scale::Linear { max: 1_000_000, step: 1_000_000 / steps },
             Unit::Bytes | Unit::PerSecond | Unit::BytesPerSecond | Unit::BitsPerSecond => {
                 // Steps are found for five of them.
-                let part = self.end.saturating_mul(5) / steps;
+                let part = (self.end - self.begin.min(self.end)).saturating_mul(5) / steps;
                 match Scale::linear(part, self.unit) {
                     Scale::Linear { step, .. } => Scale::Linear { max: self.end.max(1), step },
                     scale => scale,
@@ -138,7 +140,11 @@ pub fn draw(chart: &Curves) -> Picture {
     picture.title((LEFT, 36), chart.title);
     picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y.title.clone());
     let (across, upward) = (chart.x.scale(9), upward(chart));
-    let x = |value: u64| LEFT + along(across.place(value), RIGHT - LEFT);
+    let ticks = ticks(&chart.x, across);
+    let begin = ticks.first().copied().unwrap_or(0);
+    let length = across.end().saturating_sub(begin).max(1);
+    let from_begin = Scale::Linear { max: length, step: length };
+    let x = |value: u64| LEFT + along(from_begin.place(value.saturating_sub(begin)), RIGHT - LEFT);
     let y = |value: u64| BOTTOM - along(upward.place(value), BOTTOM - TOP);
     for span in &chart.spans {
         let (from, to) = (x(span.from), x(span.to).max(x(span.from) + 4));
@@ -149,7 +155,7 @@ pub fn draw(chart: &Curves) -> Picture {
         let text = chart.y.unit.text(tick);
         picture.text((LEFT - 16, y(tick)), Anchor::End, Ink::Muted, text);
     }
-    draw_ticks(&mut picture, &chart.x, across, x);
+    draw_ticks(&mut picture, &chart.x, &ticks, x);
     for line in &chart.lines {
         let upper = line.band.iter().map(|&(at, _, high)| (x(at), y(high)));
         let lower = line.band.iter().rev().map(|&(at, low, _)| (x(at), y(low)));
@@ -161,8 +167,8 @@ pub fn draw(chart: &Curves) -> Picture {
     let place = |&(at, value): &(u64, Option<u64>)| value.map(|value| (x(at), y(value)));
     let all: Vec<Vec<Option<Place>>> =
         chart.lines.iter().map(|line| line.points.iter().map(place).collect()).collect();
-    for (line, places) in chart.lines.iter().zip(&all) {
-        draw_line(&mut picture, line, places);
+    for (n, (line, places)) in chart.lines.iter().zip(&all).enumerate() {
+        draw_line(&mut picture, line, places, &all[n + 1..]);
     }
     let mut names = Names::new(((LEFT, TOP - 2), (RIGHT, BOTTOM)), &all);
     draw_marks(&mut picture, chart, &mut names, (&x, &y));
@@ -172,8 +178,18 @@ pub fn draw(chart: &Curves) -> Picture {
     picture
 }
 
-fn draw_ticks(picture: &mut Picture, axis: &Axis, scale: Scale, x: impl Fn(u64) -> i32) {
-    let ticks = scale.ticks();
+/// The ticks of an axis; the first one is where it begins.
+fn ticks(axis: &Axis, scale: Scale) -> Vec<u64> {
+    match scale {
+        Scale::Linear { max, step } => {
+            let first = axis.begin.min(max) / step.max(1);
+            (first..).map(|n| n * step.max(1)).take_while(|tick| *tick <= max).take(24).collect()
+        }
+        Scale::Log { .. } | Scale::Binary { .. } | Scale::Nines { .. } => scale.ticks(),
+    }
+}
+
+fn draw_ticks(picture: &mut Picture, axis: &Axis, ticks: &[u64], x: impl Fn(u64) -> i32) {
     for (n, &tick) in ticks.iter().enumerate() {
         picture.rule((x(tick), TOP), (x(tick), BOTTOM), Ink::Grid);
         // The name of a day stands in its middle.
@@ -189,9 +205,23 @@ fn draw_ticks(picture: &mut Picture, axis: &Axis, scale: Scale, x: impl Fn(u64) 
     picture.text(middle, Anchor::Middle, Ink::Muted, axis.title.clone());
 }
 
-fn draw_line(picture: &mut Picture, line: &Curve, places: &[Option<Place>]) {
-    let (ink, width, dashes) =
-        (Ink::Series(line.style), theme::LINE_WIDTH, theme::dashes(line.style));
+/// Draws a line; wider, where later ones lie on all of it.
+fn draw_line(
+    picture: &mut Picture,
+    line: &Curve,
+    places: &[Option<Place>],
+    later: &[Vec<Option<Place>>],
+) {
+    let on = |a: &Option<Place>, b: &Option<Place>| match (a, b) {
+        (Some(a), Some(b)) => a.0 == b.0 && (a.1 - b.1).abs() <= 3,
+        (None, _) => true,
+        (Some(_), None) => false,
+    };
+    let covers = |other: &Vec<_>| {
+        other.len() == places.len() && places.iter().zip(other).all(|(a, b)| on(a, b))
+    };
+    let width = theme::LINE_WIDTH + if later.iter().any(covers) { 6 } else { 0 };
+    let (ink, dashes) = (Ink::Series(line.style), theme::dashes(line.style));
     for stretch in places.split(Option::is_none) {
         let mut points: Vec<Place> = stretch.iter().copied().flatten().collect();
         points.dedup();

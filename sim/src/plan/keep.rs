@@ -114,8 +114,19 @@ struct Survivors {
     share: f64,
     /// How many of them are still away.
     left: usize,
-    /// How many were away when the last one came back.
-    lost_last: usize,
+    /// The last loss, if there was one.
+    last_loss: Option<Loss>,
+}
+
+/// How it was when a standby had been lost.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    /// Standbys still away, and not lost.
+    left: usize,
+    /// Of how many that were there when the last one came back.
+    of: usize,
+    /// The share of all that is not lost.
+    share: f64,
 }
 
 /// Trials that are played again, evenly chosen.
@@ -150,15 +161,19 @@ impl Answer {
     }
 
     /// The interval of [`Answer::survival`]: that of a sample without shorter outages of which as
-    /// many are left (Peto and others 1977).
+    /// many are left (Peto and others 1977), upward as many as when the last standby was lost.
     pub fn survival_interval(&self, outage: Duration, value: Bytes) -> Option<(f64, f64)> {
-        let Survivors { share, left, lost_last } = self.survivors(outage, value)?;
-        let of = match left {
-            0 => lost_last,
-            left => (left as f64 / share).round() as usize,
+        let Survivors { share, left, last_loss } = self.survivors(outage, value)?;
+        // With standbys left the share is above zero.
+        let like =
+            |left: usize, share: f64| Share::new(left, (left as f64 / share).round() as usize);
+        let low = if left == 0 { 0.0 } else { like(left, share).low };
+        let high = match last_loss {
+            None => 1.0,
+            Some(Loss { left: 0, of, .. }) => Share::new(0, of).high,
+            Some(Loss { left, share, .. }) => like(left, share).high,
         };
-        let share = Share::new(left, of);
-        Some((share.low, share.high))
+        Some((low, high))
     }
 
     fn survivors(&self, outage: Duration, value: Bytes) -> Option<Survivors> {
@@ -174,21 +189,24 @@ impl Answer {
         // Of `of` standbys that were there when the last one came back, `left` are; before that it
         // was a share of `before`.
         let (mut before, mut of, mut left) = (1.0, ends.len(), ends.len());
-        let mut lost_last = left;
+        let mut last_loss = None;
         for (at, back) in ends {
             match back {
-                false if at <= outage => left -= 1,
+                false if at <= outage => {
+                    left -= 1;
+                    last_loss = Some(Loss { left, of, share: before * left as f64 / of as f64 });
+                }
                 true if at < outage => {
                     before *= left as f64 / of as f64;
                     left -= 1;
-                    (of, lost_last) = (left, left);
+                    of = left;
                 }
                 false | true => break,
             }
         }
         // Where nobody is left to be lost, it stays as it was.
         let share = if of == 0 { before } else { before * left as f64 / of as f64 };
-        Some(Survivors { share, left, lost_last })
+        Some(Survivors { share, left, last_loss })
     }
 
     /// Of the trials that were played again, how many came out as the first pass said.

@@ -34,10 +34,17 @@ pub fn chart(alert: &Alert) -> Curves {
         x: Axis {
             title: "time that the alarm leaves".to_owned(),
             unit: Unit::Nanos,
+            begin: 0,
             end: alert.rows.last().map_or(0, |row| row.0.0),
             nines: None,
         },
-        y: Axis { title: "behind the primary".to_owned(), unit: Unit::Bytes, end: 0, nines: None },
+        y: Axis {
+            title: "behind the primary".to_owned(),
+            unit: Unit::Bytes,
+            begin: 0,
+            end: 0,
+            nines: None,
+        },
         empty: "the setting keeps less WAL than comes in any of these times",
         lines: vec![series(alert)],
         spans: Vec::new(),

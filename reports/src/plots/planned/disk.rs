@@ -1,6 +1,6 @@
 //! How large pg_wal grows, by the value of the setting.
 
-use super::{line, table};
+use super::{enough, line, table};
 use crate::human;
 use crate::plan::{Disk, DiskRow};
 use crate::plots::curves::{Axis, Curve, Curves, Mark};
@@ -21,8 +21,8 @@ pub fn series(disk: &Disk) -> Vec<Curve> {
 
 /// The plot.
 pub fn chart(disk: &Disk) -> Curves {
-    let label = disk.rows.iter().find(|row| row.value == disk.recommended);
-    let label = label.map_or_else(|| human::bytes(disk.recommended.0), |row| row.label.clone());
+    let label = disk.rows.iter().find(|row| row.value == disk.enough);
+    let label = label.map_or_else(|| human::bytes(disk.enough.0), |row| row.label.clone());
     let volume = disk.volume.map(|volume| Mark {
         label: format!("pg_wal's volume {}", human::bytes(volume.0)),
         at: volume.0,
@@ -40,12 +40,14 @@ pub fn chart(disk: &Disk) -> Curves {
         x: Axis {
             title: disk.setting.to_owned(),
             unit: Unit::Bytes,
+            begin: 0,
             end: disk.rows.last().map_or(0, |row| row.value.0),
             nines: None,
         },
         y: Axis {
             title: "pg_wal at its largest".to_owned(),
             unit: Unit::Bytes,
+            begin: 0,
             end: 0,
             nines: None,
         },
@@ -53,7 +55,7 @@ pub fn chart(disk: &Disk) -> Curves {
         lines: series(disk),
         spans: Vec::new(),
         levels: volume.into_iter().collect(),
-        places: vec![Mark { label: format!("{label}, recommended"), at: disk.recommended.0 }],
+        places: vec![Mark { label: enough(&label, disk.is_recommended), at: disk.enough.0 }],
         table: table(
             &[disk.setting, "pg_wal, median outage", "pg_wal, largest"],
             disk.rows.iter().map(row).collect(),

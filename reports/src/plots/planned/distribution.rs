@@ -53,10 +53,17 @@ pub fn chart(of: &Distribution) -> Curves {
         x: Axis {
             title: of.measure.to_owned(),
             unit,
+            begin: 0,
             end: largest.saturating_add(largest / 20),
             nines: None,
         },
-        y: Axis { title: y.to_owned(), unit: Unit::Share, end: 1_000_000, nines: Some(of.trials) },
+        y: Axis {
+            title: y.to_owned(),
+            unit: Unit::Share,
+            begin: 0,
+            end: 1_000_000,
+            nines: Some(of.trials),
+        },
         empty: "it never came",
         lines: if of.values.is_empty() { Vec::new() } else { vec![series(of)] },
         spans: span.into_iter().collect(),

@@ -29,6 +29,11 @@ fn line(label: impl Into<String>, style: usize, points: Vec<(u64, Option<u64>)>)
     Curve { label: label.into(), style, points, band: Vec::new(), marked: false }
 }
 
+/// What the value that is enough is called.
+fn enough(label: &str, is_recommended: bool) -> String {
+    format!("{label}{}", if is_recommended { ", recommended" } else { "" })
+}
+
 /// A share in millionths.
 fn millionths(share: f64) -> u64 {
     // The cast saturates; a share is never negative.

@@ -85,12 +85,14 @@ pub fn chart(season: &Season) -> Curves {
         x: Axis {
             title: title.to_owned(),
             unit,
+            begin: 0,
             end: season.parts.last().map_or(0, |part| part.to.0),
             nines: None,
         },
         y: Axis {
             title: "WAL a second".to_owned(),
             unit: Unit::BytesPerSecond,
+            begin: 0,
             end: 0,
             nines: None,
         },

@@ -1,6 +1,6 @@
 //! The share of standbys that are not lost, by the length of the outage: a line a value.
 
-use super::{line, millionths, table};
+use super::{enough, line, millionths, table};
 use crate::human;
 use crate::plan::{Survival, SurvivalLine};
 use crate::plots::curves::{Axis, Curve, Curves, Mark};
@@ -16,7 +16,7 @@ pub fn series(survival: &Survival) -> Vec<Curve> {
     let last = survival.lines.len().saturating_sub(1);
     let curve = |(n, of): (usize, &SurvivalLine)| {
         let points = of.points.iter().map(|(at, share)| (at.0, share.map(millionths)));
-        let label = if n == last { format!("{}, recommended", of.label) } else { of.label.clone() };
+        let label = enough(&of.label, n == last && survival.is_recommended);
         let mut curve = line(label, last - n, points.collect());
         if n == last {
             let band = survival.interval.iter();
@@ -36,18 +36,20 @@ pub fn chart(survival: &Survival) -> Curves {
         reading: format!(
             "Of the outages that last so long or longer, the share in which the standby is not \
              lost by then, for several values of {}. Each further nine has as much room as the one \
-             before. The band is the interval (95 %) of the recommended value.",
+             before. The band is the interval (95 %) for the largest of them.",
             survival.setting
         ),
         x: Axis {
             title: "length of the outage".to_owned(),
             unit: Unit::Nanos,
+            begin: 0,
             end: longest.unwrap_or(0),
             nines: None,
         },
         y: Axis {
             title: "share of standbys".to_owned(),
             unit: Unit::Share,
+            begin: 0,
             end: 1_000_000,
             nines: Some(survival.trials),
         },

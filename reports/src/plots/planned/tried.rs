@@ -1,17 +1,17 @@
 //! The share of trials that are not bad, by the value of the setting.
 
-use super::{line, millionths, table};
+use super::{enough, line, millionths, table};
 use crate::human;
 use crate::plan::{Tried, TriedRow};
 use crate::plots::curves::{Axis, Curve, Curves, Mark, Span};
 use crate::plots::scale::Unit;
 
-/// The axis reaches so many times as far as the recommended value.
+/// The axis reaches so many times as far as the value that is enough.
 const REACH: u64 = 2;
 
 /// The share by the value, as far as the axis reaches, with the interval.
 pub fn series(tried: &Tried) -> Curve {
-    let rows = || tried.rows.iter().filter(|row| row.value <= tried.recommended * REACH);
+    let rows = || tried.rows.iter().filter(|row| row.value <= tried.enough * REACH);
     let good = |bad: f64| millionths(1.0 - bad);
     let mut curve = line("", 0, rows().map(|row| (row.value, Some(good(row.bad)))).collect());
     curve.band =
@@ -24,8 +24,8 @@ pub fn series(tried: &Tried) -> Curve {
 pub fn chart(tried: &Tried) -> Curves {
     let unit = if tried.is_bandwidth { Unit::BitsPerSecond } else { Unit::Bytes };
     let line = series(tried);
-    let label = tried.rows.iter().find(|row| row.value == tried.recommended);
-    let label = label.map_or_else(|| unit.text(tried.recommended), |row| row.label.clone());
+    let label = tried.rows.iter().find(|row| row.value == tried.enough);
+    let label = label.map_or_else(|| unit.text(tried.enough), |row| row.label.clone());
     let row = |row: &TriedRow| {
         let (low, high) = row.interval;
         vec![
@@ -45,28 +45,25 @@ pub fn chart(tried: &Tried) -> Curves {
         x: Axis {
             title: tried.setting.to_owned(),
             unit,
+            begin: line.points.first().map_or(0, |point| point.0).min(tried.low),
             end: line.points.last().map_or(0, |point| point.0),
             nines: None,
         },
         y: Axis {
             title: "share of trials that are good".to_owned(),
             unit: Unit::Share,
+            begin: 0,
             end: 1_000_000,
             nines: Some(tried.trials),
         },
         empty: "no value was tried",
         lines: vec![line],
-        spans: vec![Span {
-            from: tried.low,
-            to: tried.recommended,
-            opacity: 30,
-            label: String::new(),
-        }],
+        spans: vec![Span { from: tried.low, to: tried.enough, opacity: 30, label: String::new() }],
         levels: vec![Mark {
             label: format!("accepted risk {}", human::share(tried.risk)),
             at: 1_000_000 - millionths(tried.risk).min(1_000_000),
         }],
-        places: vec![Mark { label: format!("{label}, recommended"), at: tried.recommended }],
+        places: vec![Mark { label: enough(&label, tried.is_recommended), at: tried.enough }],
         table: table(
             &[tried.setting, tried.bad.as_str(), "interval (95 %)"],
             tried.rows.iter().map(row).collect(),

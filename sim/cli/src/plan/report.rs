@@ -54,8 +54,13 @@ pub fn told(told: &Told<'_>, disk: &[disk::Disk]) -> Plan {
             most: disk.most,
         };
         let rows = disk.iter().map(row).collect();
-        let disk =
-            Figure::Disk(Disk { setting: name, rows, recommended: value, volume: given.volume });
+        let disk = Figure::Disk(Disk {
+            setting: name,
+            rows,
+            enough: value,
+            is_recommended: line.is_some(),
+            volume: given.volume,
+        });
         parts.push(part("It takes", told.takes(), vec![disk, alert(told)]));
         parts.extend(both(given, found, told.room, "lost"));
     }
@@ -94,13 +99,14 @@ pub fn sought(looked: &Looked<'_>) -> Plan {
         bad: share.value(),
         interval: (share.low, share.high),
     };
-    let tried = sight.value.zip(sight.low).map(|(recommended, low)| {
+    let tried = sight.value.zip(sight.low).map(|(enough, low)| {
         Figure::Tried(Tried {
             setting: name,
             bad: bad.clone(),
             is_bandwidth: matches!(given.goal, Goal::Bandwidth { .. }),
             rows: sight.curve.iter().map(row).collect(),
-            recommended,
+            enough,
+            is_recommended: line.is_some(),
             low,
             trials: sight.trials,
             risk: given.question.sampling.risk,
@@ -118,7 +124,12 @@ pub fn sought(looked: &Looked<'_>) -> Plan {
     parts.extend(closing(given, sight.trials));
     Plan {
         name: name.to_owned(),
-        question: format!("How large must {name} be?"),
+        question: match given.goal {
+            Goal::Bandwidth { .. } => "How much bandwidth does the standby need?".to_owned(),
+            Goal::Keep(_) | Goal::Measure(_) | Goal::MaxWalSize => {
+                format!("How large must {name} be?")
+            }
+        },
         is_line: line.is_some(),
         is_found: line.is_some(),
         answer: line.unwrap_or_else(|| looked.none()),
@@ -279,6 +290,7 @@ fn survival(told: &Told<'_>) -> Figure {
         risk: told.given.question.sampling.risk,
         trials: told.answer.trials.len(),
         lines: values.iter().enumerate().map(line).collect(),
+        is_recommended: told.value().is_some(),
         interval: curve.iter().filter_map(interval).collect(),
     })
 }
