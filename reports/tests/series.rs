@@ -135,7 +135,7 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;
     let panel = drawn(&run);
-    assert_eq!(panel.moments, [Moment { label: "pg3 lost".to_owned(), at: at(60_000) }]);
+    assert_eq!(panel.moments, [Moment { run: 0, label: "pg3 lost".to_owned(), at: at(60_000) }]);
     let last = |line: usize| {
         let points = panel.lines[line].points.iter().rev();
         points.copied().find(|point| point.1.is_some()).map(|point| point.0)
