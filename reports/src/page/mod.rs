@@ -2,8 +2,9 @@
 //!
 //! In the order in which a reader asks: the question and the verdict, the variants compared in a
 //! table and in plots, what happened, each variant by itself, what was set, what is not modelled,
-//! how to repeat it. No request, no font to load; colours are CSS variables that follow the reader's
-//! light or dark setting. Nothing is said by colour alone, and behind every plot stands its table.
+//! how to repeat it. No request, no font to load; colours are CSS variables that follow the
+//! reader's light or dark setting. Nothing is said by colour alone, and behind every plot stands
+//! its table.
 //!
 //! The page is complete without its script, `page.js`, which makes its own controls: a cursor that
 //! moves through time, and variants that can be hidden. It reads [`data`], and of the markup only

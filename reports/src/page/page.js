@@ -64,7 +64,11 @@
         }
         return before;
       });
-      view.most = Math.max(0, ...view.shown.map((now) => (Array.isArray(now) ? now.length : 1)));
+      // The room that the largest of all needs, so that nothing moves when the time does.
+      const tables = view.shown.filter(Array.isArray);
+      view.most = Math.max(1, ...tables.map((rows) => rows.length));
+      view.widths = view.columns.map((name, i) =>
+        Math.max(name.length, ...tables.flat().map((row) => (row[i] || "").length)));
     }
   }
 
@@ -200,7 +204,7 @@
   const pin = make("button", { type: "button" }, "Pin");
   const fold = make("button", { type: "button" }, "Views");
   const choice = make("select", { id: "of" });
-  const all = make("input", { type: "checkbox" });
+  const all = make("input", { type: "checkbox", id: "all-columns" });
   const views = make("div", { id: "views" });
   const panel = make("div", { className: "moment", role: "group" });
   panel.setAttribute("aria-label", "Moment of the run");
@@ -223,18 +227,22 @@
       const columns = view.columns.map((_, i) => i);
       const seen = columns.filter((i) => state.all || !view.folded.includes(i));
       const now = view.shown[n];
+      const across = (className, text) =>
+        [make("td", { colSpan: seen.length || 1, className }, text)];
       const rows = Array.isArray(now)
         ? now.map((row) => seen.map((i) => make("td", {}, row[i] ?? "")))
-        : [[make("td", { colSpan: seen.length || 1, className: "refused" }, now ?? "")]];
-      if (!rows.length) {
-        rows.push([make("td", { colSpan: seen.length || 1, className: "none" }, "(0 rows)")]);
-      }
-      // As many lines as there ever are, so that nothing below moves.
-      while (rows.length < view.most) rows.push([make("td", {}, "\u00a0")]);
+        : [across("refused", now)];
+      if (!rows.length) rows.push(across("none", "(0 rows)"));
+      while (rows.length < view.most) rows.push(across("room", "\u00a0"));
+      const head = (i) => {
+        const th = make("th", { scope: "col" }, view.columns[i]);
+        th.style.minWidth = `${view.widths[i]}ch`;
+        return th;
+      };
       const table = make("table", {},
         make("caption", {}, make("code", {}, view.name), ` on ${name} at ${at[n]}s`),
         make("thead", {}, make("tr", {},
-          ...seen.map((i) => make("th", { scope: "col" }, view.columns[i])))),
+          ...seen.map(head))),
         make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells))));
       table.dataset.view = view.name;
       table.dataset.server = name;

@@ -44,8 +44,8 @@ pub struct Line {
     /// A span of time, in seconds.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub step: String,
-    /// The text of every column, with `|` between them, `–` if there is no value. One that stays for
-    /// some columns is written once, with their number: `0B*12`.
+    /// The text of every column, with `|` between them, `–` if there is no value. One that stays
+    /// for some columns is written once, with their number: `0B*12`.
     pub texts: String,
     /// The words of the strip beneath: from when, until when (seconds), which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
