@@ -60,7 +60,14 @@ pub fn page(
             (closing::not_modelled(context))
             (closing::repeat(runs, context))
         }
+        script type="application/json" id="data" { (PreEscaped(data)) }
+        script { (PreEscaped(include_str!("page.js"))) }
     };
+    Ok(document(&title, &body))
+}
+
+/// A whole page with all that it needs.
+fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -74,14 +81,10 @@ pub fn page(
                     (PreEscaped(include_str!("page.css")))
                 }
             }
-            body {
-                (body)
-                script type="application/json" id="data" { (PreEscaped(data)) }
-                script { (PreEscaped(include_str!("page.js"))) }
-            }
+            body { (body) }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// The scenario's title; those of several joined.
