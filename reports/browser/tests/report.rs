@@ -413,6 +413,14 @@ fn a_moment_can_be_handed_on() {
     assert_eq!(page.get("document.querySelector('#of').selectedOptions[0].text"), "both");
     assert!(page.cursors().iter().all(|&x| x == 0.5));
     assert_eq!(shown(&page, 0).0, 0.0);
+    assert_eq!(page.text("document.querySelector('.moment .at').textContent"), "10min · power");
+    // So does the story: the first line that the standby's absence left there.
+    let line = "document.querySelector('#story [data-run=\"0\"] th.time a')";
+    let time = page.text(&format!("{line}.textContent"));
+    page.get(&format!("{line}.click()"));
+    let seconds = |text: &str| text.trim_end_matches('s').parse::<f64>().expect("seconds");
+    assert_eq!(seconds(page.text("location.hash").trim_start_matches("#at=")), seconds(&time));
+    assert_eq!(page.get("document.querySelector('#of').selectedOptions[0].text"), "base");
     // Nonsense is no moment.
     for fragment in ["#at=soon", "#hide=%", "#at=-5s&of=nobody&hide=nobody,", "#plots", "#=&==&at"]
     {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use models::trace::Run;
+use models::trace::fact::ServerId;
 use models::trace::look::{Look, Shown};
 use models::trace::table::Table;
+use models::trace::{FaultSpan, Run};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -83,6 +84,8 @@ struct Theme {
 struct Looks {
     /// Their moments, in seconds.
     at: Vec<String>,
+    /// Faults: their names, from when, and until when unless they last to the end.
+    faults: Vec<(String, String, Option<String>)>,
     /// The servers that were looked at.
     servers: Vec<Server>,
 }
@@ -141,14 +144,19 @@ fn looks(run: &Run) -> Looks {
         }
         servers.entry(look.server).or_default().push(look);
     }
-    let server = |(id, looks): (models::trace::fact::ServerId, Vec<&Look>)| Server {
+    let server = |(id, looks): (ServerId, Vec<&Look>)| Server {
         name: run.servers.get(id.index()).cloned().unwrap_or_default(),
         views: vec![
             view(0, &looks, |shown| &shown.stat_replication),
             view(1, &looks, |shown| &shown.replication_slots),
         ],
     };
-    Looks { at, servers: servers.into_iter().map(server).collect() }
+    let fault = |fault: &FaultSpan| {
+        let until = if fault.momentary { Some(fault.from) } else { fault.until };
+        (fault.name.clone(), seconds(fault.from.0), until.map(|until| seconds(until.0)))
+    };
+    let faults = run.faults.iter().map(fault).collect();
+    Looks { at, faults, servers: servers.into_iter().map(server).collect() }
 }
 
 fn view(which: usize, looks: &[&Look], table: fn(&Shown) -> &Table) -> View {

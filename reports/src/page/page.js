@@ -78,13 +78,14 @@
     const colour = `var(--series-${style % markers.length})`;
     const svg = draw("svg", { viewBox: "0 -12 72 24", class: "swatch", "aria-hidden": "true" });
     const corners = markers[style % markers.length];
+    const points = corners.map(([x, y]) => `${x + 36},${y}`).join(" ");
     svg.append(
       draw("path", {
         d: "M0 0H72", stroke: colour, "stroke-width": 5,
         "stroke-dasharray": dashes[Math.floor(style / markers.length) % dashes.length].join(" "),
       }),
       corners.length
-        ? draw("polygon", { points: corners.map(([x, y]) => `${x + 36},${y}`).join(" "), fill: colour })
+        ? draw("polygon", { points, fill: colour })
         : draw("circle", { cx: 36, cy: 0, r: 8, fill: colour }),
     );
     return svg;
@@ -138,7 +139,6 @@
     const { table, caption, values } = readout(plot);
     figure.querySelector(".wide").after(make("div", { className: "wide" }, table));
     const overTime = !plot.places.length;
-    svg.classList.add("read");
     const xOf = (event) => {
       const box = svg.getBoundingClientRect();
       return ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
@@ -172,6 +172,7 @@
       svg.addEventListener("pointermove", (event) => showPlace(nearest(xOf(event))));
       showPlace(Math.max(0, plot.places.findIndex(([, name]) => name === "99%")));
     } else {
+      svg.classList.add("read");
       svg.addEventListener("pointermove", (event) => {
         if (!state.pinned && event.pointerType === "mouse") moveTo(timeOf(event), false);
       });
@@ -255,8 +256,12 @@
     if (!timed) return;
     slider.max = looks().at.length - 1;
     slider.value = lookAt();
-    slider.setAttribute("aria-valuetext", told(state.at));
-    shown.textContent = told(state.at);
+    const within = ([, from, until]) =>
+      Number(from) <= state.at && state.at <= Number(until ?? data.end);
+    const names = looks().faults.filter(within).map(([name]) => name);
+    const now = [told(state.at), ...new Set(names)].join(" · ");
+    slider.setAttribute("aria-valuetext", now);
+    shown.textContent = now;
     pin.setAttribute("aria-pressed", state.pinned);
     showViews();
   };
@@ -316,16 +321,24 @@
     note();
   };
 
-  // The address says what is shown; it is no new page in the browser's history.
-  const note = () => {
+  // What the address says of what is shown.
+  const fragment = () => {
     const names = [...state.hidden].sort((a, b) => a - b).map((i) => data.variants[i]);
     const parts = [
       state.pinned && `at=${+state.at.toFixed(9)}s`,
       state.of > 0 && `of=${encodeURIComponent(data.variants[state.of])}`,
       names.length && `hide=${names.map(encodeURIComponent).join(",")}`,
     ];
-    const fragment = parts.filter(Boolean).join("&");
-    history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search);
+    return parts.filter(Boolean).join("&");
+  };
+  // It is no new page in the browser's history. A viewer of attachments may not have an address.
+  const note = () => {
+    const now = fragment();
+    try {
+      history.replaceState(null, "", now ? `#${now}` : location.pathname + location.search);
+    } catch {
+      return;
+    }
   };
   const read = () => {
     const parts = new Map(location.hash.slice(1).split("&").map((part) => part.split("=")));
@@ -367,6 +380,19 @@
       state.all = all.checked;
       showViews();
     });
+    // The times of the story lead to their moment.
+    for (const time of every("#story th.time")) {
+      const link = make("a", { href: "#plots" }, time.textContent);
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        state.of = Number(time.closest("[data-run]")?.dataset.run ?? 0);
+        state.hidden.delete(state.of);
+        state.at = clamp(parseFloat(time.textContent), 0, end);
+        state.pinned = true;
+        location.hash = fragment();
+      });
+      time.replaceChildren(link);
+    }
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && state.pinned) {
         moveTo(state.at, false);
@@ -382,9 +408,9 @@
       ...(several ? [toggles()] : []),
       views);
     document.querySelector("#plots h2").after(
-      make("p", { className: "small hint" }, "Move the pointer over a plot, or the slider: every " +
-        "plot over time and the two views below follow. A click pins the moment, Escape frees it; " +
-        "the address then leads back to it."),
+      make("p", { className: "small hint" }, "Move the pointer over a plot, or the slider: all " +
+        "plots over time and the two views below follow. A click pins the moment, Escape frees " +
+        "it; the address then leads back to it."),
       panel);
     new ResizeObserver(() => {
       document.body.style.setProperty("--panel", `${panel.offsetHeight}px`);
