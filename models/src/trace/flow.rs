@@ -70,7 +70,49 @@ pub struct Passed {
     pub body: Body,
 }
 
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It brings WAL.
+    Wal,
+    /// It says how far a standby is.
+    Reply,
+    /// It says that there is nothing to say.
+    Keepalive,
+    /// It opens or closes a connection.
+    Other,
+}
+
 impl Passed {
+    /// What the message is for.
+    pub fn kind(&self) -> Kind {
+        match self.body {
+            Body::XLogData { .. } => Kind::Wal,
+            Body::StatusUpdate { .. } => Kind::Reply,
+            Body::Keepalive { .. } => Kind::Keepalive,
+            Body::Connect
+            | Body::Accepted
+            | Body::Refused(_)
+            | Body::IdentifySystem
+            | Body::System { .. }
+            | Body::StartReplication { .. }
+            | Body::CopyBoth
+            | Body::CopyDone
+            | Body::Terminate
+            | Body::Close => Kind::Other,
+        }
+    }
+
+    /// Whether it asks for a reply at once.
+    pub fn asks_for_a_reply(&self) -> bool {
+        match self.body {
+            Body::StatusUpdate { reply_requested, .. } | Body::Keepalive { reply_requested } => {
+                reply_requested
+            }
+            _ => false,
+        }
+    }
+
     /// What the message is called: the manual's word, where it has one.
     pub fn name(&self) -> &'static str {
         match self.body {

@@ -1,6 +1,8 @@
 //! The results as data: one file a format.
 
 pub mod chrome_trace;
+pub mod commits;
+pub mod diagram;
 pub mod facts_jsonl;
 pub mod metrics;
 pub mod metrics_csv;
