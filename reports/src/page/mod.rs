@@ -51,6 +51,11 @@ pub fn page(
             (closing::repeat(runs, context))
         }
     };
+    Ok(document(&title, &body))
+}
+
+/// A whole page with all that it needs.
+fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -66,7 +71,7 @@ pub fn page(
             body { (body) }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// The scenario's title; those of several joined.

@@ -1,49 +1,36 @@
 //! The page of a plan: the answer first, then why, and what it is read from.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::comparison::figure;
+use super::document;
+use crate::ReportError;
 use crate::plan::{Part, Plan};
 use crate::plots::planned::chart;
-use crate::{ReportError, theme};
 
 /// The page.
 pub fn page(plan: &Plan) -> Result<String, ReportError> {
     let parts = plan.parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (plan.name) " · Walden" }
-                style {
-                    (PreEscaped(theme::css_variables()))
-                    (PreEscaped(include_str!("page.css")))
-                }
+    let body = html! {
+        header {
+            p.kicker { "Walden · plan · " (plan.name) }
+            h1 { (plan.question) }
+            (answer(plan))
+            dl.facts {
+                @for (name, value) in &plan.facts { div { dt { (name) } dd { (value) } } }
             }
-            body {
-                header {
-                    p.kicker { "Walden · plan · " (plan.name) }
-                    h1 { (plan.question) }
-                    (answer(plan))
-                    dl.facts {
-                        @for (name, value) in &plan.facts { div { dt { (name) } dd { (value) } } }
-                    }
-                    (contents(plan))
-                }
-                main {
-                    @for part in &parts { (part) }
-                    section id="repeat" {
-                        h2 { "Repeat it" }
-                        p { "The same command gives the same answer, on any machine:" }
-                        pre { code { (plan.repeat) } }
-                    }
-                }
+            (contents(plan))
+        }
+        main {
+            @for part in &parts { (part) }
+            section id="repeat" {
+                h2 { "Repeat it" }
+                p { "The same command gives the same answer, on any machine:" }
+                pre { code { (plan.repeat) } }
             }
         }
     };
-    Ok(page.into_string())
+    Ok(document(&plan.name, &body))
 }
 
 fn answer(plan: &Plan) -> Markup {

@@ -93,6 +93,9 @@ parts[] }: from_seconds, to_seconds, median_bytes_per_second, most_bytes_per_sec
 survival[]: value_bytes, points[]: outage_seconds, share, low, high; disk[]: value_bytes, p50, most;
 alert[]: minutes, behind_bytes; or distribution{ trials, values[] }.";
 
+/// How long before a loss `--alert` warns unless something else is said.
+const ALERT: &str = "15min";
+
 /// Solve for a setting: what keeps a standby that is away for some time.
 ///
 /// Each trial places an outage in the WAL history, keeps the hour of the day, and is played by the
@@ -148,7 +151,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub set: Vec<(String, String)>,
     /// Warn so long before the standby may be lost.
-    #[arg(long, value_name = "TIME", default_value = "15min")]
+    #[arg(long, value_name = "TIME", default_value = ALERT)]
     pub alert: String,
     /// So many trials, instead of as many as decide.
     #[arg(long, value_name = "N")]
@@ -203,6 +206,13 @@ pub enum Goal {
     Keep(Keep),
     /// What outages do with the settings as they are.
     Measure(Quantity),
+    /// What the run feeds back on.
+    Search(Searched),
+}
+
+/// What is searched for by halving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Searched {
     /// `max_wal_size`.
     MaxWalSize,
     /// The bandwidth of the standby's link.
@@ -222,8 +232,17 @@ impl Goal {
             Goal::Measure(Quantity::PgWal) => "pg_wal",
             Goal::Measure(Quantity::CaughtUp) => "caught_up",
             Goal::Measure(Quantity::DiskFull(_)) => "disk_full",
-            Goal::MaxWalSize => "max_wal_size",
-            Goal::Bandwidth { .. } => "bandwidth",
+            Goal::Search(searched) => searched.name(),
+        }
+    }
+}
+
+impl Searched {
+    /// As it is called on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Searched::MaxWalSize => "max_wal_size",
+            Searched::Bandwidth { .. } => "bandwidth",
         }
     }
 }
@@ -267,7 +286,7 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> Result<Exit, Failure> {
 enum Answered {
     Keep(Keep, Answer, Option<Room>, Vec<disk::Disk>),
     Measure(Quantity, Found),
-    Sought(Sight, Vec<Brings>, Option<Room>),
+    Sought(Searched, Sight, Vec<Brings>, Option<Room>),
 }
 
 /// Plays; what only a page shows, if there is to be one.
@@ -297,23 +316,24 @@ fn answered(given: &Given, watcher: &Watcher<'_>, report: bool) -> Result<Answer
         Goal::Measure(quantity) => {
             Answered::Measure(quantity, find(quantity, stage, sampling, watcher)?)
         }
-        Goal::Bandwidth { within, outage } => {
-            let guess = sought::by_history(given);
+        Goal::Search(searched @ Searched::Bandwidth { within, outage }) => {
+            let guess = sought::by_history(given, searched);
             let sight = search(&Bandwidth { stage, outage, within, guess }, sampling, watcher)?;
-            Answered::Sought(sight, Vec::new(), None)
+            Answered::Sought(searched, sight, Vec::new(), None)
         }
-        Goal::MaxWalSize => {
-            let sought = MaxWalSize { stage, guess: Bytes(sought::by_history(given)) };
+        Goal::Search(searched @ Searched::MaxWalSize) => {
+            let guess = Bytes(sought::by_history(given, searched));
+            let sought = MaxWalSize { stage, guess };
             let sight = search(&sought, sampling, watcher)?;
             let Some(value) = sight.value.map(Bytes) else {
-                return Ok(Answered::Sought(sight, Vec::new(), None));
+                return Ok(Answered::Sought(searched, sight, Vec::new(), None));
             };
             let all: Vec<usize> = (0..sight.trials).collect();
             let brings = sought.brings(value, &all, watcher)?;
             let sampling = Sampling { trials: Some(sight.trials), ..sampling };
             let weigh = |volume| room(&sought, Some(value), volume, sampling, watcher);
             let room = volume.map(weigh).transpose()?;
-            Answered::Sought(sight, brings, room)
+            Answered::Sought(searched, sight, brings, room)
         }
     })
 }
@@ -349,8 +369,9 @@ fn tell(
             }
             (there, plan)
         }
-        Answered::Sought(sight, brings, room) => {
-            let told = Looked { given, sight, brings, room: room.as_ref(), repeat };
+        Answered::Sought(searched, sight, brings, room) => {
+            let told =
+                Looked { given, searched: *searched, sight, brings, room: room.as_ref(), repeat };
             let plan = args.report.as_ref().map(|_| report::sought(&told));
             match (args.json, args.quiet) {
                 (true, _) => terminal.line(told.json(plan.as_ref())?),
@@ -389,6 +410,9 @@ fn repeat(args: &PlanArgs, goal: Goal) -> String {
         value.iter().for_each(|value| add(flag, value));
     }
     add("risk", &args.risk);
+    if args.alert != ALERT {
+        add("alert", &args.alert);
+    }
     args.set.iter().for_each(|(path, value)| add("set", &format!("{path}={value}")));
     args.trials.iter().for_each(|trials| add("trials", &trials.to_string()));
     add("seed", &args.seed.to_string());

@@ -52,7 +52,18 @@ fn an_answer_has_one_shape() {
     for (name, args) in [
         ("keep", &["wal_keep_size", "--history", "wal.csv", "--outage", "1h"][..]),
         ("slot", &["max_slot_wal_keep_size", "--history", "wal.csv", "--outage", "past.txt"]),
-        ("rate", &["wal_keep_size", "--rate", "1MB/s", "--outage", "p50=10min,max=1h"]),
+        (
+            "rate",
+            &[
+                "wal_keep_size",
+                "--rate",
+                "1MB/s",
+                "--outage",
+                "p50=10min,max=1h",
+                "--alert",
+                "5min",
+            ],
+        ),
         ("json", &["wal_keep_size", "--rate", "1MB/s", "--outage", "30min", "--json"]),
         ("quiet", &["wal_keep_size", "--rate", "1MB/s", "--outage", "30min", "--quiet"]),
         ("pg-wal", &["pg_wal", "--rate", "1MB/s", "--outage", "1h"]),
@@ -182,6 +193,16 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
             "8MB/s",
             "--set",
             "postgresql.max_wal_sice=4GB",
+        ],
+        &["max_wal_size", "--rate", "8MB/s", "--set", "postgresql.max_wal_size=4GB"],
+        &[
+            "bandwidth",
+            "--rate",
+            "8MB/s",
+            "--within",
+            "5min",
+            "--set",
+            "server.primary.postgresql.wal_keep_size=4GB",
         ],
     ] {
         let done = room.run(&[&["plan"][..], args].concat());

@@ -10,11 +10,14 @@
 //! **Not modelled.** Several losses of one standby: the first is told.
 
 use models::postgres::command::SlotName;
+use models::postgres::guc::Settings;
 use models::trace::Run;
 use models::trace::fact::{Fact, Refusal, ServerId, What};
 use models::trace::series::Series;
-use models::units::{Bytes, Duration, SegmentSize, SimTime};
+use models::units::{Bytes, Duration, SimTime};
 use scenarios::scenario::Scenario;
+
+use crate::world::needs::LastCheckpoint;
 
 /// How a standby was lost.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +61,6 @@ pub fn loss(run: &Run, scenario: &Scenario, standby: usize) -> Option<Loss> {
     let upstream = scenario.servers[standby].upstream?;
     let (id, up) = (server(standby), server(upstream));
     let settings = &scenario.servers[upstream].settings;
-    let size = settings.wal_segment_size;
     let slot = scenario.servers[standby].slot.as_deref();
     let facts: Vec<Fact> = run.facts.iter().copied().collect();
     let refused = |fact: &Fact| match fact.what {
@@ -84,10 +86,8 @@ pub fn loss(run: &Run, scenario: &Scenario, standby: usize) -> Option<Loss> {
     });
     // What befell it began before its walsender noticed.
     let since = facts[..left.unwrap_or(end)].iter().rposition(|fact| starts(fact, id));
-    let keeps = size.segments_in(settings.wal_keep_size);
-    let taken = segment.and_then(|segment| {
-        taken(&facts[..end], left.unwrap_or(0), up, (segment, segment + keeps), size)
-    });
+    let taken =
+        segment.and_then(|segment| taken(&facts[..end], left.unwrap_or(0), up, segment, settings));
     let about = |index: usize, fact: &Fact| {
         let of_it = fact.server == Some(id) && is_telling(&fact.what);
         let fault = matches!(fact.what, What::FaultBegan { .. } | What::FaultHealed { .. });
@@ -108,20 +108,20 @@ fn starts(fact: &Fact, standby: ServerId) -> bool {
     fact.server == Some(standby) && matches!(fact.what, What::StreamingStarted { .. })
 }
 
-/// The checkpoint that took a segment away from a standby without a slot: its redo point lies
-/// behind the segment, and its record in one later than `kept`, the last that `wal_keep_size`
-/// keeps it in.
+/// The checkpoint that took a segment away from a standby without a slot: the first for which
+/// `wal_keep_size` was too small.
 fn taken(
     facts: &[Fact],
     left: usize,
     upstream: ServerId,
-    (segment, kept): (u64, u64),
-    size: SegmentSize,
+    segment: u64,
+    settings: &Settings,
 ) -> Option<usize> {
+    let size = settings.wal_segment_size;
     (left..facts.len()).find(|&index| {
         let What::CheckpointDone { redo, end, .. } = facts[index].what else { return false };
         let here = facts[index].server == Some(upstream);
-        here && redo.segment(size) > segment && end.segment(size) > kept
+        here && LastCheckpoint::new(redo, end, size).keeps(segment, size) > settings.wal_keep_size
     })
 }
 

@@ -23,6 +23,7 @@ use super::outage::Outages;
 use crate::checkers::Checks;
 use crate::control::{self, finish, sleep_until, wait_for};
 use crate::world::Watch;
+use crate::world::needs::LastCheckpoint;
 use crate::{Options, Outside, RunError};
 
 /// What trials are made of.
@@ -231,9 +232,8 @@ impl Stage {
             What::CheckpointDone { redo, end, .. }
                 if fact.server.is_some_and(|server| server.index() == upstream) =>
             {
-                let segments = end.segment(size).saturating_sub(asked);
-                let taken = redo.segment(size) > asked;
-                taken.then(|| (fact.at.since(left), Bytes(segments * size.bytes())))
+                let needed = LastCheckpoint::new(redo, end, size).keeps(asked, size);
+                (needed > Bytes(0)).then(|| (fact.at.since(left), needed))
             }
             _ => None,
         });

@@ -16,7 +16,7 @@ pub mod digest;
 mod heard;
 mod laws;
 mod links;
-mod needs;
+pub(crate) mod needs;
 mod patience;
 pub mod recorder;
 mod routes;

@@ -17,14 +17,14 @@
 use models::postgres::server::State;
 use models::postgres::walsender::WalSender;
 use models::trace::fact::{Refusal, ServerId, What};
-use models::units::{Bytes, SegmentSize};
+use models::units::{Bytes, Lsn, SegmentSize};
 use scenarios::scenario::Scenario;
 
 use super::World;
 
 /// The last checkpoint of a server, in segments.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LastCheckpoint {
+pub(crate) struct LastCheckpoint {
     /// That of its redo point.
     redo: u64,
     /// That of its record's end.
@@ -32,8 +32,13 @@ pub(super) struct LastCheckpoint {
 }
 
 impl LastCheckpoint {
+    /// A checkpoint with this redo point, whose record ends there.
+    pub fn new(redo: Lsn, end: Lsn, size: SegmentSize) -> LastCheckpoint {
+        LastCheckpoint { redo: redo.segment(size), end: end.segment(size) }
+    }
+
     /// What has to be kept for somebody who needs `segment`.
-    fn keeps(self, segment: u64, size: SegmentSize) -> Bytes {
+    pub fn keeps(self, segment: u64, size: SegmentSize) -> Bytes {
         let segments = if segment < self.redo { self.end.saturating_sub(segment) } else { 0 };
         Bytes(segments * size.bytes())
     }
@@ -45,7 +50,7 @@ impl World {
         match *what {
             What::CheckpointDone { redo, end, .. } => {
                 let size = self.servers[server].host.files.size;
-                let last = LastCheckpoint { redo: redo.segment(size), end: end.segment(size) };
+                let last = LastCheckpoint::new(redo, end, size);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.servers[server].last_checkpoint = last;
                 }

@@ -19,7 +19,7 @@ use sim::plan::trial::Stage;
 use sim::plan::{Keep, Question, Sampling};
 
 use super::outages::{OUTAGE_HELP, outages, stressed};
-use super::{Goal, PlanArgs, SettingArg, UntilArg};
+use super::{Goal, PlanArgs, Searched, SettingArg, UntilArg};
 use crate::errors::{Failure, Origin};
 use crate::input;
 
@@ -46,8 +46,8 @@ impl Given {
     pub fn has_outages(&self) -> bool {
         match self.goal {
             Goal::Keep(_) | Goal::Measure(_) => true,
-            Goal::Bandwidth { outage, .. } => outage,
-            Goal::MaxWalSize => false,
+            Goal::Search(Searched::Bandwidth { outage, .. }) => outage,
+            Goal::Search(Searched::MaxWalSize) => false,
         }
     }
 
@@ -55,9 +55,8 @@ impl Given {
     pub fn plays_a_trial(&self) -> u64 {
         match self.goal {
             Goal::Keep(_) | Goal::Measure(_) if self.volume.is_none() => 1,
-            Goal::Keep(_) | Goal::Measure(_) | Goal::Bandwidth { .. } => 4,
-            Goal::MaxWalSize if self.volume.is_none() => 4,
-            Goal::MaxWalSize => 8,
+            Goal::Search(Searched::MaxWalSize) if self.volume.is_some() => 8,
+            Goal::Keep(_) | Goal::Measure(_) | Goal::Search(_) => 4,
         }
     }
 }
@@ -77,6 +76,7 @@ const SLOT: &str = "server.standby.slot";
 /// Reads everything that is named.
 pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     let goal = goal(args)?;
+    decided(args, goal)?;
     let volume = volume(args, goal)?;
     let mut scenario = scenario(args, goal)?;
     let standby = standby(args, goal, &scenario)?;
@@ -91,7 +91,7 @@ pub fn read(args: &PlanArgs) -> Result<Given, Failure> {
     bounded(args, &history, &outages)?;
     let risk = share(&args.risk)?;
     let alert = length("--alert", &args.alert)?;
-    if let Goal::Bandwidth { .. } = goal {
+    if let Goal::Search(Searched::Bandwidth { .. }) = goal {
         // The link decides, not what is kept.
         for keep in [Keep::WalKeepSize, Keep::MaxSlotWalKeepSize] {
             scenario = keep.in_force(&scenario, None);
@@ -148,14 +148,14 @@ fn goal(args: &PlanArgs) -> Result<Goal, Failure> {
     Ok(match (setting, args.until) {
         (Some(SettingArg::MaxSlotWalKeepSize), _) => Goal::Keep(Keep::MaxSlotWalKeepSize),
         (Some(SettingArg::PgWal), _) => Goal::Measure(Quantity::PgWal),
-        (Some(SettingArg::MaxWalSize), _) => Goal::MaxWalSize,
+        (Some(SettingArg::MaxWalSize), _) => Goal::Search(Searched::MaxWalSize),
         (Some(SettingArg::Bandwidth), _) => {
             let text = args.within.as_deref().unwrap_or_default();
             let within = length("--within", text)?;
             if !(Duration::s(1)..=Duration::s(7 * 86_400)).contains(&within) {
                 return Err(wrong("--within", text, "a time from 1s to 7d"));
             }
-            Goal::Bandwidth { within, outage: args.outage.is_some() }
+            Goal::Search(Searched::Bandwidth { within, outage: args.outage.is_some() })
         }
         (None, Some(UntilArg::CaughtUp)) => Goal::Measure(Quantity::CaughtUp),
         (None, Some(UntilArg::DiskFull)) => Goal::Measure(Quantity::DiskFull(disk(args)?)),
@@ -163,17 +163,41 @@ fn goal(args: &PlanArgs) -> Result<Goal, Failure> {
     })
 }
 
+/// Refuses to set what the plan itself sets.
+fn decided(args: &PlanArgs, goal: Goal) -> Result<(), Failure> {
+    let settings: &[&str] = match goal {
+        Goal::Keep(keep) => &[keep.name()],
+        Goal::Measure(_) => &[],
+        Goal::Search(Searched::MaxWalSize) => &["max_wal_size"],
+        Goal::Search(Searched::Bandwidth { .. }) => {
+            &[Keep::WalKeepSize.name(), Keep::MaxSlotWalKeepSize.name()]
+        }
+    };
+    let is_decided = |path: &str| {
+        let mut keys = path.rsplit('.');
+        keys.next().is_some_and(|key| settings.contains(&key)) && keys.next() == Some("postgresql")
+    };
+    let Some((path, _)) = args.set.iter().find(|(path, _)| is_decided(path)) else {
+        return Ok(());
+    };
+    let help = "the plan tries values of its own; a scenario with yours is what \
+                `walden check` and `walden run` judge";
+    Err(Failure::Usage { message: format!("--set {path} has no say in this plan: {help}") })
+}
+
 /// The size of the volume that a setting is to fit.
 fn volume(args: &PlanArgs, goal: Goal) -> Result<Option<Bytes>, Failure> {
     match goal {
         Goal::Measure(Quantity::DiskFull(_)) => Ok(None),
-        Goal::Keep(_) | Goal::MaxWalSize => args.disk.is_some().then(|| disk(args)).transpose(),
-        Goal::Measure(_) | Goal::Bandwidth { .. } if args.disk.is_some() => {
+        Goal::Keep(_) | Goal::Search(Searched::MaxWalSize) => {
+            args.disk.is_some().then(|| disk(args)).transpose()
+        }
+        Goal::Measure(_) | Goal::Search(_) if args.disk.is_some() => {
             let message = "--disk has no say in this plan: it goes with wal_keep_size, \
                            max_slot_wal_keep_size, max_wal_size and --until disk_full";
             Err(Failure::Usage { message: message.to_owned() })
         }
-        Goal::Measure(_) | Goal::Bandwidth { .. } => Ok(None),
+        Goal::Measure(_) | Goal::Search(_) => Ok(None),
     }
 }
 
@@ -212,7 +236,7 @@ fn scenario(args: &PlanArgs, goal: Goal) -> Result<Scenario, Failure> {
 /// The standby that goes away: the one that is named, or the only one.
 fn standby(args: &PlanArgs, goal: Goal, scenario: &Scenario) -> Result<ServerIndex, Failure> {
     let primary = scenario.primary();
-    if goal == Goal::MaxWalSize {
+    if goal == Goal::Search(Searched::MaxWalSize) {
         // Checkpoints do not wait for standbys.
         return Ok(primary);
     }

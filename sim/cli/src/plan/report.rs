@@ -13,7 +13,7 @@ use sim::plan::estimate::Share;
 use sim::plan::measure::Quantity;
 use sim::plan::room::Room;
 
-use super::Goal;
+use super::Searched;
 use super::given::Given;
 use super::measured::Measured;
 use super::sought::Looked;
@@ -103,7 +103,7 @@ pub fn sought(looked: &Looked<'_>) -> Plan {
         Figure::Tried(Tried {
             setting: name,
             bad: bad.clone(),
-            is_bandwidth: matches!(given.goal, Goal::Bandwidth { .. }),
+            is_bandwidth: matches!(looked.searched, Searched::Bandwidth { .. }),
             rows: sight.curve.iter().map(row).collect(),
             enough,
             is_recommended: line.is_some(),
@@ -124,11 +124,9 @@ pub fn sought(looked: &Looked<'_>) -> Plan {
     parts.extend(closing(given, sight.trials));
     Plan {
         name: name.to_owned(),
-        question: match given.goal {
-            Goal::Bandwidth { .. } => "How much bandwidth does the standby need?".to_owned(),
-            Goal::Keep(_) | Goal::Measure(_) | Goal::MaxWalSize => {
-                format!("How large must {name} be?")
-            }
+        question: match looked.searched {
+            Searched::Bandwidth { .. } => "How much bandwidth does the standby need?".to_owned(),
+            Searched::MaxWalSize => format!("How large must {name} be?"),
         },
         is_line: line.is_some(),
         is_found: line.is_some(),

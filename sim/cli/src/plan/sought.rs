@@ -9,7 +9,7 @@ use sim::plan::outage::Outages;
 use sim::plan::room::Room;
 use sim::plan::search::Sight;
 
-use super::Goal;
+use super::Searched;
 use super::curves::Curves;
 use super::given::Given;
 use super::told::{
@@ -24,6 +24,8 @@ use crate::terminal::{Style, Terminal};
 pub struct Looked<'a> {
     /// What was asked.
     pub given: &'a Given,
+    /// Which of them.
+    pub searched: Searched,
     /// What was found.
     pub sight: &'a Sight,
     /// What `max_wal_size` brings with it.
@@ -38,6 +40,10 @@ pub struct Looked<'a> {
 const ROWS: usize = 8;
 
 impl Looked<'_> {
+    fn name(&self) -> &'static str {
+        self.searched.name()
+    }
+
     /// The value that meets all that is asked for.
     pub fn value(&self) -> Option<u64> {
         let value = self.sight.value?;
@@ -47,35 +53,35 @@ impl Looked<'_> {
 
     /// The line for `postgresql.conf`, or for a link of a scenario.
     pub fn line(&self) -> Option<String> {
-        self.value().map(|value| format!("{} = '{}'", self.given.goal.name(), self.shown(value)))
+        self.value().map(|value| format!("{} = '{}'", self.name(), self.shown(value)))
     }
 
     /// The statement that sets it.
     pub(super) fn alter_system(&self) -> Option<String> {
-        let value = self.value().filter(|_| self.given.goal == Goal::MaxWalSize)?;
-        Some(alter_system(self.given.goal.name(), &self.shown(value)))
+        let value = self.value().filter(|_| self.searched == Searched::MaxWalSize)?;
+        Some(alter_system(self.name(), &self.shown(value)))
     }
 
     /// A value as the setting takes it.
     pub(super) fn shown(&self, value: u64) -> String {
-        match self.given.goal {
-            Goal::Bandwidth { .. } => human::bits(value),
-            Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => setting(Bytes(value)),
+        match self.searched {
+            Searched::Bandwidth { .. } => human::bits(value),
+            Searched::MaxWalSize => setting(Bytes(value)),
         }
     }
 
     /// What a trial is.
     pub(super) fn trial(&self) -> String {
         let question = &self.given.question;
-        match self.given.goal {
-            Goal::Bandwidth { outage: true, .. } => {
+        match self.searched {
+            Searched::Bandwidth { outage: true, .. } => {
                 format!("outages ({})", outages(&question.stage.outages))
             }
-            Goal::Bandwidth { within, .. } => {
+            Searched::Bandwidth { within, .. } => {
                 let stretch = sim::plan::bandwidth::stretch(within);
                 format!("stretches of {}", human::duration(stretch.0))
             }
-            Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => {
+            Searched::MaxWalSize => {
                 format!("stretches of {} (checkpoint_timeout)", human::duration(self.timeout().0))
             }
         }
@@ -88,23 +94,21 @@ impl Looked<'_> {
 
     /// What a trial comes to that is not good.
     pub(super) fn bad(&self) -> String {
-        match self.given.goal {
-            Goal::Bandwidth { within, outage: true } => {
+        match self.searched {
+            Searched::Bandwidth { within, outage: true } => {
                 format!("not caught up after {}", human::duration(within.0))
             }
-            Goal::Bandwidth { within, .. } => {
+            Searched::Bandwidth { within, .. } => {
                 format!("more than {} behind", human::duration(within.0))
             }
-            Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => {
-                "a checkpoint because of WAL".to_owned()
-            }
+            Searched::MaxWalSize => "a checkpoint because of WAL".to_owned(),
         }
     }
 
     /// What is said if no value is enough, or none meets both risks.
     pub(super) fn none(&self) -> String {
         let what = if self.sight.value.is_some() { "meets both risks" } else { "is enough" };
-        format!("No {} {what}.", self.given.goal.name())
+        format!("No {} {what}.", self.name())
     }
 
     /// Prints it.
@@ -139,7 +143,7 @@ impl Looked<'_> {
 
     /// The history's own answer, without any model.
     fn by_history(&self) -> u64 {
-        by_history(self.given)
+        by_history(self.given, self.searched)
     }
 
     /// Why it is that value.
@@ -147,17 +151,17 @@ impl Looked<'_> {
         let question = &self.given.question;
         let of = format!("in all but {} of the {}", share(question.sampling.risk), self.trial());
         let alone = self.shown(self.by_history());
-        let mut said = vec![match self.given.goal {
-            Goal::Bandwidth { within, outage: true } => format!(
+        let mut said = vec![match self.searched {
+            Searched::Bandwidth { within, outage: true } => format!(
                 "{of} what is written meanwhile and in the {} after it goes through {alone} in \
                  that time, by the history alone",
                 human::duration(within.0)
             ),
-            Goal::Bandwidth { within, .. } => format!(
+            Searched::Bandwidth { within, .. } => format!(
                 "{of} {alone} is enough that no WAL waits longer than {}, by the history alone",
                 human::duration(within.0)
             ),
-            Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => {
+            Searched::MaxWalSize => {
                 let written = question.written(&Outages::Fixed(self.timeout()));
                 format!(
                     "{of} at most {} of WAL is written, by the history alone; with \
@@ -172,9 +176,10 @@ impl Looked<'_> {
                 "{} trials: {} however large it is: {}",
                 self.sight.trials,
                 self.bad(),
-                match self.given.goal {
-                    Goal::Bandwidth { .. } => "the way there and back, the window or replay decide",
-                    Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => "more is not tried",
+                match self.searched {
+                    Searched::Bandwidth { .. } =>
+                        "the way there and back, the window or replay decide",
+                    Searched::MaxWalSize => "more is not tried",
                 }
             ));
             return said;
@@ -195,12 +200,12 @@ impl Looked<'_> {
         let alone = self.by_history();
         let (more, of) = (middle > alone, alone.max(1) as f64);
         let by = middle.abs_diff(alone) as f64 / of;
-        let why = match (self.given.goal, more) {
+        let why = match (self.searched, more) {
             _ if by <= APART => return None,
-            (Goal::Bandwidth { .. }, true) => {
+            (Searched::Bandwidth { .. }, true) => {
                 "the standby is not there at once, headers take their share, and replay its time"
             }
-            (Goal::Bandwidth { .. }, false) => "it connects in quiet minutes, and paths differ",
+            (Searched::Bandwidth { .. }, false) => "it connects in quiet minutes, and paths differ",
             (_, true) => "checkpoints that come early, and fresh ones, write full-page images anew",
             (_, false) => "fewer checkpoints than there were write fewer full-page images",
         };
@@ -255,7 +260,7 @@ impl Looked<'_> {
         terminal.line("");
         let title = format!("Of the {}", self.trial());
         terminal.line(terminal.paint(Style::Bold, &title));
-        let mut rows = vec![vec![format!("with {}", self.given.goal.name()), self.bad()]];
+        let mut rows = vec![vec![format!("with {}", self.name()), self.bad()]];
         rows.extend(points.iter().map(|(value, bad)| vec![self.shown(*value), share(bad.value())]));
         for line in grid(&rows) {
             terminal.line(format!("  {line}"));
@@ -268,10 +273,10 @@ impl Looked<'_> {
         let whole = Whole {
             schema: "walden.plan/1",
             walden: sim::VERSION,
-            setting: self.given.goal.name(),
-            unit: match self.given.goal {
-                Goal::Bandwidth { .. } => "bytes a second",
-                Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => "bytes",
+            setting: self.name(),
+            unit: match self.searched {
+                Searched::Bandwidth { .. } => "bytes a second",
+                Searched::MaxWalSize => "bytes",
             },
             value: self.value(),
             line: self.line(),
@@ -304,11 +309,11 @@ fn more_or_less(more: bool) -> &'static str {
 }
 
 /// The history's own answer, without any model; the search begins there.
-pub fn by_history(given: &Given) -> u64 {
+pub fn by_history(given: &Given, searched: Searched) -> u64 {
     let question = &given.question;
-    match given.goal {
-        Goal::Bandwidth { within, outage } => question.carried(outage, within),
-        Goal::MaxWalSize | Goal::Keep(_) | Goal::Measure(_) => {
+    match searched {
+        Searched::Bandwidth { within, outage } => question.carried(outage, within),
+        Searched::MaxWalSize => {
             let scenario = &question.stage.scenario;
             let timeout = scenario.servers[scenario.primary()].settings.checkpoint_timeout;
             let written = question.written(&Outages::Fixed(timeout));

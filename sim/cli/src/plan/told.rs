@@ -13,9 +13,9 @@ use sim::plan::room::{Risks, Room};
 use sim::plan::trial::Trial;
 use sim::plan::{Answer, Keep};
 
-use super::Goal;
 use super::curves::Curves;
 use super::given::Given;
+use super::{Goal, Searched};
 use crate::errors::Failure;
 use crate::screen::grid;
 use crate::terminal::{Style, Terminal, plain, wrap};
@@ -368,8 +368,12 @@ pub fn not_modelled(given: &Given) -> Vec<String> {
         Goal::Keep(_) | Goal::Measure(_) => {
             "what the outage does to the clients; other standbys and slots that keep WAL"
         }
-        Goal::Bandwidth { .. } => "other traffic on the link; what is slow makes clients wait",
-        Goal::MaxWalSize => "checkpoints that somebody asks for; other databases on the volume",
+        Goal::Search(Searched::Bandwidth { .. }) => {
+            "other traffic on the link; what is slow makes clients wait"
+        }
+        Goal::Search(Searched::MaxWalSize) => {
+            "checkpoints that somebody asks for; other databases on the volume"
+        }
     };
     vec![
         format!("a future unlike the history: --growth asks for more WAL{longer}"),
