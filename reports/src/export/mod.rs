@@ -3,6 +3,8 @@
 use crate::ReportError;
 
 pub mod chrome_trace;
+pub mod commits;
+pub mod diagram;
 pub mod facts_jsonl;
 pub mod metrics;
 pub mod metrics_csv;
