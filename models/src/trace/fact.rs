@@ -228,8 +228,8 @@ pub enum What {
         /// Index of the fault.
         fault: u16,
     },
-    /// The way to a standby, or that of its replies, is free again. TCP finds that out when it sends
-    /// again, at distances that doubled as long as nothing came back.
+    /// The way to a standby, or that of its replies, is free again. TCP finds that out when it
+    /// sends again, at distances that doubled as long as nothing came back.
     SendsAgain {
         /// The standby, or its upstream if it is the standby that sends.
         to: ServerId,

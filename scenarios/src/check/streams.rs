@@ -150,8 +150,8 @@ fn noticed(scene: &Scene<'_>, outage: &Outage, found: &mut Vec<Found>) {
         found.push(Found::new(&rules::TIM004, span, what, help));
     } else if outage.resent {
         let what = format!(
-            "{lasts} without `{name}` may become {} by TCP's pauses, and {setting} is {timeout}: the \
-             connection may end",
+            "{lasts} without `{name}` may become {} by TCP's pauses, and {setting} is {timeout}: \
+             the connection may end",
             human::duration(silence.0)
         );
         let help = "link_hold passes everything at once when it heals, without TCP's pauses";
