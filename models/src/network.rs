@@ -214,6 +214,17 @@ impl Link {
         self.flows[flow].blocked()
     }
 
+    /// Whether what is under way there is lost.
+    pub fn is_cut(&self, flow: usize) -> bool {
+        self.flows[flow].cut > 0
+    }
+
+    /// What is under way there, for who only looks.
+    pub fn under_way(&self, flow: usize) -> impl Iterator<Item = Parcel> + '_ {
+        let Flow { under_way, updates, .. } = &self.flows[flow];
+        under_way.iter().copied().chain(updates.iter().copied().map(Parcel::from))
+    }
+
     /// The one server that sends on it, if there is only one.
     pub fn sender(&self) -> ServerId {
         self.flows[0].from

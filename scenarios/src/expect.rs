@@ -6,10 +6,12 @@
 //! cannot exist is reported when the file is read; one that a run did not fill (no such slot, no
 //! failover) does not hold, and what was measured is then `null`.
 //!
-//! `order` compares variants with each other; see [`order`].
+//! `order` compares variants with each other, see [`order`]; `share(...)` is about many runs, see
+//! [`mod@share`].
 
 mod metrics;
 pub mod order;
+pub mod share;
 
 use models::trace::law::Law;
 use models::trace::summary::{ExpectationSummary, Summary};
@@ -146,6 +148,69 @@ fn look_up(summary: &toml::Value, path: &str) -> Option<toml::Value> {
     Some(at.clone())
 }
 
+/// Every metric that a summary has, by its path, in the order of the summary; what is absent in it
+/// is left out. Of statements of one name the first.
+pub fn values(summary: &Summary) -> Vec<(String, Measured)> {
+    let mut found = Vec::new();
+    if let Ok(toml::Value::Table(table)) = toml::Value::try_from(summary) {
+        for (key, value) in table {
+            collect(key, value, &mut found);
+        }
+    }
+    found
+}
+
+fn collect(path: String, value: toml::Value, found: &mut Vec<(String, Measured)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                collect(format!("{path}.{key}"), value, found);
+            }
+        }
+        toml::Value::Array(items) if LISTS.contains(&path.as_str()) => {
+            for (index, item) in items.into_iter().enumerate() {
+                let below = format!("{path}.{}", name_of(&item, index));
+                collect(below, item, found);
+            }
+        }
+        value => {
+            let is_new = || found.iter().all(|(known, _)| *known != path);
+            if let Some(unit) = unit(&path).filter(|_| is_new()) {
+                found.push((path, Measured::of(&value, unit)));
+            }
+        }
+    }
+}
+
+/// What one run measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measured {
+    /// A number in the metric's unit.
+    Number(f64),
+    /// Anything else, as text.
+    Word(String),
+}
+
+impl Measured {
+    fn of(value: &toml::Value, unit: Unit) -> Measured {
+        match value {
+            toml::Value::Integer(n) => Measured::Number(*n as f64),
+            toml::Value::Float(n) => Measured::Number(*n),
+            other => Measured::Word(show(other, unit)),
+        }
+    }
+}
+
+/// What an entry of a list is addressed by.
+fn name_of(item: &toml::Value, index: usize) -> String {
+    let text = |key: &str| item.get(key).and_then(toml::Value::as_str);
+    match (text("server"), text("slot_name"), text("name")) {
+        (Some(server), Some(slot), _) => format!("{server}/{slot}"),
+        (_, _, Some(name)) => name.to_owned(),
+        (_, _, None) => (index + 1).to_string(),
+    }
+}
+
 fn is_called(item: &toml::Value, name: &str) -> bool {
     let text = |key: &str| item.get(key).and_then(toml::Value::as_str);
     match (text("server"), text("slot_name")) {
@@ -197,11 +262,20 @@ fn show(value: &toml::Value, unit: Unit) -> String {
         }
         other => return other.to_string(),
     };
-    match unit {
-        Unit::Millis => format!("{}ms", decimals(number)),
-        Unit::Seconds => format!("{}s", decimals(number)),
-        Unit::Bytes => size(number),
-        _ => decimals(number),
+    unit.show(number)
+}
+
+impl Unit {
+    /// A number of this unit for people, such as `4.25ms`.
+    pub fn show(self, number: f64) -> String {
+        match self {
+            Unit::Millis => format!("{}ms", decimals(number)),
+            Unit::Seconds => format!("{}s", decimals(number)),
+            Unit::Bytes => size(number),
+            Unit::Number | Unit::Bool | Unit::Lsn | Unit::Word(_) | Unit::Words(_) => {
+                decimals(number)
+            }
+        }
     }
 }
 
@@ -320,7 +394,7 @@ fn lines(cx: Context<'_>, table: &Table, names: Names<'_>) -> Vec<Expectation> {
         cx.findings.push(Finding::new(table.span, message).help("at most 1,000"));
         return Vec::new();
     }
-    flat.retain(|(metric, _)| !metric.starts_with(order::PREFIX));
+    flat.retain(|(metric, _)| !metric.starts_with(order::PREFIX) && !share::is_one(metric));
     flat.into_iter().filter_map(|(metric, entry)| line(cx, metric, entry, names)).collect()
 }
 
@@ -548,6 +622,23 @@ mod tests {
         assert_eq!(judge("failovers.2.lost_commits", "== 0"), (false, "null".to_owned()));
         assert_eq!(judge("standbys.pg3.lost", "== false"), (false, "null".to_owned()));
         assert_eq!(judge("no.such.path", "== 0"), (false, "null".to_owned()));
+    }
+
+    #[test]
+    fn every_value_is_found_by_the_path_that_expectations_use() {
+        let values = values(&summary());
+        let number = |path: &str| values.iter().find(|(p, _)| p == path).map(|(_, v)| v.clone());
+        assert_eq!(number("latency_ms.p50"), Some(Measured::Number(4.25)));
+        assert_eq!(number("failovers.1.lost_commits"), Some(Measured::Number(7.0)));
+        assert_eq!(number("standbys.pg2.lost"), Some(Measured::Word("false".to_owned())));
+        let seen = number("slots.pg1/standby_slot.wal_status_seen");
+        assert_eq!(seen, Some(Measured::Word("reserved, extended".to_owned())));
+        assert_eq!(number("servers.pg1.rows.orders"), Some(Measured::Number(100.0)));
+        for (path, value) in values {
+            let summary = toml::Value::try_from(summary()).expect("a table");
+            let found = look_up(&summary, &path).expect("it is there");
+            assert_eq!(Measured::of(&found, unit(&path).expect("a metric")), value, "{path}");
+        }
     }
 
     #[test]

@@ -38,5 +38,5 @@ pub mod workload;
 pub use error::{Label, Problem, Problems, choices, nearest};
 pub use file::{Archive, ScenarioFile};
 pub use library::Read;
-pub use quantity::{Unreadable, bytes_per_second, decimal, duration, size};
+pub use quantity::{Unreadable, bytes_per_second, decimal, duration, share, size};
 pub use resolve::settings::settings_not_built;

@@ -148,6 +148,17 @@ pub fn decimal(text: &str) -> Option<(u64, u64)> {
     Some((whole.checked_mul(denominator)?.checked_add(part)?, denominator))
 }
 
+/// Reads `1%` or `0.01`; `None` if it is neither, or more than all.
+pub fn share(text: &str) -> Option<f64> {
+    let (number, of) = match text.strip_suffix('%') {
+        Some(number) => (number.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let (n, d) = decimal(number)?;
+    let share = n as f64 / d as f64 / of;
+    (share <= 1.0).then_some(share)
+}
+
 /// The part of `text` behind its number.
 fn unit_of(text: &str) -> &str {
     let text = text.trim();

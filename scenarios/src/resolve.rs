@@ -89,6 +89,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec
     }
     let expect = expect::read(cx, &servers.names(), servers.primary());
     let order = expect::order::read(cx, case, &servers.names(), servers.primary());
+    let shares = expect::share::read(cx, &servers.names(), servers.primary());
     if !cx.findings.is_empty() {
         return None;
     }
@@ -110,6 +111,7 @@ pub(crate) fn scenario(cx: Context<'_>, case: Case<'_>) -> Option<(Scenario, Vec
         faults,
         expect,
         order,
+        shares,
         actions: operations.actions,
         steps: operations.steps,
         slots: operations.slots,

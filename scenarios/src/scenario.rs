@@ -13,6 +13,7 @@ use models::units::{Bytes, Duration, Lsn, Rate, TimelineId};
 use crate::action::{Action, Step};
 use crate::expect::Expectation;
 use crate::expect::order::Order;
+use crate::expect::share::Share;
 use crate::fault::Fault;
 use crate::workload::Workload;
 
@@ -60,6 +61,8 @@ pub struct Scenario {
     pub expect: Vec<Expectation>,
     /// What is to rise from one variant to the next; the same for all variants of a file.
     pub order: Vec<Order>,
+    /// What is expected of many runs together.
+    pub shares: Vec<Share>,
     /// Settings that are accepted and that no model reads: `server: name`.
     pub not_modelled: Vec<String>,
 }

@@ -176,6 +176,7 @@ const OF_SHAPE: &[&str] = &[
 
 /// Mistakes of shape that the schema does not see, by file and line, and why not.
 const UNSEEN: &[(&str, usize, &str)] = &[
+    ("expect_shares.toml", 10, "a text that is parsed further"),
     ("fault_disks.toml", 6, "one of two keys is needed"),
     ("fault_worse.toml", 18, "it depends on `between`"),
     ("setting_of_another_version.toml", 4, "it depends on `pg_version`"),

@@ -9,12 +9,14 @@ use std::fmt::Display;
 use std::process::Command;
 use std::time::Instant;
 
+use models::trace::Run;
 use models::trace::histogram::Histogram;
-use models::units::Duration;
+use models::units::{Duration, mix};
 use serde_json::{Value, json};
-use sim::{Options, Outside};
+use sim::sweep::run_each;
+use sim::{Options, Outside, RunError};
 
-use crate::{madsim_only, workloads};
+use crate::{madsim_only, many, workloads};
 
 /// The seed of every reference run.
 const SEED: u64 = 1;
@@ -66,11 +68,34 @@ fn play(name: &str, duration: Duration) -> Result<(Histogram, u64, u64), String>
         let digest = outcome.digest();
         return Ok((outcome.latency.clone(), outcome.latency.count(), digest));
     }
+    if name == many::NAME {
+        return play_many(duration);
+    }
     let scenario = workloads::scenario(name, SEED, duration);
     let scenario = scenario.ok_or_else(|| format!("no workload {name:?}"))?;
     let run = sim::run(&scenario, Options::default(), &Outside::default());
     let run = run.map_err(|e| e.to_string())?;
     Ok((run.latency, run.summary.commits.acknowledged, run.digest))
+}
+
+/// As many seeds as fit into this time, on all cores.
+fn play_many(duration: Duration) -> Result<(Histogram, u64, u64), String> {
+    let seeds = duration.0 / many::EACH.0;
+    let scenarios: Vec<_> = (1..=seeds).map(many::scenario).collect();
+    let outside: Vec<Outside> = scenarios.iter().map(|_| Outside::default()).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let numbers = |_: usize, run: Result<Run, RunError>| {
+        run.map(|run| (run.latency, run.summary.commits.acknowledged, run.digest))
+    };
+    let played = run_each(&scenarios, threads, Options::default(), &outside, numbers);
+    let (mut latency, mut commits, mut digest) = (Histogram::default(), 0, 0_u64);
+    for run in played {
+        let (of_run, answered, digest_of_run) = run.map_err(|e| e.to_string())?;
+        latency.merge(&of_run);
+        commits += answered;
+        digest = mix(digest.rotate_left(1) ^ digest_of_run);
+    }
+    Ok((latency, commits, digest))
 }
 
 /// `VmHWM`; `None` where there is no such file.

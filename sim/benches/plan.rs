@@ -22,7 +22,7 @@ use scenarios::import::Input;
 use scenarios::import::lsn_samples::{LsnSample, WalHistory};
 use scenarios::presets;
 use sim::Outside;
-use sim::plan::estimate::Share;
+use sim::estimate::Share;
 use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
 use sim::plan::sawtooth::{Cycle, without_images};

@@ -11,6 +11,7 @@
 //! the counts is shown beside it and does not gate.
 
 mod madsim_only;
+mod many;
 mod measure;
 mod workloads;
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 
 /// The name of the madsim-only version of R1.
 const MADSIM_ONLY: &str = "R1-madsim-only";
-/// Runs of which the median is taken.
+/// Runs of which the median is taken, of most.
 const ROUNDS: usize = 5;
 /// `--quick` plays one part in this many.
 const QUICK: u64 = 10;
@@ -41,17 +42,51 @@ struct Plan {
     what: &'static str,
     /// Simulated seconds of a timed run.
     seconds: u64,
+    /// Runs of which the median is taken.
+    rounds: usize,
     /// Simulated seconds of the two counted runs; `None` without commits. A run is looked at two
     /// thousand times however long it is, so short ones would count looks.
     counted: Option<(u64, u64)>,
 }
 
-const PLANS: [Plan; 5] = [
-    Plan { name: "R1", what: "10,000 commits/s", seconds: 300, counted: Some((10, 30)) },
-    Plan { name: MADSIM_ONLY, what: "the same on madsim", seconds: 60, counted: Some((10, 30)) },
-    Plan { name: "R2", what: "1,000 commits/s", seconds: 1_000, counted: Some((5, 25)) },
-    Plan { name: "R3", what: "100,000 commits/s", seconds: 60, counted: Some((2, 3)) },
-    Plan { name: "R4", what: "WAL in 1 s steps", seconds: 30 * 86_400, counted: None },
+const PLANS: [Plan; 6] = [
+    Plan {
+        name: "R1",
+        what: "10,000 commits/s",
+        seconds: 300,
+        rounds: ROUNDS,
+        counted: Some((10, 30)),
+    },
+    Plan {
+        name: MADSIM_ONLY,
+        what: "the same on madsim",
+        seconds: 60,
+        rounds: ROUNDS,
+        counted: Some((10, 30)),
+    },
+    Plan {
+        name: "R2",
+        what: "1,000 commits/s",
+        seconds: 1_000,
+        rounds: ROUNDS,
+        counted: Some((5, 25)),
+    },
+    Plan {
+        name: "R3",
+        what: "100,000 commits/s",
+        seconds: 60,
+        rounds: ROUNDS,
+        counted: Some((2, 3)),
+    },
+    Plan {
+        name: "R4",
+        what: "WAL in 1 s steps",
+        seconds: 30 * 86_400,
+        rounds: ROUNDS,
+        counted: None,
+    },
+    // A thousand seeds of ten minutes each, on as many threads as there are cores.
+    Plan { name: "R5", what: "1,000 seeds, faults", seconds: 600_000, rounds: 1, counted: None },
 ];
 
 /// One line of the table, measured.
@@ -121,8 +156,8 @@ fn run_all(selected: &[&'static Plan], quick: bool) -> Vec<Row> {
             instructions: None,
         })
         .collect();
-    for _ in 0..ROUNDS {
-        for row in &mut rows {
+    for round in 0..ROUNDS {
+        for row in rows.iter_mut().filter(|row| round < row.plan.rounds) {
             let Ok(runs) = &mut row.runs else { continue };
             match measure::once(row.plan.name, row.seconds) {
                 Ok(measured) => runs.push(measured),
@@ -232,7 +267,7 @@ fn machine() -> (String, usize) {
 
 fn print_table(rows: &[Row], gates: &[Gate]) {
     let (model, cores) = machine();
-    println!("{model}, {cores} cores; median of {ROUNDS} runs, one core each\n");
+    println!("{model}, {cores} cores; median of {ROUNDS} runs, one core each; R5 once, on all\n");
     println!(
         "{:<15} {:<19} {:>9} {:>10} {:>10} {:>13} {:>8} {:>8} {:>8}  digest",
         "workload",

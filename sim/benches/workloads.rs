@@ -68,6 +68,7 @@ fn cluster(name: &str, workload: Workload) -> Scenario {
         faults: Vec::new(),
         expect: Vec::new(),
         order: Vec::new(),
+        shares: Vec::new(),
         actions: Vec::new(),
         steps: Vec::new(),
         slots: SERVERS[1..].iter().map(|&name| name.to_owned()).collect(),

@@ -3,11 +3,13 @@
 //! * [`world`]: servers, clients, links: all of PostgreSQL, and all the speed.
 //! * [`checkers`]: laws that hold in every run.
 //! * [`control`]: hosts, postmasters and the fault schedule, as async tasks.
-//! * [`sweep`]: many runs at once. [`look`]: one moment of one. [`scrape`]: many of them.
+//! * [`sweep`]: many runs at once, and by [`estimate`] what they come to. [`look`]: one moment of
+//!   one. [`scrape`]: many of them.
 //! * [`omissions`]: what all of it leaves out.
 
 pub mod checkers;
 pub mod control;
+pub mod estimate;
 pub mod explain;
 pub mod look;
 pub mod omissions;

@@ -5,6 +5,7 @@
 //! **Not modelled.** Nothing: this is machinery.
 
 use models::trace::Run;
+use models::trace::fact::ServerId;
 use models::trace::flow::{Flow, Window};
 use models::units::{Duration, SegmentSize, SimTime};
 use scenarios::scenario::Scenario;
@@ -22,6 +23,8 @@ pub struct Passage {
     pub run: Run,
     /// Commits, flushes, messages and answers of the window.
     pub flow: Flow,
+    /// The server that clients write to.
+    pub primary: ServerId,
     /// The size of a segment of WAL, in which positions are counted.
     pub size: SegmentSize,
     /// The run's digests at the moments that were reached.
@@ -58,9 +61,10 @@ pub fn passage(
     let epilogue = |mut played: control::Played| {
         let world = &mut played.world;
         let (flow, digests) = (world.flow(), world.digests().to_vec());
-        let size = world.servers()[scenario.primary()].host.files.size;
+        let primary = &world.servers()[scenario.primary()];
+        let (primary, size) = (primary.id(), primary.host.files.size);
         world.end_here();
-        Passage { flow, size, digests, run: played.world.finish(scenario) }
+        Passage { flow, primary, size, digests, run: played.world.finish(scenario) }
     };
     let played = control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue);
     if full { Ok(None) } else { played.map(Some) }

@@ -9,7 +9,7 @@ use scenarios::file::ScenarioFile;
 use scenarios::presets;
 use scenarios::workload::TransactionWal;
 use sim::Outside;
-use sim::plan::estimate::Share;
+use sim::estimate::Share;
 use sim::plan::history::{History, Sample};
 use sim::plan::measure::{Found, Quantity, find};
 use sim::plan::outage::Outages;

@@ -44,6 +44,11 @@ impl Updates {
         self.line.get(self.loud).filter(|_| self.next_loud != SimTime::NEVER)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Update> {
+        self.line.iter()
+    }
+
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {

@@ -19,8 +19,12 @@ pub struct Flow {
     pub inserted: Vec<(SimTime, UsableBytes)>,
     /// Flushes of the primary's WAL.
     pub flushes: Vec<Flush>,
-    /// Messages between servers, by the moment at which they arrive.
+    /// Messages between servers, by the moment at which they arrive, which may be after the window.
     pub messages: Vec<Passed>,
+    /// Messages that wait at its end for a way that is blocked, by when they were sent.
+    pub waiting: Vec<Passed>,
+    /// Messages that never arrive, by when they were sent: nobody sends them again.
+    pub lost: Vec<Passed>,
     /// Answers to clients.
     pub answers: Vec<Answered>,
 }
@@ -38,13 +42,24 @@ pub struct Flush {
     pub to: UsableBytes,
 }
 
-/// A message that has arrived.
+/// What keeps a message from arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The link was cut, or a host silent: it was lost, and is sent again until it arrives.
+    Cut,
+    /// The link held it.
+    Hold,
+}
+
+/// A message on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// When it was sent.
     pub sent: SimTime,
-    /// When it arrived.
+    /// When it arrived; [`SimTime::NEVER`] if it did not, or nobody knows when it will.
     pub arrived: SimTime,
+    /// What stopped it on its way, if something did.
+    pub stopped: Option<Stop>,
     /// Who sent it.
     pub from: ServerId,
     /// To whom.
@@ -55,7 +70,49 @@ pub struct Passed {
     pub body: Body,
 }
 
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It brings WAL.
+    Wal,
+    /// It says how far a standby is.
+    Reply,
+    /// It says that there is nothing to say.
+    Keepalive,
+    /// It opens or closes a connection.
+    Other,
+}
+
 impl Passed {
+    /// What the message is for.
+    pub fn kind(&self) -> Kind {
+        match self.body {
+            Body::XLogData { .. } => Kind::Wal,
+            Body::StatusUpdate { .. } => Kind::Reply,
+            Body::Keepalive { .. } => Kind::Keepalive,
+            Body::Connect
+            | Body::Accepted
+            | Body::Refused(_)
+            | Body::IdentifySystem
+            | Body::System { .. }
+            | Body::StartReplication { .. }
+            | Body::CopyBoth
+            | Body::CopyDone
+            | Body::Terminate
+            | Body::Close => Kind::Other,
+        }
+    }
+
+    /// Whether it asks for a reply at once.
+    pub fn asks_for_a_reply(&self) -> bool {
+        match self.body {
+            Body::StatusUpdate { reply_requested, .. } | Body::Keepalive { reply_requested } => {
+                reply_requested
+            }
+            _ => false,
+        }
+    }
+
     /// What the message is called: the manual's word, where it has one.
     pub fn name(&self) -> &'static str {
         match self.body {
@@ -106,7 +163,7 @@ impl Passed {
         let Update { at, arrives, positions, connection, reply_requested, .. } = *update;
         let (write, flush, apply) = (positions.write, positions.flush, positions.apply);
         let body = Body::StatusUpdate { write, flush, apply, reply_requested };
-        Passed { sent: at, arrived: arrives, from, to, connection, body }
+        Passed { sent: at, arrived: arrives, stopped: None, from, to, connection, body }
     }
 }
 

@@ -17,14 +17,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use models::trace::Run;
-use models::trace::commit::Stage;
 use models::trace::fact::{Fact, ServerId, What};
-use models::trace::flow::{Answered, Flow, Flush, Passed, Window};
+use models::trace::flow::{Flow, Passed, Window};
 use models::trace::messages::{Process, Words};
 use models::trace::scrape::Scrape;
-use models::units::{SegmentSize, SimTime, UsableBytes};
+use models::units::{SegmentSize, SimTime};
 use serde_json::{Value, json};
 
+use super::commits::{Commit, commits};
 use crate::ReportError;
 
 /// How every trace begins.
@@ -166,17 +166,11 @@ impl<'a> Trace<'a> {
 
     /// Commits in the order in which they began, and flushes.
     fn commits(&mut self) -> Result<(), ReportError> {
-        let Flow { inserted, flushes, answers, .. } = self.of.flow;
-        let inserted: BTreeMap<UsableBytes, SimTime> =
-            inserted.iter().map(|(at, end)| (*end, *at)).collect();
-        let carried: BTreeMap<UsableBytes, Flush> =
-            flushes.iter().map(|flush| (flush.to, *flush)).collect();
-        let mut answers: Vec<&Answered> = answers.iter().collect();
-        answers.sort_by_key(|answer| (answer.start, answer.number));
         let primary = self.of.primary;
         // Of each workload, until when its threads are taken.
         let mut lanes: Vec<(u16, SimTime)> = Vec::new();
-        for answer in answers {
+        for commit in commits(self.of.flow) {
+            let answer = commit.answer;
             let workload = answer.session.workload;
             let free = |lane: &(u16, SimTime)| lane.0 == workload && lane.1 <= answer.start;
             let lane = lanes.iter().position(free).unwrap_or(lanes.len());
@@ -188,10 +182,9 @@ impl<'a> Trace<'a> {
             let thread = (pid(primary), first(primary) + SESSIONS + number);
             let name = format!("client backend ({})", self.words.workload(workload));
             let thread = self.thread(thread, name);
-            let flush = carried.range(answer.end..).next().map(|(_, flush)| *flush);
-            let flush = flush.filter(|flush| flush.from < answer.end);
-            self.commit(thread, answer, inserted.get(&answer.end).copied(), flush)?;
+            self.commit(thread, &commit)?;
         }
+        let flushes = &self.of.flow.flushes;
         if !flushes.is_empty() {
             let thread = (pid(primary), first(primary) + FLUSHES);
             let thread = self.thread(thread, "WAL flush".to_owned());
@@ -206,13 +199,8 @@ impl<'a> Trace<'a> {
         Ok(())
     }
 
-    fn commit(
-        &mut self,
-        thread: Thread,
-        answer: &Answered,
-        inserted: Option<SimTime>,
-        flush: Option<Flush>,
-    ) -> Result<(), ReportError> {
+    fn commit(&mut self, thread: Thread, commit: &Commit<'_>) -> Result<(), ReportError> {
+        let answer = commit.answer;
         let (from, to) = (answer.start, answer.at);
         let args = json!({
             "number": answer.number,
@@ -220,19 +208,9 @@ impl<'a> Trace<'a> {
             "latency_us": micros(to.since(from).0),
         });
         self.span(thread, (from, to), "COMMIT", args)?;
-        let mut stages: Vec<(Stage, Option<SimTime>)> = vec![(Stage::Service, inserted)];
-        // Who is answered before the flush is over does not wait for it.
-        if let Some(flush) = flush.filter(|flush| flush.done <= to) {
-            stages.push((Stage::WalWrite, Some(flush.began)));
-            stages.push((Stage::WalSync, Some(flush.done)));
-            stages.push((Stage::SyncRep, Some(to)));
-        }
-        let mut since = from;
-        for (stage, until) in stages {
-            let until = until.unwrap_or(since).clamp(since, to);
+        for &(stage, since, until) in &commit.stages {
             let name = stage.name(self.of.run.pg_version);
             self.span(thread, (since, until), name, json!({}))?;
-            since = until;
         }
         Ok(())
     }

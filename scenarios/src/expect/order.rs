@@ -33,6 +33,29 @@ pub struct Step {
 /// What keys of `[expect]` begin with that are orders.
 pub(crate) const PREFIX: &str = "order.";
 
+/// What [`judge`] judges of this variant, in its order: metrics and comparisons, without numbers.
+pub fn claims(scenario: &Scenario) -> impl Iterator<Item = (String, String)> {
+    steps(scenario).map(|(metric, before, step)| {
+        (metric.to_owned(), format!("{} {}'s", sign(step).0, before.variant))
+    })
+}
+
+/// The pairs of an order in which this variant is the later one.
+fn steps<'a>(scenario: &'a Scenario) -> impl Iterator<Item = (&'a str, &'a Step, &'a Step)> {
+    let pairs = |order: &'a Order| {
+        order.steps.windows(2).map(move |pair| (order.metric.as_str(), &pair[0], &pair[1]))
+    };
+    let all = scenario.order.iter().flat_map(pairs);
+    all.filter(|(_, _, step)| step.variant == scenario.variant)
+}
+
+fn sign(step: &Step) -> (&'static str, Operator) {
+    match step.or_equal {
+        true => (">=", Operator::AtLeast),
+        false => (">", Operator::Above),
+    }
+}
+
 /// Judges what a variant is to be more than: an outcome for each order in which it follows another.
 /// `other` finds the other variants' summaries.
 pub fn judge<'a>(
@@ -40,16 +63,10 @@ pub fn judge<'a>(
     own: &Summary,
     other: impl Fn(&str) -> Option<&'a Summary>,
 ) -> Vec<ExpectationSummary> {
-    let mut outcomes = Vec::new();
-    for order in &scenario.order {
-        for pair in order.steps.windows(2) {
-            let [before, step] = pair else { continue };
-            if step.variant == scenario.variant {
-                outcomes.push(compare(&order.metric, before, step, own, other(&before.variant)));
-            }
-        }
-    }
-    outcomes
+    let outcome = |(metric, before, step): (&str, &Step, &Step)| {
+        compare(metric, before, step, own, other(&before.variant))
+    };
+    steps(scenario).map(outcome).collect()
 }
 
 fn compare(
@@ -70,10 +87,7 @@ fn compare(
         toml::Value::String(text) => text.parse().ok().map(Operand::Lsn),
         _ => None,
     });
-    let (sign, operator) = match step.or_equal {
-        true => (">=", Operator::AtLeast),
-        false => (">", Operator::Above),
-    };
+    let (sign, operator) = sign(step);
     let shown = |value: Option<&toml::Value>| value.map_or("null".to_owned(), |v| show(v, unit));
     ExpectationSummary {
         metric: metric.to_owned(),

@@ -9,7 +9,7 @@ use models::trace::law::Law;
 use serde_json::{Map, Value, json};
 
 use super::{NUMBER, any, name, say, units};
-use crate::expect::{METRICS, Unit};
+use crate::expect::{METRICS, Metric, Unit};
 use crate::quantity::{SIZE, TIME};
 
 /// The definition of the whole table; those of tables in it have the path behind it.
@@ -33,6 +33,11 @@ pub(super) fn define(defs: &mut Map<String, Value>) {
     }
     let all = &mut defs[EXPECT];
     all["description"] = "What has to hold at the end: metrics and comparisons.".into();
+    all["patternProperties"][share()] = json!({
+        "description": "In what share of runs this is so: `walden sweep` decides it.",
+        "type": "string",
+        "pattern": format!("^ *(<=|>=|<|>) *{NUMBER} *%? *$"),
+    });
     defs.extend(values.into_iter().map(|(path, value)| (definition(&path), value)));
 }
 
@@ -83,6 +88,18 @@ fn pattern(parts: &[&str], list: &str) -> String {
         })
         .collect();
     format!("^{}$", parts.join(r"\."))
+}
+
+/// The pattern of `share(...)`. What a metric is compared with there is more than it can tell.
+fn share() -> String {
+    let path = |metric: &Metric| {
+        let parts: Vec<&str> = metric.path.split('.').collect();
+        // Behind `^` and before `$`.
+        let pattern = pattern(&parts, parts[0]);
+        pattern[1..pattern.len() - 1].to_owned()
+    };
+    let paths: Vec<String> = METRICS.iter().map(path).collect();
+    format!(r"^share\( *({}) *(==|!=|<=|>=|<|>).+\)$", paths.join("|"))
 }
 
 /// How an entry of a list is named.

@@ -11,7 +11,7 @@ use models::units::{Bytes, Die, Duration};
 use scenarios::file::ScenarioFile;
 use scenarios::workload::TransactionWal;
 use sim::Outside;
-use sim::plan::estimate::Ranks;
+use sim::estimate::Ranks;
 use sim::plan::history::{History, Sample};
 use sim::plan::outage::Outages;
 use sim::plan::trial::{Stage, Trial};

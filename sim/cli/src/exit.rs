@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// The exit codes, as `walden --help` lists them. 4 (undecided) belongs to sweeps; 101 is left to
-/// a panic, which would be a bug in Walden.
+/// The exit codes, as `walden --help` lists them; 101 is left to a panic, which would be a bug in
+/// Walden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Every expectation and every law held; a replay repeated.
@@ -14,6 +14,8 @@ pub enum Exit {
     Usage,
     /// A scenario or a stored run is wrong.
     WrongInput,
+    /// More seeds are needed to decide what a scenario expects.
+    Undecided,
     /// The results could not be written.
     Unwritable,
     /// Walden found itself in a state that cannot be.
@@ -30,6 +32,7 @@ impl Exit {
             Exit::NotMet => 1,
             Exit::Usage => 2,
             Exit::WrongInput => 3,
+            Exit::Undecided => 4,
             Exit::Unwritable => 5,
             Exit::Internal => 101,
             Exit::Signal(number) => 128u8.saturating_add(number),

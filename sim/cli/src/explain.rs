@@ -2,8 +2,10 @@
 //! what a finding's code means.
 //!
 //! * [`commit`], [`standby`], [`wal`]: the answers, on the screen and as JSON.
+//! * [`drawn`]: a commit's as a picture.
 
 mod commit;
+mod drawn;
 mod standby;
 mod wal;
 
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use models::units::{Duration, SimTime};
+use reports::export::diagram;
 use scenarios::check::rules;
 use scenarios::scenario::Scenario;
 use sim::world::trail::Sought;
@@ -18,6 +21,7 @@ use sim::{Outside, RunError};
 
 use crate::errors::Failure;
 use crate::exit::Exit;
+use crate::file;
 use crate::opened::Opened;
 use crate::play;
 use crate::progress::{self, Shown};
@@ -31,6 +35,8 @@ Examples:
       where the time of the slowest commit of the last run went
   walden explain sync/five_levels --variant on --commit 1000
       the thousandth commit of a scenario of the catalogue
+  walden explain latest --commit slowest --diagram slowest.svg
+      the same as a picture of the messages on its way
   walden explain slots/offline_without_slot --variant base --standby pg2
       what led to a standby's loss, or where its lag sits
   walden explain latest --wal --at 1h
@@ -41,6 +47,9 @@ Examples:
 The run is played again, and must repeat what was stored. Commits count from 1 in the order of
 their answers. Where a workload's commits wait for standbys, the path is that of the standby whose
 reply released the commit.
+
+A diagram goes on until the standbys have said that they have the commit, a second at most. Of
+the messages that have nothing to do with it, it has up to forty.
 
 Exits with 1 if there is nothing to explain: no such commit, no lag.
 
@@ -62,6 +71,9 @@ pub struct ExplainArgs {
     /// One commit: its number in the order of answers, or `slowest`.
     #[arg(long, value_name = "N", group = "question")]
     pub commit: Option<String>,
+    /// With --commit: also draw the messages on its way, as an SVG.
+    #[arg(long, value_name = "FILE")]
+    pub diagram: Option<PathBuf>,
     /// One standby: how it was lost, or where its lag was when it was largest.
     #[arg(long, value_name = "NAME", group = "question")]
     pub standby: Option<String>,
@@ -122,6 +134,9 @@ impl Asked<'_> {
 /// Does it.
 pub fn explain(args: &ExplainArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let mut terminal = Terminal::new(color);
+    if args.diagram.is_some() && args.commit.is_none() {
+        return Err(Failure::Usage { message: "--diagram goes with --commit".to_owned() });
+    }
     if let Some(rule) = rules::rule(&args.what) {
         finding(args, rule, &mut terminal)?;
         terminal.finish()?;
@@ -130,6 +145,9 @@ pub fn explain(args: &ExplainArgs, color: ColorChoice) -> Result<Exit, Failure> 
     if !args.wal && (args.at.is_some() || args.server.is_some()) {
         let message = "--at and --server go with --wal".to_owned();
         return Err(Failure::Usage { message });
+    }
+    if let Some(file) = &args.diagram {
+        file::check_place(file, &[diagram::START], "drawn by Walden")?;
     }
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let run = Opened::find(&args.what, &args.out)?;

@@ -1,23 +1,22 @@
 //! `walden export`: a run for the programs that people look at their servers with.
 //!
 //! What a format wants is no part of a stored run, so the run is played again, and what is played
-//! has to be what was stored.
+//! has to be what was stored. A diagram is of messages: see also `walden explain --diagram`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use models::trace::fact::ServerId;
 use models::trace::flow::Window;
 use models::trace::scrape::{Answer, Scrape};
-use models::units::{Duration, SimTime};
+use models::units::{Duration, SimTime, human};
 use reports::export::chrome_trace::{self, Passage};
+use reports::export::diagram::{self, Diagram};
 use reports::export::metrics::Samples;
 use reports::export::metrics_csv::{self, metrics_csv};
 use reports::export::openmetrics::openmetrics;
 use scenarios::scenario::Scenario;
 use sim::Outside;
-use sim::passage::passage;
+use sim::passage::{self, passage};
 use sim::scrape::scrape;
 
 use crate::errors::Failure;
@@ -37,6 +36,8 @@ Formats:
   csv           the same samples as a long table: a row a sample
   trace         what passed in a window, 10 s unless told otherwise: commits and what they waited
                 for, checkpoints, messages, lag; open it with ui.perfetto.dev or chrome://tracing
+  diagram       the messages of a window, 10 ms unless told otherwise, as arrows between servers:
+                an SVG for browsers and documents
 
 Examples:
   walden export latest --format openmetrics -o run.om
@@ -48,6 +49,8 @@ Examples:
       a sample a second
   walden export latest --format trace --from 59s --to 61s -o run.json
       two seconds, message by message
+  walden export latest --format diagram --from 59.99s --to 60.01s -o run.svg
+      20 ms as a picture, around a moment at which something happened
 
 Every server is an `instance`; with several variants, each sample says of which it is. Time 0 of a
 run is 2000-01-01 00:00:00 UTC. The book's page on `walden export` tells of each metric what it is
@@ -69,6 +72,8 @@ pub enum Format {
     Csv,
     /// What passed in a window, for ui.perfetto.dev.
     Trace,
+    /// The messages of a window as a space-time diagram.
+    Diagram,
 }
 
 /// Turn a run into what Prometheus, a spreadsheet or a trace viewer reads.
@@ -92,10 +97,11 @@ pub struct ExportArgs {
     /// The first moment; the start of the run unless given.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// The last moment; unless given the end of the run, and of a trace 10s after the first.
+    /// The last moment; unless given the end of the run, of a trace 10s after the first, and of a
+    /// diagram 10ms after it.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub to: Option<String>,
-    /// Of which variant; all of them unless given. A trace is of one.
+    /// Of which variant; all of them unless given. A trace is of one, and so is a diagram.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// The label `job` of all samples.
@@ -122,9 +128,9 @@ const MILLISECOND: Duration = Duration::ms(1);
 pub fn export(args: &ExportArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let every = match (&args.every, args.format) {
-        (Some(text), _) => time("every", text)?,
+        (Some(text), _) => time("every", text, MILLISECOND)?,
         (None, Format::Openmetrics | Format::Csv) => Duration::s(15),
-        (None, Format::Trace) => Duration::ms(100),
+        (None, Format::Trace | Format::Diagram) => Duration::ms(100),
     };
     if every == Duration::ZERO {
         return Err(wrong("--every 0 takes no step".to_owned(), "write a time, such as 15s"));
@@ -135,14 +141,21 @@ pub fn export(args: &ExportArgs, color: ColorChoice) -> Result<Exit, Failure> {
         (wanted, _) => vec![run.one_variant(wanted.as_deref())?],
     };
     if let Some(output) = &args.output {
-        check_place(output)?;
+        let csv = metrics_csv::HEADER.join(",");
+        let ours = ["# HELP up ", &csv, chrome_trace::START, diagram::START];
+        file::check_place(output, &ours, "made by an export")?;
     }
     let window = window(args, &run, &variants)?;
-    let export = Export { args, run: &run, stop: &stop, at: moments(window, every)? };
+    let at = match args.format {
+        Format::Openmetrics | Format::Csv | Format::Trace => moments(window, every)?,
+        Format::Diagram => Vec::new(),
+    };
+    let export = Export { args, run: &run, stop: &stop, at };
     let text = match args.format {
         Format::Openmetrics => openmetrics(&export.samples(&variants)?, &args.job),
         Format::Csv => metrics_csv(&export.samples(&variants)?).map_err(internal)?,
         Format::Trace => export.trace(variants[0], window)?,
+        Format::Diagram => export.diagram(variants[0], window)?,
     };
     let mut terminal = Terminal::new(color);
     match &args.output {
@@ -161,13 +174,13 @@ fn wrong(message: String, help: impl Into<String>) -> Failure {
     Failure::Argument { message, help: Some(help.into()) }
 }
 
-/// A time of the command line, in whole milliseconds.
-fn time(option: &str, text: &str) -> Result<Duration, Failure> {
+/// A time of the command line.
+fn time(option: &str, text: &str, finest: Duration) -> Result<Duration, Failure> {
     let time = scenarios::duration(text).map_err(|unreadable| Failure::Argument {
         message: format!("--{option}: {}", unreadable.message),
         help: Some(unreadable.help),
     })?;
-    if time.0 % MILLISECOND.0 != 0 {
+    if time.0 % finest.0 != 0 {
         let message = format!("--{option} {text} is no whole number of milliseconds");
         return Err(wrong(message, "Prometheus tells no finer moments apart"));
     }
@@ -178,8 +191,12 @@ fn time(option: &str, text: &str) -> Result<Duration, Failure> {
 fn window(args: &ExportArgs, run: &Opened, variants: &[usize]) -> Result<Window, Failure> {
     let longest = variants.iter().map(|index| run.scenarios[*index].duration).max();
     let whole = longest.unwrap_or(Duration::ZERO);
+    let finest = match args.format {
+        Format::Openmetrics | Format::Csv => MILLISECOND,
+        Format::Trace | Format::Diagram => Duration(1),
+    };
     let moment = |option: &str, text: &str| {
-        let at = time(option, text)?;
+        let at = time(option, text, finest)?;
         if at > whole {
             let message = format!("--{option} {text} is after the end of the run");
             return Err(wrong(message, format!("the run takes {whole}")));
@@ -191,6 +208,7 @@ fn window(args: &ExportArgs, run: &Opened, variants: &[usize]) -> Result<Window,
         (Some(text), _) => moment("to", text)?,
         (None, Format::Openmetrics | Format::Csv) => SimTime::ZERO + whole,
         (None, Format::Trace) => (from + Duration::s(10)).min(SimTime::ZERO + whole),
+        (None, Format::Diagram) => (from + Duration::ms(10)).min(SimTime::ZERO + whole),
     };
     if from > to {
         let [from, to] = [from, to].map(|at| at.since(SimTime::ZERO));
@@ -208,22 +226,6 @@ fn moments(window: Window, every: Duration) -> Result<Vec<SimTime>, Failure> {
         return Err(wrong(message, "give a longer --every, or a part with --from and --to"));
     }
     Ok((0..moments).map(|n| window.from + Duration(n * every.0)).collect())
-}
-
-/// What is there already, and was not made by an export, is not written over.
-fn check_place(output: &Path) -> Result<(), Failure> {
-    if output.is_dir() || output.file_name().is_none() {
-        let message = format!("`{}` is no name of a file", output.display());
-        return Err(Failure::Usage { message });
-    }
-    let Ok(there) = fs::read(output) else { return Ok(()) };
-    let csv = metrics_csv::HEADER.join(",");
-    let ours = ["# HELP up ", &csv, chrome_trace::START];
-    if there.is_empty() || ours.iter().any(|start| there.starts_with(start.as_bytes())) {
-        return Ok(());
-    }
-    let message = format!("{} is there already, and was not made by an export", output.display());
-    Err(wrong(message, "name another file with -o"))
 }
 
 /// What is exported, and how it is watched and stopped.
@@ -298,32 +300,56 @@ impl Export<'_> {
 
     /// What passed in a window.
     fn trace(&self, variant: usize, window: Window) -> Result<String, Failure> {
-        let scenario = &self.run.scenarios[variant];
         let mut scrapes = Vec::new();
         self.visit(variant, |scrape| {
             scrapes.push(Scrape { answer: Answer::Silence, ..scrape });
             scrapes.len() <= MOST_COUNTED
         })?;
-        let outside = [Outside::default()];
-        let played =
-            self.play(scenario, window.to.0, &outside, || passage(scenario, window, &outside[0]))?;
-        let passed = played.map_err(|error| play::failure(&error, self.stop))?;
-        let Some(passed) = passed else {
-            let message = "too much passes in that window for one trace".to_owned();
-            return Err(wrong(message, "give a shorter one with --from and --to"));
-        };
-        self.run.check_repeats(variant, &passed.digests)?;
-        let primary = u8::try_from(scenario.primary()).map(ServerId).map_err(|_| {
-            Failure::Internal { message: "a scenario has at most 16 servers".to_owned() }
-        })?;
+        let passed = self.passage(variant, window)?;
         chrome_trace::chrome_trace(&Passage {
             run: &passed.run,
-            primary,
+            primary: passed.primary,
             flow: &passed.flow,
             window,
             size: passed.size,
             scrapes: &scrapes,
         })
         .map_err(internal)
+    }
+
+    fn diagram(&self, variant: usize, window: Window) -> Result<String, Failure> {
+        let passed = self.passage(variant, window)?;
+        let diagram = Diagram {
+            run: &passed.run,
+            primary: passed.primary,
+            flow: &passed.flow,
+            window,
+            size: passed.size,
+            commit: None,
+        };
+        diagram.svg().map_err(|too_many| {
+            let message = format!(
+                "{} messages pass in that window: a diagram has room for {}",
+                human::count(too_many.messages as u64),
+                diagram::MOST
+            );
+            let micros = too_many.until.since(SimTime::ZERO).0 / 1_000;
+            wrong(message, format!("there is room for those up to --to {micros}us"))
+        })
+    }
+
+    /// Plays a variant again and notes what passes in a window.
+    fn passage(&self, variant: usize, window: Window) -> Result<passage::Passage, Failure> {
+        let scenario = &self.run.scenarios[variant];
+        let outside = [Outside::default()];
+        let played =
+            self.play(scenario, window.to.0, &outside, || passage(scenario, window, &outside[0]))?;
+        let passed = played.map_err(|error| play::failure(&error, self.stop))?;
+        let Some(passed) = passed else {
+            let message = "too much passes in that window for one file".to_owned();
+            return Err(wrong(message, "give a shorter one with --from and --to"));
+        };
+        self.run.check_repeats(variant, &passed.digests)?;
+        Ok(passed)
     }
 }

@@ -19,6 +19,20 @@ pub enum Older {
     Keep,
 }
 
+/// What is there already is not written over, unless it begins as what is `made` here does.
+pub fn check_place(path: &Path, made: &[&str], by: &str) -> Result<(), Failure> {
+    if path.is_dir() || path.file_name().is_none() {
+        let message = format!("`{}` is no name of a file", path.display());
+        return Err(Failure::Usage { message });
+    }
+    let Ok(there) = fs::read(path) else { return Ok(()) };
+    if there.is_empty() || made.iter().any(|start| there.starts_with(start.as_bytes())) {
+        return Ok(());
+    }
+    let message = format!("{} is there already, and was not {by}", path.display());
+    Err(Failure::Argument { message, help: Some("name another file".to_owned()) })
+}
+
 /// Writes a file, in the place of an older one.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_all(&[(path.to_owned(), text.to_owned())], Older::Replace)

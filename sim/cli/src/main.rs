@@ -1,10 +1,10 @@
 //! `walden`: a deterministic simulator of PostgreSQL physical streaming replication.
 //!
-//! * [`run`]: `walden run`. [`replay`]: `walden replay`. [`view`]: `walden view`.
-//!   [`explain`]: `walden explain`. [`export`]: `walden export`. [`plan`]: `walden plan`.
-//!   [`check`]: `walden check`. [`import`]: `walden import`. [`new`]: `walden new`.
-//!   [`list`]: `walden list`. [`mod@schema`]: `walden schema`. [`man`]: `walden man`.
-//!   [`completions`]: `walden completions`, and answers to shells that ask.
+//! * [`run`]: `walden run`. [`mod@sweep`]: `walden sweep`. [`replay`]: `walden replay`.
+//!   [`view`]: `walden view`. [`explain`]: `walden explain`. [`export`]: `walden export`.
+//!   [`plan`]: `walden plan`. [`check`]: `walden check`. [`import`]: `walden import`.
+//!   [`new`]: `walden new`. [`list`]: `walden list`. [`mod@schema`]: `walden schema`.
+//!   [`man`]: `walden man`. [`completions`]: `walden completions`, and answers to shells that ask.
 //! * [`input`] and [`opened`]: what is named on the command line. [`play`]: from there to runs,
 //!   behind a [`progress`] bar and a [`stop`] sign.
 //! * [`screen`]: what is printed, on a [`terminal`]; [`remarks`]: its notes. [`results`]: what is
@@ -38,6 +38,7 @@ mod schema;
 mod screen;
 mod stop;
 mod stored;
+mod sweep;
 mod terminal;
 mod view;
 
@@ -64,6 +65,7 @@ use replay::ReplayArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
 use stop::Stop;
+use sweep::SweepArgs;
 use terminal::ColorChoice;
 use view::ViewArgs;
 
@@ -72,6 +74,7 @@ const AFTER_HELP: &str = "\
 Examples:
   walden run basics/one_standby       play a scenario of the catalogue
   walden run my.toml --set postgresql.synchronous_commit=remote_apply
+  walden sweep my.toml --seeds 1000   how much of a result is luck, and in what share of runs
   walden replay latest                check that the last run repeats
   walden view latest --at 90s monitor
                                       look at its servers in the middle of it
@@ -94,6 +97,7 @@ Exit codes:
   1    an expectation, a law or a replay did not hold; a view's server gave an error
   2    the command line is wrong
   3    a scenario, a configuration, an import's file or a stored run is wrong
+  4    a sweep's share is not known well enough
   5    results or a file could not be written
   130  stopped by Ctrl-C; nothing was written (143: by SIGTERM)
 
@@ -120,6 +124,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Sweep(SweepArgs),
     Replay(ReplayArgs),
     View(ViewArgs),
     Explain(ExplainArgs),
@@ -165,6 +170,7 @@ fn main() -> ExitCode {
     };
     let ended = match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
+        Command::Sweep(args) => sweep::sweep(args, cli.color),
         Command::Replay(args) => replay::replay(args, cli.color),
         Command::View(args) => view::view(args, cli.color),
         Command::Explain(args) => explain::explain(args, cli.color),

@@ -18,7 +18,8 @@ pub fn remarks(files: &[ScenarioFile], scenarios: &[Scenario], runs: &[Run]) -> 
     for ((scenario, run), name) in scenarios.iter().zip(runs).zip(&names) {
         let of_file = checked.iter().filter(|(name, _)| *name == scenario.name);
         let found = of_file.flat_map(|(_, report)| told(report, &scenario.variant));
-        for remark in found.chain(nothing_answered(run)).chain(unfinished(run)) {
+        let of_run = nothing_answered(run).into_iter().chain(unfinished(run));
+        for remark in found.chain(of_run).chain(for_a_sweep(scenario)) {
             match all.iter_mut().find(|(known, _)| *known == remark) {
                 Some((_, variants)) => variants.push(name.clone()),
                 None => all.push((remark, vec![name.clone()])),
@@ -51,6 +52,16 @@ fn unfinished(run: &Run) -> Vec<String> {
         format!("the run ended in {} ({}), which began at {since}", action.place, action.what)
     };
     run.unfinished().into_iter().map(told).collect()
+}
+
+/// What is expected of many runs, which one cannot answer.
+fn for_a_sweep(scenario: &Scenario) -> Option<String> {
+    let what = match scenario.shares.len() {
+        0 => return None,
+        1 => "one expectation is".to_owned(),
+        n => format!("{n} expectations are"),
+    };
+    Some(format!("{what} about a share of many runs, which `walden sweep` decides"))
 }
 
 fn nothing_answered(run: &Run) -> Option<String> {

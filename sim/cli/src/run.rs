@@ -141,7 +141,7 @@ fn unreportable(error: ReportError) -> Failure {
 }
 
 /// A file that was parsed has no mistakes; should it have one after all, it is shown.
-fn inconsistent(problems: Problems) -> Failure {
+pub fn inconsistent(problems: Problems) -> Failure {
     Failure::Scenario { problems, origin: Origin::default() }
 }
 

@@ -224,12 +224,16 @@ fn table(comparison: &tables::Table, width: usize) -> Vec<String> {
         rows.extend(comparison.rows.iter().map(|row| row.iter().map(cell).collect()));
         rows
     };
-    let (full, bare) = (with(noted), with(|cell| plain(&cell.text)));
+    fitting(&[with(noted), with(|cell| plain(&cell.text))], width)
+}
+
+/// The first of these tables that fits, as it is or with rows for columns; else the first one, a
+/// block a row.
+pub fn fitting(forms: &[Vec<Vec<String>>], width: usize) -> Vec<String> {
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= width);
-    [grid(&full), grid(&turned(&full)), grid(&bare), grid(&turned(&bare))]
-        .into_iter()
-        .find(fits)
-        .unwrap_or_else(|| blocks(&full))
+    let mut tried = forms.iter().flat_map(|form| [grid(form), grid(&turned(form))]);
+    let first = || forms.first().map_or(Vec::new(), |form| blocks(form));
+    tried.find(fits).unwrap_or_else(first)
 }
 
 fn noted(cell: &Cell) -> String {

@@ -4,7 +4,8 @@
 //! stands what it prints, where a line `...` stands for any lines, and before that `? 1` if it
 //! does not end with 0. All commands of a chapter run one after the other in one folder, which has
 //! the files of its blocks fenced as `toml,file=NAME` (or `csv`, `text`). A picture
-//! `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards.
+//! `figures/RUN.PLOT.svg` is `runs/RUN/*/plots/PLOT.svg` of that folder afterwards, unless a
+//! command has written a file of its name there.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p walden --test book` pastes output that has no `...`, and
 //! draws the figures again.
@@ -139,13 +140,22 @@ fn every_console_block_prints_what_the_chapter_shows() {
     assert!(found >= 10, "only {found} commands in the book");
 }
 
+/// Where the commands have drawn a figure.
+fn drawn(room: &Room, chapter: &str, figure: &str) -> PathBuf {
+    let written = room.path(figure);
+    if written.exists() {
+        return written;
+    }
+    let (run, plot) = figure.split_once('.').expect("a figure is named RUN.PLOT.svg");
+    let [folder] = &room.names(&format!("runs/{run}"))[..] else {
+        panic!("{chapter}: {figure} is of no run, or of several");
+    };
+    room.path(&format!("runs/{run}/{folder}/plots/{plot}"))
+}
+
 fn compare_figures(room: &Room, chapter: &str, text: &str) {
     for figure in text.split("](figures/").skip(1).filter_map(|rest| rest.split(')').next()) {
-        let (run, plot) = figure.split_once('.').expect("a figure is named RUN.PLOT.svg");
-        let [folder] = &room.names(&format!("runs/{run}"))[..] else {
-            panic!("{chapter}: {figure} is of no run, or of several");
-        };
-        let drawn = fs::read(room.path(&format!("runs/{run}/{folder}/plots/{plot}")));
+        let drawn = fs::read(drawn(room, chapter, figure));
         let drawn = drawn.unwrap_or_else(|error| panic!("{chapter}: {figure}: {error}"));
         let kept = book().join("figures").join(figure);
         if updating() {

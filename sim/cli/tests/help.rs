@@ -17,6 +17,7 @@ fn help_texts_are_what_the_goldens_say() {
         ("walden", &["--help"]),
         ("run-short", &["run", "-h"]),
         ("run", &["run", "--help"]),
+        ("sweep", &["sweep", "--help"]),
         ("replay", &["replay", "--help"]),
         ("view", &["view", "--help"]),
         ("plan", &["plan", "--help"]),

@@ -55,6 +55,12 @@ const CASES: &[Case] = &[
         busy: Busy::Long(&["run", "long.toml"]),
     },
     Case {
+        args: &["sweep", "small.toml", "--seeds", "3"],
+        coloured: true,
+        quiet: Some(Left::Nothing),
+        busy: Busy::Long(&["sweep", "small.toml", "--seeds", "900000"]),
+    },
+    Case {
         args: &["replay", "latest"],
         coloured: true,
         quiet: Some(Left::Nothing),
@@ -414,8 +420,9 @@ fn every_example_works() {
             if let Some(made) = made {
                 let _ = fs::remove_file(room.path(&format!("{made}.toml")));
             }
-            // A plan takes minutes without optimisation: that it has begun is enough.
-            let patience = if example.starts_with("plan ") { "timeout -s INT 1 " } else { "" };
+            // Some take minutes without optimisation: that they have begun is enough.
+            let is_long = example.starts_with("plan ") || example.starts_with("sweep ");
+            let patience = if is_long { "timeout -s INT 1 " } else { "" };
             let line = format!("{patience}walden {}", example.replace(" /etc/", " etc/"));
             let mut shell = Command::new("sh");
             shell.args(["-c", &line]).current_dir(room.path(""));
@@ -423,7 +430,7 @@ fn every_example_works() {
             let done = Done::new(shell.output().expect("sh starts"));
             // --strict finds something in some of the files.
             let allowed: &[i32] = match example.split(' ').next() {
-                Some("plan") => &[0, 1, 124],
+                Some("plan" | "sweep") => &[0, 1, 124],
                 Some("check") if line.contains("--strict") => &[0, 3],
                 _ => &[0],
             };

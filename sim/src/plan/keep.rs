@@ -15,12 +15,12 @@
 use models::units::{Bytes, Die, Duration, Lsn, SegmentSize};
 use scenarios::scenario::Scenario;
 
-use super::estimate::{Quantile, Share};
 use super::history::History;
 use super::outage::Outages;
 use super::room::{Outcome, TakesDisk};
 use super::trial::{Scene, Stage, Trial};
 use super::{Sampling, Watcher, play_all};
+use crate::estimate::{Quantile, Share};
 use crate::{Outside, RunError};
 
 /// A setting that one pass over trials solves for.

@@ -10,10 +10,10 @@
 
 use models::units::{Bytes, Duration};
 
-use super::estimate::{Quantile, Share};
 use super::trial::{Stage, Trial};
 use super::{Sampling, Watcher};
 use crate::RunError;
+use crate::estimate::{Quantile, Share};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

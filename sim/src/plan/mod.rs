@@ -2,7 +2,7 @@
 //!
 //! A [`trial`] is one outage of a standby, placed in a [`history`] by chance and played by the real
 //! models, from a checkpoint cycle before it until the standby has caught up. Trials are played
-//! until the quantile that is asked for is known well enough ([`estimate`]).
+//! until the quantile that is asked for is known well enough ([`crate::estimate`]).
 //!
 //! * [`keep`]: what a setting has to be so that the standby is not lost. [`disk`]: what it takes.
 //! * [`measure`]: how large pg_wal grows, when the standby is back, when the disk is full.
@@ -16,7 +16,6 @@
 
 pub mod bandwidth;
 pub mod disk;
-pub mod estimate;
 pub mod history;
 pub mod keep;
 pub mod max_wal_size;
@@ -30,8 +29,8 @@ pub mod trial;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::estimate::{Quantile, Ranks};
 use crate::{Outside, RunError};
-use estimate::{Quantile, Ranks};
 pub use keep::{Answer, Keep, Question, solve};
 use trial::{Stage, Trial};
 

@@ -9,9 +9,9 @@
 
 use models::units::{Bytes, SegmentSize};
 
-use super::estimate::Share;
 use super::search::{Sought, search};
 use super::{Sampling, Watcher, each};
+use crate::estimate::Share;
 use crate::{Outside, RunError};
 
 /// A setting that takes disk, in segments.

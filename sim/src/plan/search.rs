@@ -8,12 +8,12 @@
 //! That takes for granted that what is good stays good at larger values. At the end some trials are
 //! played at values that the search never tried in them, and what contradicts it is counted.
 //!
-//! **Source.** Walden's own; the quantile and its interval as in [`super::estimate`].
+//! **Source.** Walden's own; the quantile and its interval as in [`crate::estimate`].
 //!
 //! **Not modelled.** A setting that is best in the middle.
 
-use super::estimate::{Ranks, Share};
 use super::{BATCH, NARROW, Sampling, Watcher, each};
+use crate::estimate::{Ranks, Share};
 use crate::{Outside, RunError};
 
 /// What is searched for.

@@ -22,10 +22,20 @@ const WORTH_TELLING: Duration = Duration::s(5);
 
 impl World {
     pub(super) fn cut(&mut self, a: ServerId, b: ServerId) {
+        for (from, to) in [(a, b), (b, a)] {
+            self.note_lost(from, to, |message| message.body == Body::Connect);
+        }
         self.both_ways(a, b, Link::cut);
     }
 
+    pub(super) fn release(&mut self, a: ServerId, b: ServerId) {
+        self.note_stopped(a, b);
+        let now = self.now;
+        self.both_ways(a, b, |link, flow| link.release(now, flow));
+    }
+
     pub(super) fn heal(&mut self, a: ServerId, b: ServerId) {
+        self.note_stopped(a, b);
         let now = self.now;
         let [there, back] = [(a, b), (b, a)].map(|(from, to)| {
             let mut again = None;
@@ -79,6 +89,7 @@ impl World {
     pub(super) fn fall_silent(&mut self, server: ServerId) {
         self.each_peer(server, |world, peer| {
             world.cut(server, peer);
+            world.note_lost(server, peer, |_| true);
             world.on_route(server, peer, Link::forget);
         });
     }

@@ -371,7 +371,7 @@ impl World {
             Action::Cut { a, b } => self.cut(a, b),
             Action::HealCut { a, b } => self.heal(a, b),
             Action::Hold { a, b } => self.both_ways(a, b, |link, flow| link.hold(flow)),
-            Action::Release { a, b } => self.both_ways(a, b, |link, flow| link.release(now, flow)),
+            Action::Release { a, b } => self.release(a, b),
             Action::Impair { from, to, impairment } => self.impair(from, to, &impairment),
             Action::Reset { a, b } => self.reset(a, b),
         }

@@ -77,6 +77,9 @@ impl World {
             return;
         }
         let Some((link, flow)) = self.routes[route] else { return };
+        if self.trail.is_some() {
+            self.note_attempt(at, from, to, message);
+        }
         if message.body == Body::CopyBoth {
             self.links[link].forget_window(flow, message.connection);
         }

@@ -5,12 +5,18 @@
 //!
 //! **Source.** Walden's own.
 //!
-//! **Not modelled.** Messages that are lost on their way are not noted.
+//! What a cut or a hold stops is found when the way is free again, or at the end.
+//!
+//! **Not modelled.** Packets that are lost one by one: such a message arrives later, and nothing
+//! says why.
+
+use std::collections::BTreeMap;
 
 use models::network::Parcel;
-use models::postgres::protocol::{Message, Update};
+use models::postgres::ConnectionId;
+use models::postgres::protocol::{Body, Message, Update};
 use models::trace::fact::ServerId;
-use models::trace::flow::{Answered, Flow, Passed, Window};
+use models::trace::flow::{Answered, Flow, Passed, Stop, Window};
 use models::units::{Lsn, SimTime};
 
 use super::World;
@@ -33,11 +39,17 @@ pub struct Wanted {
     pub answer: Option<Sought>,
 }
 
+/// What tells messages apart; those that one sends at the same moment share their fate.
+type Letter = (ServerId, ServerId, ConnectionId, SimTime);
+
 /// What was noted so far.
 #[derive(Clone, Debug)]
 pub(super) struct Trail {
     wanted: Wanted,
     messages: Vec<Passed>,
+    lost: Vec<Passed>,
+    /// What was stopped, and may have arrived since.
+    stopped: BTreeMap<Letter, Stop>,
     answers: Vec<Answered>,
     /// Answers of the run so far.
     answered: u64,
@@ -45,7 +57,11 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    fn note(&mut self, passed: Passed) {
+    fn note(&mut self, mut passed: Passed) {
+        if !self.stopped.is_empty() {
+            let Passed { from, to, connection, sent, .. } = passed;
+            passed.stopped = self.stopped.get(&(from, to, connection, sent)).copied();
+        }
         if self.wanted.window.is_some_and(|w| passed.sent <= w.to && passed.arrived >= w.from) {
             self.messages.push(passed);
         }
@@ -54,10 +70,16 @@ impl Trail {
     /// WAL is on its way from one server to another.
     #[cold]
     pub fn parcel(&mut self, parcel: &Parcel, from: usize, to: usize) {
-        let Parcel { sent, arrives, message } = *parcel;
         let id = |server| ServerId(u8::try_from(server).expect("few servers"));
-        let (connection, body) = (message.connection, message.body);
-        self.note(Passed { sent, arrived: arrives, from: id(from), to: id(to), connection, body });
+        self.note(on_its_way(parcel, id(from), id(to)));
+    }
+
+    /// It never arrives.
+    fn lose(&mut self, parcel: &Parcel, from: ServerId, to: ServerId) {
+        if self.wanted.window.is_some_and(|window| window.has(parcel.sent)) {
+            let (arrived, stopped) = (SimTime::NEVER, Some(Stop::Cut));
+            self.lost.push(Passed { arrived, stopped, ..on_its_way(parcel, from, to) });
+        }
     }
 
     /// Status updates have arrived.
@@ -90,6 +112,12 @@ impl Trail {
     }
 }
 
+fn on_its_way(parcel: &Parcel, from: ServerId, to: ServerId) -> Passed {
+    let Parcel { sent, arrives, message } = *parcel;
+    let Message { connection, body } = message;
+    Passed { sent, arrived: arrives, stopped: None, from, to, connection, body }
+}
+
 impl World {
     /// The primary looks from now on for the commits around these positions.
     pub fn look_for_commits(&mut self, positions: &[Lsn]) {
@@ -103,9 +131,15 @@ impl World {
         if let Some(window) = wanted.window {
             self.servers[self.primary].note_commits(window);
         }
-        let (messages, answers) = (Vec::new(), Vec::new());
-        let trail = Trail { wanted, messages, answers, answered: 0, found: None };
-        self.trail = Some(Box::new(trail));
+        self.trail = Some(Box::new(Trail {
+            wanted,
+            messages: Vec::new(),
+            lost: Vec::new(),
+            stopped: BTreeMap::new(),
+            answers: Vec::new(),
+            answered: 0,
+            found: None,
+        }));
     }
 
     /// The answer that was looked for, and how many there were.
@@ -127,14 +161,97 @@ impl World {
         if let Some(trail) = &self.trail {
             flow.messages.clone_from(&trail.messages);
             flow.answers.clone_from(&trail.answers);
+            flow.lost.clone_from(&trail.lost);
+            for (from, to) in self.ways() {
+                self.under_way(from, to, trail, &mut flow);
+            }
         }
         // Updates are noted when somebody reads them.
         flow.messages.sort_by_key(|passed| (passed.arrived, passed.sent));
+        flow.waiting.sort_by_key(|passed| (passed.sent, passed.to));
         if let Some(notes) = self.servers[self.primary].notes() {
             flow.inserted.clone_from(&notes.inserted);
             flow.flushes.clone_from(&notes.flushes);
         }
         flow
+    }
+
+    fn ways(&self) -> impl Iterator<Item = (ServerId, ServerId)> + '_ {
+        let ids = || self.servers.iter().map(models::postgres::server::Server::id);
+        ids().flat_map(move |from| ids().map(move |to| (from, to)))
+    }
+
+    /// What one server has sent another that it has not got.
+    fn under_way(&self, from: ServerId, to: ServerId, trail: &Trail, flow: &mut Flow) {
+        let Some(parcels) = self.parcels(from, to) else { return };
+        let stop = self.stop(from, to);
+        let window = trail.wanted.window;
+        for parcel in parcels.filter(|parcel| window.is_some_and(|w| parcel.sent <= w.to)) {
+            let mut passed = on_its_way(&parcel, from, to);
+            if stop.is_some() {
+                (passed.stopped, passed.arrived) = (stop, SimTime::NEVER);
+                flow.waiting.push(passed);
+            } else {
+                let letter = (from, to, passed.connection, passed.sent);
+                passed.stopped = trail.stopped.get(&letter).copied();
+                flow.messages.push(passed);
+            }
+        }
+    }
+
+    /// What is in the link from one server to another.
+    fn parcels(&self, from: ServerId, to: ServerId) -> Option<impl Iterator<Item = Parcel> + '_> {
+        let route = self.routes[from.index() * self.servers.len() + to.index()];
+        route.map(|(link, flow)| self.links[link].under_way(flow))
+    }
+
+    /// What stops messages there now.
+    fn stop(&self, from: ServerId, to: ServerId) -> Option<Stop> {
+        let (link, flow) = self.routes[from.index() * self.servers.len() + to.index()]?;
+        let link = &self.links[link];
+        let blocked = link.is_blocked(flow).then_some(Stop::Hold);
+        if link.is_cut(flow) { Some(Stop::Cut) } else { blocked }
+    }
+
+    /// The way between two servers is about to be freed: what was stopped there is known now.
+    pub(super) fn note_stopped(&mut self, a: ServerId, b: ServerId) {
+        let Some(mut trail) = self.trail.take() else { return };
+        for (from, to) in [(a, b), (b, a)] {
+            let (Some(stop), Some(parcels)) = (self.stop(from, to), self.parcels(from, to)) else {
+                continue;
+            };
+            // What would not have arrived by now was not held up.
+            let is_late = |parcel: &Parcel| stop == Stop::Cut || parcel.arrives <= self.now;
+            for Parcel { sent, message, .. } in parcels.filter(is_late) {
+                trail.stopped.insert((from, to, message.connection, sent), stop);
+            }
+        }
+        self.trail = Some(trail);
+    }
+
+    /// What is under way from one server to another, and is what is asked for, is about to be lost
+    /// for good.
+    pub(super) fn note_lost(
+        &mut self,
+        from: ServerId,
+        to: ServerId,
+        is_lost: impl Fn(&Message) -> bool,
+    ) {
+        let Some(mut trail) = self.trail.take() else { return };
+        let parcels = self.parcels(from, to).into_iter().flatten();
+        for parcel in parcels.filter(|parcel| is_lost(&parcel.message)) {
+            trail.lose(&parcel, from, to);
+        }
+        self.trail = Some(trail);
+    }
+
+    /// A connection attempt into a cut link: it is lost as it is sent.
+    pub(super) fn note_attempt(&mut self, at: SimTime, from: ServerId, to: ServerId, m: &Message) {
+        let is_lost = m.body == Body::Connect && self.stop(from, to) == Some(Stop::Cut);
+        if let Some(trail) = self.trail.as_mut().filter(|_| is_lost) {
+            let parcel = Parcel { sent: at, arrives: SimTime::NEVER, message: *m };
+            trail.lose(&parcel, from, to);
+        }
     }
 
     /// A message has arrived.
@@ -145,8 +262,7 @@ impl World {
         message: &Message,
     ) {
         if let Some(trail) = &mut self.trail {
-            let (connection, body) = (message.connection, message.body);
-            trail.note(Passed { sent, arrived, from, to, connection, body });
+            trail.note(on_its_way(&Parcel { sent, arrives: arrived, message: *message }, from, to));
         }
     }
 

@@ -120,6 +120,7 @@ impl Cluster {
             faults: Vec::new(),
             expect: Vec::new(),
             order: Vec::new(),
+            shares: Vec::new(),
             actions: Vec::new(),
             steps: Vec::new(),
             slots: Vec::new(),

@@ -69,6 +69,7 @@ pub fn scenario(servers: usize, seconds: u64) -> Scenario {
         faults: Vec::new(),
         expect: Vec::new(),
         order: Vec::new(),
+        shares: Vec::new(),
         actions: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),

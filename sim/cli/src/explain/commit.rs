@@ -2,12 +2,14 @@
 
 use models::trace::commit::Stage;
 use models::units::{Duration, SimTime, human};
+use reports::export::diagram::{Followed, Place, Step};
 use serde::Serialize;
 use sim::explain::commit::{CommitPath, Point, find};
 use sim::world::trail::Sought;
 
-use super::Asked;
+use super::{Asked, drawn};
 use crate::errors::Failure;
+use crate::file;
 use crate::screen::grid;
 use crate::terminal::{Style, Terminal};
 
@@ -28,6 +30,10 @@ pub fn explain(
     };
     asked.run.check_repeats(asked.variant, &seen.digests)?;
     let told = Told { asked, path: &path };
+    if let Some(file) = &asked.args.diagram {
+        let picture = drawn::svg(asked, &path, told.followed())?;
+        file::write(file, &picture)?;
+    }
     if asked.args.json {
         terminal.line(super::json(asked, "commit", super::value(&told.data())?)?);
     } else {
@@ -49,21 +55,8 @@ const WORTH_A_WORD: f64 = 0.02;
 impl Told<'_> {
     fn print(&self, terminal: &mut Terminal) {
         let (path, answered) = (self.path, &self.path.answered);
-        let title = format!(
-            "Commit {} took {}: from {} to {}",
-            answered.number,
-            human::duration(path.latency().0),
-            human::moment(answered.start.0),
-            human::moment(answered.at.0),
-        );
-        terminal.line(terminal.paint(Style::Bold, &title));
-        terminal.line(format!(
-            "  workload {}, client {}, synchronous_commit = {}, its record ends at {}",
-            self.workload(),
-            answered.session.client,
-            path.level.name(),
-            path.end
-        ));
+        terminal.line(terminal.paint(Style::Bold, &self.title()));
+        terminal.line(format!("  {}", self.about()));
         terminal.line("");
         let mut rows =
             vec![["", "took", "since its start", "wait event"].map(str::to_owned).to_vec()];
@@ -83,6 +76,45 @@ impl Told<'_> {
             for line in crate::terminal::wrap(&remark, terminal.width()) {
                 terminal.line(line);
             }
+        }
+    }
+
+    fn title(&self) -> String {
+        let (path, answered) = (self.path, &self.path.answered);
+        format!(
+            "Commit {} took {}: from {} to {}",
+            answered.number,
+            human::duration(path.latency().0),
+            human::moment(answered.start.0),
+            human::moment(answered.at.0),
+        )
+    }
+
+    fn about(&self) -> String {
+        format!(
+            "workload {}, client {}, synchronous_commit = {}, its record ends at {}",
+            self.workload(),
+            self.path.answered.session.client,
+            self.path.level.name(),
+            self.path.end
+        )
+    }
+
+    /// The same for a picture.
+    fn followed(&self) -> Followed {
+        let step = |(point, at): &(Point, SimTime)| Step {
+            key: key(*point),
+            at: *at,
+            place: place(*point),
+            what: self.what(*point),
+            stage: self.stage(*point),
+        };
+        Followed {
+            title: self.title(),
+            about: self.about(),
+            end: self.path.answered.end,
+            standby: self.path.standby,
+            steps: self.path.points.iter().map(step).collect(),
         }
     }
 
@@ -129,9 +161,11 @@ impl Told<'_> {
         }
     }
 
-    /// Whether it may wait for standbys.
+    /// Whether it waits for standbys.
     fn waits(&self) -> bool {
-        self.path.level.wait_mode().is_some()
+        let last = self.path.parts().last();
+        let takes_time = last.is_some_and(|(_, took)| took > Duration::ZERO);
+        self.path.level.wait_mode().is_some() && (self.path.standby.is_some() || takes_time)
     }
 
     /// The wait event that the backend shows meanwhile.
@@ -214,6 +248,19 @@ impl Told<'_> {
             server: if there { self.standby() } else { self.primary() },
             until_seconds: pair[1].1.since(SimTime::ZERO).as_seconds(),
             seconds: pair[1].1.since(pair[0].1).as_seconds(),
+        }
+    }
+}
+
+/// Whose line it is on.
+fn place(point: Point) -> Place {
+    match point {
+        Point::Started | Point::Inserted | Point::FlushBegan | Point::Flushed | Point::Answered => {
+            Place::Backend
+        }
+        Point::Sent | Point::Replied => Place::WalSender,
+        Point::Arrived | Point::Written | Point::StandbyFlushed | Point::Applied => {
+            Place::WalReceiver
         }
     }
 }

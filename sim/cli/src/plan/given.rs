@@ -440,11 +440,6 @@ fn bounded(args: &PlanArgs, history: &History, outages: &Outages) -> Result<(), 
 
 /// A share, such as `1%` or `0.01`.
 fn share(text: &str) -> Result<f64, Failure> {
-    let (number, of) = match text.strip_suffix('%') {
-        Some(number) => (number.trim(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = scenarios::decimal(number).map(|(n, d)| n as f64 / d as f64 / of);
-    let share = share.filter(|share| (0.000_1..=0.5).contains(share));
+    let share = scenarios::share(text).filter(|share| (0.000_1..=0.5).contains(share));
     share.ok_or_else(|| wrong("--risk", text, "a share from 0.01% to 50%, such as 1% or 0.01"))
 }

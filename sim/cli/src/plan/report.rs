@@ -8,8 +8,8 @@ use reports::plan::{
     Alert, Clock, Disk, DiskRow, Distribution, Figure, Part, Plan, Season, SeasonPart, Survival,
     SurvivalLine, Tried, TriedRow,
 };
+use sim::estimate::Share;
 use sim::plan::disk;
-use sim::plan::estimate::Share;
 use sim::plan::measure::Quantity;
 use sim::plan::room::Room;
 

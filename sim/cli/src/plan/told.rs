@@ -7,7 +7,7 @@ use models::units::human::share;
 use models::units::{Bytes, Duration, human};
 use reports::plan::Plan;
 use serde::Serialize;
-use sim::plan::estimate::Share;
+use sim::estimate::Share;
 use sim::plan::outage::Outages;
 use sim::plan::room::{Risks, Room};
 use sim::plan::trial::Trial;

@@ -6,7 +6,8 @@
 //!
 //! Only sums, products and quotients are used, so that the ends are the same on every machine.
 //!
-//! **Source.** David and Nagaraja, *Order Statistics*, 7.1; Clopper and Pearson 1934.
+//! **Source.** David and Nagaraja, *Order Statistics*, 7.1; Clopper and Pearson 1934; of several
+//! looks Bonferroni's inequality.
 //!
 //! **Not modelled.** Nothing.
 
@@ -26,11 +27,20 @@ pub struct Ranks {
 impl Ranks {
     /// For the quantile of `trials` values that a share of `above` lies above.
     pub fn of(trials: usize, above: f64) -> Ranks {
-        let below = tails(trials, 1.0 - above);
+        let Tails { weights } = tails(trials, 1.0 - above);
+        let outside = |weights: &mut dyn Iterator<Item = &f64>| {
+            let mut sum = 0.0;
+            let within = |weight: &&f64| {
+                sum += **weight;
+                sum <= TAIL
+            };
+            weights.take_while(within).count()
+        };
         // The lower end is above the quantile if fewer than `low` trials lie below it.
-        let low = (1..=trials).take_while(|&low| below.at_most(low - 1) <= TAIL).last();
-        let high = (1..=trials).find(|&high| below.at_least(high) <= TAIL);
-        Ranks { low, high }
+        let low = outside(&mut weights.iter());
+        let high = outside(&mut weights.iter().rev());
+        let rank = |outside: usize, rank: usize| (outside > 0).then_some(rank);
+        Ranks { low: rank(low, low), high: rank(high, trials + 1 - high) }
     }
 
     /// The smallest number of trials whose interval has an upper end.
@@ -112,8 +122,16 @@ pub struct Share {
 impl Share {
     /// It was so in `hits` trials of `of`.
     pub fn new(hits: usize, of: usize) -> Share {
-        let low = if hits == 0 { 0.0 } else { edge(|p| tails(of, p).at_least(hits) < TAIL) };
-        let high = if hits == of { 1.0 } else { edge(|p| tails(of, p).at_most(hits) > TAIL) };
+        Share::one_of(1, hits, of)
+    }
+
+    /// The same for one of several `looks` at trials as they come, so wide that all of them
+    /// together miss no more often than one: whoever stops when he likes what he sees would be
+    /// wrong too often.
+    pub fn one_of(looks: usize, hits: usize, of: usize) -> Share {
+        let tail = TAIL / looks as f64;
+        let low = if hits == 0 { 0.0 } else { edge(|p| tails(of, p).at_least(hits) < tail) };
+        let high = if hits == of { 1.0 } else { edge(|p| tails(of, p).at_most(hits) > tail) };
         Share { hits, of, low, high }
     }
 
@@ -190,7 +208,9 @@ mod tests {
 
     #[test]
     fn ranks_leave_at_most_a_fortieth_at_either_end() {
-        for (trials, above) in [(400, 0.05), (1_000, 0.01), (2_000, 0.01), (10_000, 0.001)] {
+        for (trials, above) in
+            [(60, 0.5), (400, 0.05), (1_000, 0.01), (2_000, 0.01), (10_000, 0.001)]
+        {
             let Ranks { low: Some(low), high: Some(high) } = Ranks::of(trials, above) else {
                 panic!("enough trials")
             };
