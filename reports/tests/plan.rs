@@ -9,9 +9,10 @@ use common::golden;
 use models::units::{Bytes, Duration};
 use reports::plan::{
     Alert, Clock, Disk, DiskRow, Distribution, Figure, Part, Plan, Season, SeasonPart, Survival,
-    SurvivalLine, plan_page,
+    SurvivalLine, Tried, TriedRow, plan_page,
 };
 use reports::plots::planned::chart;
+use reports::plots::planned::tried::series;
 
 const GB: u64 = 1 << 30;
 const HOUR: Duration = Duration::s(3_600);
@@ -97,6 +98,29 @@ fn distribution(is_falling: bool) -> Distribution {
     }
 }
 
+/// Nine tenths fewer are bad for each step.
+fn tried() -> Tried {
+    let mbit = 125_000;
+    let row = |(step, bad): (u64, f64)| TriedRow {
+        label: format!("{}Mbit/s", 20 * step),
+        value: 20 * step * mbit,
+        bad,
+        interval: (bad * 0.8, (bad * 1.2 + 0.001).min(1.0)),
+    };
+    let bad = [0.9, 0.09, 0.009, 0.0009, 0.0, 0.0, 0.0];
+    Tried {
+        setting: "bandwidth",
+        bad: "behind after an hour".to_owned(),
+        is_bandwidth: true,
+        rows: (1..).zip(bad).map(row).collect(),
+        enough: 60 * mbit,
+        is_recommended: true,
+        low: 50 * mbit,
+        trials: 2_000,
+        risk: 0.01,
+    }
+}
+
 fn figures() -> Vec<Figure> {
     vec![
         Figure::Season(season()),
@@ -105,6 +129,7 @@ fn figures() -> Vec<Figure> {
         Figure::Alert(alert()),
         Figure::Distribution(distribution(false)),
         Figure::Distribution(distribution(true)),
+        Figure::Tried(tried()),
     ]
 }
 
@@ -183,6 +208,26 @@ fn what_matters_is_named_in_the_picture() {
     assert!(!volumes.iter().any(|word| word.contains("volume")), "{volumes:?}");
     let too_much = words(Figure::Disk(Disk { is_recommended: false, ..disk(None) }));
     assert!(!too_much.iter().any(|word| word.contains("recommended")), "{too_much:?}");
+}
+
+#[test]
+fn tried_values_are_drawn_as_far_as_twice_the_one_that_is_enough() {
+    let tried = tried();
+    let curve = series(&tried);
+    let shares =
+        [0.1, 0.91, 0.991, 0.9991, 1.0, 1.0].map(|share: f64| (share * 1e6).round() as u64);
+    let reached =
+        tried.rows.iter().map(|row| row.value).take_while(|value| *value <= 2 * tried.enough);
+    let wanted: Vec<_> = reached.zip(shares.map(Some)).collect();
+    assert_eq!(wanted.len(), 6, "the seventh lies beyond");
+    assert_eq!(curve.points, wanted);
+    // The band is that of the good ones: it lies around the line, its lower end first.
+    let around = |((at, low, high), point): (&(u64, u64, u64), &(u64, Option<u64>))| {
+        *at == point.0 && point.1.is_some_and(|share| *low <= share && share <= *high)
+    };
+    assert!(curve.band.len() == 6 && curve.band.iter().zip(&curve.points).all(around), "{curve:?}");
+    // The table has them all.
+    assert_eq!(chart(&Figure::Tried(tried)).table().rows.len(), 7);
 }
 
 #[test]

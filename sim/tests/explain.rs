@@ -146,3 +146,24 @@ fn a_commit_waits_for_the_wal_that_is_under_way_before_it() {
     // 2 MB through 2 MB/s.
     assert!(arrived.1 > Duration::ms(500), "{slowest:?}");
 }
+
+/// The level is what was set when the commit was made, not what the file says.
+#[test]
+fn a_reload_of_synchronous_commit_changes_what_later_commits_wait_for() {
+    let text = "duration = '20s'\n[postgresql]\nsynchronous_standby_names = 'pg2'\n\
+                [server.pg1]\n[server.pg2]\nupstream = 'pg1'\n[workload.w]\n\
+                clients = 1\nthink = '50ms'\n[action.faster]\nkind = 'set'\n\
+                settings = { synchronous_commit = 'local' }\nat = '10s'\n";
+    let file = ScenarioFile::parse("reload", text, &mut |f| Err(f.to_owned())).expect("valid");
+    let scenario = file.variants().expect("its variants").remove(0);
+    let of = |number| {
+        let found = find(&scenario, Sought::Number(number), &Outside::default()).expect("plays");
+        (found.1.expect("there is one"), found.0.answers)
+    };
+    let (first, answers) = of(1);
+    assert_eq!(complaint(&first, &first.answered, true), None);
+    assert_eq!(first.level, SynchronousCommit::On);
+    let (last, _) = of(answers);
+    assert_eq!(complaint(&last, &last.answered, true), None);
+    assert_eq!(last.level, SynchronousCommit::Local);
+}

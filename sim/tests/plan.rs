@@ -10,6 +10,7 @@ use scenarios::presets;
 use scenarios::workload::TransactionWal;
 use sim::Outside;
 use sim::estimate::Share;
+use sim::plan::disk::taken;
 use sim::plan::history::{History, Sample};
 use sim::plan::measure::{Found, Quantity, find};
 use sim::plan::outage::Outages;
@@ -144,6 +145,83 @@ fn a_path_goes_round_what_nobody_knows() {
 }
 
 /// The benchmark `plan calibration` does it for 2,000.
+/// Three days by the ten minutes, each day and each hour with a rate of its own, in bytes a second.
+fn three_days(known: impl Fn(u64) -> bool) -> History {
+    let mut samples = vec![Sample::default()];
+    for minute in (10..=3 * 1_440).step_by(10) {
+        let (day, hour) = ((minute - 1) / 1_440, (minute - 1) / 60 % 24);
+        let rate = 1_000 * (day + 1) + hour;
+        let last = samples[samples.len() - 1];
+        samples.push(Sample {
+            at: Duration::s(60 * minute),
+            bytes: Bytes(last.bytes.0 + 600 * rate),
+            known: known(minute),
+        });
+    }
+    History::new(samples).expect("a history")
+}
+
+#[test]
+fn rates_of_an_hour_are_those_that_every_day_had_at_that_hour() {
+    let hours = |n: u64| Duration::s(HOUR * n);
+    let history = three_days(|_| true);
+    assert_eq!(history.season(), hours(24));
+    for hour in 0..24 {
+        let wanted: Vec<u64> = (1..=3).map(|day| 1_000 * day + hour).collect();
+        assert_eq!(history.rates(hours(hour), hours(1)), wanted, "{hour}");
+    }
+    // The mean of two hours; and over midnight, where half of the first and the last is known.
+    assert_eq!(history.rates(hours(9), hours(2)), [1_009, 2_009, 3_009]);
+    assert_eq!(history.rates(hours(23), hours(2)), [1_000, 1_511, 2_511, 3_023]);
+}
+
+#[test]
+fn rates_leave_out_what_is_less_than_half_known() {
+    let hours = |n: u64| Duration::s(HOUR * n);
+    // Of the second day's 9 to 10 o'clock nobody looked at the first minutes.
+    let unknown = |minutes: u64| {
+        let nine = 1_440 + 9 * 60;
+        three_days(move |minute| !(nine + 1..=nine + minutes).contains(&minute))
+    };
+    let rates = |minutes| unknown(minutes).rates(hours(9), hours(1));
+    assert_eq!(rates(20), [1_009, 2_009, 3_009]);
+    assert_eq!(rates(30), [1_009, 2_009, 3_009]);
+    assert_eq!(rates(40), [1_009, 3_009]);
+}
+
+#[test]
+fn more_of_a_setting_takes_more_disk_until_nothing_needs_it() {
+    for keep in [Keep::WalKeepSize, Keep::MaxSlotWalKeepSize] {
+        let lengths = (1..=9).map(|n| Duration::s(20 * 60 * n)).collect();
+        let outages = Outages::Past(lengths);
+        let question = question(stage(keep, History::constant(4 * MB), outages), 0.1, 60);
+        let answer = answer(keep, &question, 1);
+        let outside = Outside::default();
+        let of = |threads| {
+            let watcher = Watcher { threads, progress: &|| (), outside: &outside };
+            taken(keep, &question, &answer, &watcher).expect("it is played")
+        };
+        let disks = of(1);
+        assert_eq!(disks, of(3), "the same on any number of threads");
+        let value = answer.value.expect("one is enough");
+        let wanted: Vec<u64> = [1, 2, 3, 4, 5, 6]
+            .map(|quarters| {
+                value.0 * quarters / 4 / answer.segment.bytes() * answer.segment.bytes()
+            })
+            .to_vec();
+        assert_eq!(disks.iter().map(|disk| disk.value.0).collect::<Vec<_>>(), wanted);
+        assert!(disks.iter().all(|disk| disk.median <= disk.most), "{disks:?}");
+        assert!(disks.is_sorted_by_key(|disk| (disk.most, disk.median)), "{disks:?}");
+        // What one setting keeps is kept; beside it lies what checkpoints keep, at most 1 GB or so.
+        for disk in &disks {
+            let beside = 2 << 30;
+            assert!(disk.most.0 <= disk.value.0 + beside, "{keep:?}: {disk:?}");
+        }
+        let most = disks.iter().map(|disk| disk.most).max();
+        assert!(most > disks.first().map(|disk| disk.most), "{keep:?}: {disks:?}");
+    }
+}
+
 #[test]
 fn intervals_hold_the_quantile_of_histories_whose_answer_is_known() {
     let covered = calibration::covered(16, 600, 2);

@@ -86,14 +86,14 @@ fn ages_are_those_of_the_last_commit_seen_and_of_the_first_unseen() {
         for scrape in of_standby(&all).filter(|scrape| behind(scrape).replay.0 > 0) {
             let (now, seen) = (scrape.at, seen(scrape));
             // What a crash took back was made and is no more.
-            let mut made = passed.flow.inserted.iter().filter(|(at, _)| *at <= now);
-            let after = made.clone().find(|(_, end)| *end > seen).map(|(at, _)| *at);
+            let mut made = passed.flow.inserted.iter().filter(|record| record.at <= now);
+            let after = made.clone().find(|record| record.end > seen).map(|record| record.at);
             let age = after.map_or(Duration::ZERO, |at| now.since(at));
             assert_eq!(behind(scrape).age, age, "{fault} at {now}");
             compared[0] += 1;
-            let last = made.rfind(|(_, end)| *end <= seen);
-            let (Some([lag, last_replay]), Some((at, _))) = (shown(scrape), last) else { continue };
-            let age = now.since(*at).0 as f64 / 1e9;
+            let last = made.rfind(|record| record.end <= seen);
+            let (Some([lag, last_replay]), Some(record)) = (shown(scrape), last) else { continue };
+            let age = now.since(record.at).0 as f64 / 1e9;
             // A standby that has begun anew has replayed no commit since.
             if last_replay != 0.0 {
                 assert!((last_replay - age).abs() < 2e-6, "{fault} at {now}: {last_replay} {age}");

@@ -43,6 +43,7 @@ use super::walsender::WalSender;
 use super::walwriter::{Round, WalWriter};
 use crate::clients::{Arrival, ArrivalKind, Clients};
 use crate::trace::commit::StageSample;
+use crate::trace::flow::Inserted;
 
 use crate::units::{Bytes, Duration, Lsn, SimTime, UsableBytes};
 
@@ -278,7 +279,8 @@ impl Primary {
             if let Some(attention) = &mut self.attention {
                 let (service, flushed) = (clients.mean_service(), self.wal.flushed());
                 for waiting in queue.last(taken) {
-                    attention.commit(waiting.end, waiting.start + service, flushed);
+                    let (at, end) = (waiting.start + service, waiting.end);
+                    attention.commit(Inserted { at, end, level: Some(level) }, flushed);
                 }
             }
         }
@@ -322,7 +324,7 @@ impl Primary {
         self.wal.insert(arrival.wal);
         let end = self.wal.insert(record::COMMIT);
         self.wal.want(end);
-        self.note_commit(end, arrival.at);
+        self.note_commit(Inserted { at: arrival.at, end, level: None });
     }
 
     fn commit(
@@ -335,7 +337,7 @@ impl Primary {
         let (at, start) = (arrival.at, arrival.start);
         self.wal.insert(arrival.wal);
         let end = self.wal.insert(record::COMMIT);
-        self.note_commit(end, at);
+        self.note_commit(Inserted { at, end, level: Some(level) });
         if level == SynchronousCommit::Off {
             self.wal.want_soon(end);
             self.commits.answered_early(end, session.workload);
@@ -350,9 +352,9 @@ impl Primary {
     }
 
     #[inline]
-    fn note_commit(&mut self, end: UsableBytes, at: SimTime) {
+    fn note_commit(&mut self, inserted: Inserted) {
         if let Some(attention) = &mut self.attention {
-            attention.commit(end, at, self.wal.flushed());
+            attention.commit(inserted, self.wal.flushed());
         }
     }
 

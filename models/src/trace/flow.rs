@@ -8,6 +8,7 @@
 
 use crate::postgres::ConnectionId;
 use crate::postgres::backend::Session;
+use crate::postgres::guc::SynchronousCommit;
 use crate::postgres::protocol::{Body, Message, Update};
 use crate::trace::fact::ServerId;
 use crate::units::{Bytes, Lsn, SimTime, UsableBytes};
@@ -15,8 +16,8 @@ use crate::units::{Bytes, Lsn, SimTime, UsableBytes};
 /// All of it, each in order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
-    /// Commit records that were inserted: when, and where they end.
-    pub inserted: Vec<(SimTime, UsableBytes)>,
+    /// Commit records that were inserted.
+    pub inserted: Vec<Inserted>,
     /// Flushes of the primary's WAL.
     pub flushes: Vec<Flush>,
     /// Messages between servers, by the moment at which they arrive, which may be after the window.
@@ -27,6 +28,17 @@ pub struct Flow {
     pub lost: Vec<Passed>,
     /// Answers to clients.
     pub answers: Vec<Answered>,
+}
+
+/// A commit record that was inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inserted {
+    /// When.
+    pub at: SimTime,
+    /// Where it ends.
+    pub end: UsableBytes,
+    /// `synchronous_commit` in its session; `None`: no client is answered for it.
+    pub level: Option<SynchronousCommit>,
 }
 
 /// A flush, or a part of one: `fsync` by segment.

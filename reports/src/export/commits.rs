@@ -24,7 +24,7 @@ pub struct Commit<'a> {
 pub fn commits(flow: &Flow) -> Vec<Commit<'_>> {
     let Flow { inserted, flushes, answers, .. } = flow;
     let inserted: BTreeMap<UsableBytes, SimTime> =
-        inserted.iter().map(|(at, end)| (*end, *at)).collect();
+        inserted.iter().map(|record| (record.end, record.at)).collect();
     let carried: BTreeMap<UsableBytes, Flush> =
         flushes.iter().map(|flush| (flush.to, *flush)).collect();
     let mut answers: Vec<&Answered> = answers.iter().collect();

@@ -56,8 +56,9 @@ Exits with 1 if there is nothing to explain: no such commit, no lag.
 --json prints an object: schema (\"walden.explain/1\"), walden, scenario, variant, and one of
 commit{ number, start_seconds, at_seconds, latency_seconds, level, workload, client, end_lsn,
   standby, ahead_bytes, together, parts[]: point, stage, server, until_seconds, seconds }
-standby{ name, upstream, lost, segment, chain[]: at_seconds, text; lag{ at_seconds, bytes,
-  unsent_bytes, sent_bytes, written_bytes, flushed_bytes, made_per_second, replayed_per_second } }
+standby{ name, upstream, lost, segment_start, chain[]: at_seconds, text; lag{ at_seconds, bytes,
+  unsent_bytes, sent_bytes, written_bytes, flushed_bytes, connected, made_per_second,
+  replayed_per_second } }
 wal{ server, at_seconds, files, bytes, kept[]: from, to, files, rules[] }";
 
 /// Say why: a commit's latency, a lost standby, WAL that is kept, a finding.

@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -97,6 +98,47 @@ fn a_stored_run_is_explained_with_numbers_that_sum_and_agree() {
     let files: u64 = kept.iter().map(|range| range["files"].as_u64().expect("a number")).sum();
     assert_eq!(Some(files), wal["files"].as_u64());
     assert!(kept.iter().any(|range| range["rules"].to_string().contains("slot s (")), "{wal}");
+}
+
+/// Names of all members of an object, and of those inside.
+fn keys(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            into.extend(members.keys().cloned());
+            members.values().for_each(|member| keys(member, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn help_and_book_name_every_key_of_the_objects() {
+    let room = Room::new("explain-keys");
+    let mut all = BTreeSet::new();
+    for (run, variant, question) in [
+        ("sync/five_levels", "on", &["--commit", "1"][..]),
+        ("slots/connected_without_slot", "base", &["--standby", "pg2"]),
+        ("sync/remote_apply_slow_replay", "on", &["--standby", "pg2"]),
+        ("slots/offline_capped", "base", &["--wal"]),
+    ] {
+        let args = [&["explain", run, "--variant", variant, "--json"], question].concat();
+        let told: Value = serde_json::from_str(&room.run(&args).ends(0).out).expect("an object");
+        keys(&told, &mut all);
+    }
+    assert!(all.len() > 40, "{all:?}");
+    let help = room.run(&["explain", "--help"]).ends(0).out;
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/reference/explain.md");
+    let book = fs::read_to_string(book).expect("the page is there");
+    let words: BTreeSet<&str> =
+        help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for key in &all {
+        assert!(words.contains(key.as_str()), "help has no {key}");
+        assert!(
+            book.contains(&format!("`{key}`")) || book.contains(&format!("`{key}[]`")),
+            "{key}"
+        );
+    }
 }
 
 #[test]

@@ -175,6 +175,25 @@ fn what_outages_come_to_is_shown_one_by_one() {
 }
 
 #[test]
+fn values_that_were_tried_have_the_shares_of_the_json() {
+    let room = Room::new("plan-report-tried");
+    room.write("wal.csv", day());
+    for asked in [&["bandwidth", "--outage", "10min", "--within", "10min"][..], &["max_wal_size"]] {
+        let history = ["--history", "wal.csv"];
+        let (page, json) = planned(&room, &[asked, &history].concat(), 0);
+        let tried = cells(&page, "Values that were tried");
+        let rows = json["curve"].as_array().expect("rows");
+        assert!(!rows.is_empty() && tried.len() == rows.len(), "{asked:?}: {json}");
+        for (cells, row) in tried.iter().zip(rows) {
+            let share = |key: &str| human::share(row["bad"][key].as_f64().expect("a share"));
+            assert_eq!(cells[1], share("share"), "{asked:?}");
+            let interval = format!("{} to {}", share("low"), share("high"));
+            assert_eq!(cells[2], interval, "{asked:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_written_over_and_nothing_half_written_stays() {
     let room = Room::new("plan-report-refused");
     room.write("there.html", "mine");

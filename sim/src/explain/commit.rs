@@ -136,10 +136,13 @@ pub fn path(flow: &Flow, answered: &Answered, scenario: &Scenario) -> CommitPath
     let settings = &scenario.servers[primary].settings;
     let (size, end) = (settings.wal_segment_size, answered.end);
     let own = scenario.workloads[usize::from(answered.session.workload)].synchronous_commit;
-    let level = own.unwrap_or(settings.synchronous_commit);
+    // A reload may have changed the server's.
+    let record = flow.inserted.iter().find(|record| record.end == end);
+    let level = record.and_then(|record| record.level);
+    let level = level.unwrap_or(own.unwrap_or(settings.synchronous_commit));
     let mut points = vec![(Point::Started, answered.start)];
     let mut add = |point, at: Option<SimTime>| points.extend(at.map(|at| (point, at)));
-    add(Point::Inserted, flow.inserted.iter().find(|(_, e)| *e == end).map(|(at, _)| *at));
+    add(Point::Inserted, record.map(|record| record.at));
     // Who does not wait for the flush is answered before it.
     let carried = flow.flushes.iter().find(|f| f.from < end && end <= f.to);
     let carried = carried.filter(|_| level != SynchronousCommit::Off);
@@ -172,7 +175,7 @@ pub fn path(flow: &Flow, answered: &Answered, scenario: &Scenario) -> CommitPath
         ahead: sent
             .zip(carried)
             .map_or(Bytes(0), |(sent, flush)| replies.ahead_of(sent, flush.done)),
-        together: flow.inserted.iter().filter(|(_, e)| is_with(*e)).count(),
+        together: flow.inserted.iter().filter(|record| is_with(record.end)).count(),
     }
 }
 

@@ -8,7 +8,7 @@
 //! **Not modelled.** As in [`super::commit_search`].
 
 use super::{CommitSearch, Primary};
-use crate::trace::flow::{Flush, Window};
+use crate::trace::flow::{Flush, Inserted, Window};
 use crate::units::{Lsn, SimTime, UsableBytes};
 
 /// What is looked for.
@@ -26,8 +26,8 @@ pub struct Notes {
     window: Window,
     /// When the flush in progress began.
     began: SimTime,
-    /// Commit records: when they were inserted, and where they end.
-    pub inserted: Vec<(SimTime, UsableBytes)>,
+    /// Commit records that were inserted in the window.
+    pub inserted: Vec<Inserted>,
     /// Flushes that were over in the window.
     pub flushes: Vec<Flush>,
 }
@@ -40,16 +40,17 @@ impl Notes {
 }
 
 impl Attention {
-    /// A commit at `at`, when everything up to `flushed` was durable.
+    /// A commit, when everything up to `flushed` was durable.
     #[cold]
-    pub(super) fn commit(&mut self, end: UsableBytes, at: SimTime, flushed: UsableBytes) {
+    pub(super) fn commit(&mut self, inserted: Inserted, flushed: UsableBytes) {
+        let Inserted { at, end, .. } = inserted;
         if let Some(search) = &mut self.search {
             search.note(end, at, flushed);
         }
         if let Some(notes) = &mut self.notes
             && notes.window.has(at)
         {
-            notes.inserted.push((at, end));
+            notes.inserted.push(inserted);
         }
     }
 

@@ -14,6 +14,7 @@
 use super::Primary;
 use crate::postgres::host::Host;
 use crate::postgres::wal::record;
+use crate::trace::flow::Inserted;
 use crate::units::{Bytes, Lsn, SimTime, UsableBytes};
 
 /// WAL that an operator wants written.
@@ -84,7 +85,7 @@ impl Primary {
             Some(Job::Write(_)) => {
                 let end = self.wal.insert(record::COMMIT);
                 self.wal.want(end);
-                self.note_commit(end, now);
+                self.note_commit(Inserted { at: now, end, level: None });
                 self.written = end;
                 self.flush_if_wanted(now, false, host);
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, PreEscaped, html};
 use models::trace::fact::{ServerId, What};
-use models::trace::flow::{Flush, Passed, Stop, Window};
+use models::trace::flow::{Flush, Inserted, Passed, Stop, Window};
 use models::trace::messages::{LogLine, Process, Words};
 use models::units::{Duration, SimTime, human};
 
@@ -113,7 +113,7 @@ impl<'a> Drawing<'a> {
         let shown = commits.iter().zip(&beside).filter(|(_, place)| place.is_some());
         let stages = shown.flat_map(|(commit, _)| &commit.stages).flat_map(|s| [s.1, s.2]);
         let flushes = of.flow.flushes.iter().flat_map(|flush| [flush.began, flush.done]);
-        let records = of.flow.inserted.iter().map(|(at, _)| *at);
+        let records = of.flow.inserted.iter().map(|record| record.at);
         let bare = ends.chain(stages).chain(flushes).chain(records);
         let scale = Scale::new(window, TOP, rows.iter().copied().collect(), bare);
         let side = beside.iter().flatten().max().map_or(0, |most| *most as i32 + 1);
@@ -298,6 +298,7 @@ impl<'a> Drawing<'a> {
         let seen = |flush: &&Flush| flush.began <= window.to && flush.done >= window.from;
         let lsn = |at: models::units::UsableBytes| at.end_lsn(self.of.size);
         let shown = self.commits.iter().zip(&self.beside);
+        let inserted = self.of.flow.inserted.iter();
         html! {
             @for flush in self.of.flow.flushes.iter().filter(seen) {
                 @let top = self.scale.y(flush.began);
@@ -310,7 +311,7 @@ impl<'a> Drawing<'a> {
                 }
             }
             @if self.of.commit.is_none() {
-                @for (at, end) in self.of.flow.inserted.iter().filter(|(at, _)| window.has(*at)) {
+                @for Inserted { at, end, .. } in inserted.filter(|record| window.has(record.at)) {
                     @let y = self.scale.y(*at);
                     path class="record" d={ "M" (self.backend - 12) " " (y) "h24" } {
                         title { "a commit record is inserted, ends at " (lsn(*end)) }
