@@ -149,7 +149,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     let room = Room::new("usage");
     for args in [
         &["run"][..],
-        &["sweep", "small.toml"],
+        &["play", "small.toml"],
         &["run", "small.toml", "--seed", "many"],
         &["run", "small.toml", "--set", "novalue"],
         &["run", "small.toml", "--threads", "0"],
