@@ -4,8 +4,6 @@
 //! charts would compute with the platform's logarithms never reaches a coordinate, and an SVG and
 //! a PNG show exactly the same.
 
-use std::path::Path;
-
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -247,20 +245,29 @@ impl Picture {
         Ok(svg)
     }
 
-    /// Writes a PNG with a white background, two pixels for each of the SVG.
+    /// The PNG as a file of its own, with a white background, two pixels for each of the SVG.
     ///
     /// It is drawn at several times its size and averaged down, which smooths the edges that the
     /// bitmap backend leaves ragged.
-    pub fn write_png(&self, path: &Path) -> Result<(), ReportError> {
-        let failed = |e: &dyn std::fmt::Display| ReportError::Drawing(e.to_string());
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        let failed = |e: png::EncodingError| ReportError::Drawing(e.to_string());
         let (width, height) = self.size(OVERSAMPLED);
         let mut large = vec![0; width as usize * height as usize * 3];
         let backend = BitMapBackend::with_buffer(&mut large, (width, height));
         paint(backend.into_drawing_area(), &self.shapes, Target::Bitmap, true)?;
         let small = averaged_down(&large, width as usize);
-        let mut file = BitMapBackend::new(path, self.size(1));
-        file.blit_bitmap((0, 0), self.size(1), &small).map_err(|e| failed(&e))?;
-        file.present().map_err(|e| failed(&e))
+        let mut file = Vec::new();
+        let (width, height) = self.size(1);
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::Fast);
+        encoder.set_filter(png::FilterType::Sub);
+        encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
+        let mut writer = encoder.write_header().map_err(failed)?;
+        writer.write_image_data(&small).map_err(failed)?;
+        writer.finish().map_err(failed)?;
+        Ok(file)
     }
 
     fn size(&self, scale: i32) -> (u32, u32) {

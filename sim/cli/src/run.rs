@@ -48,7 +48,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub set: Vec<(String, String)>,
     /// Play with other dice than the scenario's own.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Print summary.json instead of the screen, and nothing else.
     #[arg(long)]
@@ -72,6 +72,11 @@ pub fn set(argument: &str) -> Result<(String, String), String> {
         }
         Some(_) | None => Err("wanted PATH=VALUE, such as server.pg2.replay=20MB/s".to_owned()),
     }
+}
+
+/// A seed.
+pub fn seed(argument: &str) -> Result<u64, String> {
+    argument.parse().map_err(|_| "a seed is a whole number from 0, such as 42".to_owned())
 }
 
 /// Does it.
