@@ -97,18 +97,12 @@ impl Words<'_> {
             | What::ReceiverEnded { .. }
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
-            | What::SenderEnded { .. } => self.streamed(fact.what),
+            | What::SenderEnded { .. }
+            | What::SyncStandby { .. } => self.streamed(fact.what),
             What::PromoteNoticed
             | What::RedoDone { .. }
             | What::TimelineSelected { .. }
             | What::Promoted { .. } => promoted(fact.what),
-            What::SyncStandby { standby, priority } => {
-                let how = match priority {
-                    Some(_) => "commits now wait for",
-                    None => "the quorum that commits wait for now includes",
-                };
-                format!("{how} {}", self.name(standby))
-            }
             What::WaitingForWal { at } => {
                 format!("waits before it asks its upstream again for WAL at {at}")
             }
@@ -191,6 +185,13 @@ impl Words<'_> {
             What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),
             What::SenderEnded { standby, why } => {
                 format!("stopped serving {}: {}", self.name(standby), ended(why))
+            }
+            What::SyncStandby { standby, priority } => {
+                let how = match priority {
+                    Some(_) => "commits now wait for",
+                    None => "the quorum that commits wait for now includes",
+                };
+                format!("{how} {}", self.name(standby))
             }
             other => unreachable!("{other:?} is not about a stream"),
         }
