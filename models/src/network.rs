@@ -49,6 +49,7 @@ use updates::Updates;
 
 pub use impair::{AddedDelay, Impairment};
 pub use loss::Loss;
+pub use order::longest_silence;
 
 /// What a directed link is made of.
 #[derive(Clone, Debug)]

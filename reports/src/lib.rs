@@ -145,7 +145,7 @@ pub fn render(runs: &[Run], dir: &Path, context: &Context) -> Result<(), ReportE
         let chart = (plot.chart)(runs, &names);
         let picture = chart.draw();
         write(&plots.join(format!("{}.svg", plot.file)), picture.svg(chart.title())?)?;
-        picture.write_png(&plots.join(format!("{}.png", plot.file)))?;
+        write(&plots.join(format!("{}.png", plot.file)), picture.png()?)?;
         if commits || !plot.of_commits {
             figures.push((chart, picture));
         }

@@ -31,6 +31,7 @@ mod resolve;
 pub mod scenario;
 pub mod schema;
 mod source;
+mod syntax;
 mod tree;
 pub mod workload;
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::Finding;
 use crate::source::{Sources, Span};
+use crate::syntax;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -277,11 +278,7 @@ pub(crate) fn parse_at(base: usize, text: &str) -> Result<Table, Vec<Finding>> {
         join_names(&mut root);
         return Ok(root);
     }
-    let whole = text.len();
-    Err(errors
-        .iter()
-        .map(|e| Finding::new(Span::at(base, e.span().unwrap_or(whole..whole)), e.message()))
-        .collect())
+    Err(syntax::mistakes(base, text, &errors))
 }
 
 /// Reads one value, as `--set` has it: TOML, else a string.

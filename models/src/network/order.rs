@@ -61,6 +61,26 @@ impl Flow {
     }
 }
 
+/// For how long a connection may carry nothing from the begin of a cut of `length` on, if the first
+/// thing that it loses is sent at most `first` into it: TCP sends that again at doubling distances,
+/// and notices only then that the way is free.
+pub fn longest_silence(length: Duration, first: Duration) -> Duration {
+    let (mut before, mut at, mut distance) =
+        (Duration::ZERO, FIRST_RETRANSMISSION, FIRST_RETRANSMISSION);
+    let mut longest = length;
+    while before < length {
+        // Sent so late that the try before this one still falls into the cut.
+        let sent = Duration(first.0.min(length.0 - before.0));
+        if sent.0 + at.0 >= length.0 {
+            longest = longest.max(Duration(sent.0 + at.0));
+        }
+        before = at;
+        distance = Duration((distance.0 * 2).min(LAST_RETRANSMISSION.0));
+        at = Duration(at.0 + distance.0);
+    }
+    longest
+}
+
 /// When TCP sends again, from `now` on, what it first sent at `sent`.
 fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
     let (mut at, mut distance) = (sent + FIRST_RETRANSMISSION, FIRST_RETRANSMISSION);
@@ -69,4 +89,31 @@ fn next_retransmission(sent: SimTime, now: SimTime) -> SimTime {
         at += distance;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest of all moments at which the first loss may have been sent.
+    fn tried(length: u64, first: u64) -> u64 {
+        let silences = (0..=first.min(length)).map(|sent| {
+            next_retransmission(SimTime(sent * 1_000_000), SimTime(length * 1_000_000)).0
+        });
+        silences.max().unwrap_or(0) / 1_000_000
+    }
+
+    #[test]
+    fn the_longest_silence_is_that_of_the_worst_moment() {
+        for length in [1, 150, 201, 700, 20_000, 40_000, 55_000, 600_000] {
+            for first in [0, 1, 1_000, 10_000, 60_000] {
+                let longest = longest_silence(Duration::ms(length), Duration::ms(first));
+                let tried = Duration::ms(tried(length, first));
+                let near = tried <= longest && longest <= tried + Duration::ms(1);
+                assert!(near, "{length} ms, {first} ms: {longest}, and {tried} was found");
+            }
+        }
+        let cut = longest_silence(Duration::s(40), Duration::s(10));
+        assert_eq!(cut, Duration::ms(61_000));
+    }
 }

@@ -228,10 +228,10 @@ pub enum What {
         /// Index of the fault.
         fault: u16,
     },
-    /// The way to a standby is free again. TCP finds that out when it sends again, at distances
-    /// that doubled as long as nothing came back.
+    /// The way to a standby, or that of its replies, is free again. TCP finds that out when it
+    /// sends again, at distances that doubled as long as nothing came back.
     SendsAgain {
-        /// The standby.
+        /// The standby, or its upstream if it is the standby that sends.
         to: ServerId,
         /// When it sends the first thing again that was lost.
         at: SimTime,

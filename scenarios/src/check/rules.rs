@@ -336,6 +336,12 @@ rules! {
     "The walsender pings when half of its timeout has passed without a message. If an answer \
      cannot arrive in the other half, healthy connections end."
 
+    TIM006 Note QUIET
+    "TCP's pauses may make the interruption outlast the timeouts"
+    "Each end sends again what was lost first, after 0.2 s, 0.4 s, 0.8 s and so on, and only then \
+     notices that the way is free: an interruption may last twice as long for it. A standby whose \
+     replies wait for that is silent to its walsender, even if WAL reaches it again."
+
     STB001 Note QUIET
     "The setting has no effect on a primary"
     "Only a server in recovery reads it. It does no harm: it counts as soon as the server \

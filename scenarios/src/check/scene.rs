@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use models::postgres::guc::Settings;
+use models::trace::fact::Scope;
 use models::units::{Bytes, Duration, human};
 
 use super::wal::WalMade;
@@ -36,6 +37,8 @@ pub(super) struct Outage {
     pub silent: bool,
     /// Over the network, so that the standby notices by its own timeout.
     pub link: bool,
+    /// What TCP loses it sends again at doubling distances, so that it may last longer.
+    pub resent: bool,
     /// Where it was written.
     pub span: Option<Span>,
 }
@@ -177,9 +180,11 @@ impl<'a> Scene<'a> {
                 | FaultKind::DiskStall { .. }
                 | FaultKind::ReplayPause { .. } => continue,
             };
+            let frozen = FaultKind::Freeze { server: index, what: Scope::Host };
+            let resent = fault.kind == frozen || matches!(fault.kind, FaultKind::LinkCut { .. });
             let to = fault.lasts.map(|lasts| Duration(fault.at.0.saturating_add(lasts.0)));
             let span = self.key(&["fault", &fault.name]);
-            found.push(Outage { standby: index, from: fault.at, to, silent, link, span });
+            found.push(Outage { standby: index, from: fault.at, to, silent, link, resent, span });
         }
         found.extend(self.stopped_by_hand(index, server));
         found
@@ -201,6 +206,7 @@ impl<'a> Scene<'a> {
             to: None,
             silent: false,
             link: false,
+            resent: false,
             span,
         };
         let mut found: Vec<Outage> = Vec::new();

@@ -1,6 +1,7 @@
 //! Streams: whether the link and replay keep up, when a standby is back, and what timeouts make
 //! of an interruption.
 
+use models::network::longest_silence;
 use models::units::{Duration, human};
 
 use super::retention::may_be_lost;
@@ -131,17 +132,30 @@ fn noticed(scene: &Scene<'_>, outage: &Outage, found: &mut Vec<Found>) {
     let Some((setting, timeout)) = ends.min_by_key(|(_, timeout)| *timeout) else { return };
     // The last message may be as old as a status interval, or half of a timeout.
     let heard = status.unwrap_or(timeout).min(timeout.half());
+    let silence = match outage.resent {
+        true => longest_silence(length, status.unwrap_or(timeout)),
+        false => length,
+    };
+    let sure = Duration(timeout.0 - heard.0);
     if length >= timeout {
         let what =
             format!("{lasts} without `{name}` outlast {setting} ({timeout}): the connection ends");
         let help = "expect a reconnect, and the WAL of the current segment twice";
         found.push(Found::new(&rules::TIM003, span, what, help));
-    } else if length < Duration(timeout.0 - heard.0) {
+    } else if silence < sure {
         let what = format!(
             "{lasts} without `{name}` are shorter than {setting} ({timeout}): nobody notices"
         );
         let help = "for a reconnect use link_reset, or let it last longer";
         found.push(Found::new(&rules::TIM004, span, what, help));
+    } else if outage.resent {
+        let what = format!(
+            "{lasts} without `{name}` may become {} by TCP's pauses, and {setting} is {timeout}: \
+             the connection may end",
+            human::duration(silence.0)
+        );
+        let help = "link_hold passes everything at once when it heals, without TCP's pauses";
+        found.push(Found::new(&rules::TIM006, span, what, help));
     }
 }
 

@@ -4,7 +4,8 @@
 //! [`postgresql_conf`](super::postgresql_conf), and go through the table of GUCs as they would on
 //! the server, so that a value out of range is found with PostgreSQL's words. What differs from the
 //! defaults of the server's version is kept. Texts (commands, connection strings, names, paths) are
-//! dropped unless names are to be kept: people attach profiles to issues.
+//! dropped unless names are to be kept: people attach profiles to issues. What a scenario would
+//! refuse, since it changes a run and is not simulated, stays a comment.
 //!
 //! **Source.** `pg_settings.source` and `context`: `guc_tables.c`, PostgreSQL 13 to 18.
 
@@ -13,7 +14,7 @@ use models::postgres::guc::{self, Context, Kind, SettingError, Settings};
 
 use super::Told;
 use crate::error::{Finding, Findings};
-use crate::resolve::settings::help;
+use crate::resolve::settings::{help, is_not_built};
 use crate::source::Span;
 
 /// Settings that differ from the defaults.
@@ -23,6 +24,8 @@ pub struct Imported {
     pub version: Option<PgVersion>,
     /// Names and values, in the order of the table of GUCs.
     pub changed: Vec<(String, String)>,
+    /// Those that would change a run and are not simulated yet, which no scenario takes.
+    pub not_built: Vec<(String, String)>,
     /// What became of the rows.
     pub told: Told,
 }
@@ -90,14 +93,18 @@ pub(super) fn apply(
     }
     let changed = settings.changed();
     for (line, name) in set {
-        if changed.iter().any(|(changed, _)| *changed == name) {
-            told.used += 1;
-        } else {
-            told.drop_row("the default", &line.file, line.line);
+        match changed.iter().find(|(changed, _)| *changed == name) {
+            None => told.drop_row("the default", &line.file, line.line),
+            Some((_, value)) if is_not_built(name, value) => {
+                let why = format!("it would change a run, and is not simulated yet: {name}");
+                told.drop_row(&why, &line.file, line.line);
+            }
+            Some(_) => told.used += 1,
         }
     }
-    let changed = changed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Imported { version: said, changed, told }
+    let changed = changed.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let (not_built, changed) = changed.partition(|(name, value)| is_not_built(name, value));
+    Imported { version: said, changed, not_built, told }
 }
 
 /// Why a setting is not taken.

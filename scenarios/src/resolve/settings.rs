@@ -291,12 +291,17 @@ pub(crate) fn not_built<'a>(
     settings: &Settings,
     given: &'a BTreeMap<String, Given>,
 ) -> Vec<(&'static str, &'a Given, &'static str)> {
-    let found = NOT_BUILT.iter().filter_map(|(name, harmless, instead)| {
+    let found = NOT_BUILT.iter().filter_map(|(name, _, instead)| {
         let given = given.get(*name)?;
         let value = settings.show(name).unwrap_or_default();
-        (!harmless.contains(&value.as_str())).then_some((*name, given, *instead))
+        is_not_built(name, &value).then_some((*name, given, *instead))
     });
     found.collect()
+}
+
+/// Whether a setting with this value would change a run and is not simulated yet.
+pub(crate) fn is_not_built(name: &str, value: &str) -> bool {
+    NOT_BUILT.iter().any(|(other, harmless, _)| *other == name && !harmless.contains(&value))
 }
 
 /// Settings that a scenario cannot give another value than the harmless one, and what is possible.
@@ -328,8 +333,8 @@ pub(crate) const NOT_BUILT: &[(&str, &[&str], &str)] = &[
 pub(super) const MINIMAL: &str = "a standby cannot replay such WAL: PostgreSQL would say: WAL was \
                                   generated with wal_level=minimal, cannot continue recovering";
 
-const ARCHIVE: &str = "there is no WAL archive yet; over a conf_file, say [postgresql] \
-                       archive_mode = 'off' and archive_timeout = 0";
-const RESTORE: &str = "there is no WAL archive yet, a standby streams; over a conf_file, say \
-                       [postgresql] restore_command = ''";
+const ARCHIVE: &str = "there is no WAL archive yet: take it out, or over a conf_file say \
+                       [postgresql] archive_mode = 'off' and archive_timeout = 0";
+const RESTORE: &str = "there is no WAL archive yet, a standby streams: take it out, or over a \
+                       conf_file say [postgresql] restore_command = ''";
 const RECOVERY_TARGET: &str = "standbys follow their upstream to the end: take it out";

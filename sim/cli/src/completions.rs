@@ -21,10 +21,12 @@ use models::postgres::views::Query;
 use scenarios::catalog;
 use scenarios::check::RULES;
 use scenarios::import::source::SOURCES;
+use scenarios::scenario::Server;
 
 use crate::errors::Failure;
 use crate::exit::Exit;
 use crate::input;
+use crate::opened::Opened;
 use crate::terminal::{ColorChoice, Terminal};
 
 /// `--help` closes with these.
@@ -37,7 +39,8 @@ Examples:
   walden completions powershell >> $PROFILE
 
 Completed are commands, options and their values, scenario files and names of the catalogue,
-stored runs, views, sources, and paths for --set: `walden run my.toml --set server.<TAB>`.";
+stored runs, their variants and servers, views, sources, and paths for --set:
+`walden run my.toml --set server.<TAB>`.";
 
 /// Tells the program that a shell asks.
 const VARIABLE: &str = "WALDEN_COMPLETE";
@@ -110,8 +113,14 @@ const COMPLETERS: &[(&str, &str, Completer)] = &[
     ("replay", "run", runs),
     ("view", "run", runs_and_scenarios),
     ("view", "view", views),
+    ("view", "server", servers),
+    ("view", "variant", variants),
     ("explain", "what", runs_scenarios_and_codes),
+    ("explain", "standby", standbys),
+    ("explain", "server", servers),
+    ("explain", "variant", variants),
     ("export", "run", runs_and_scenarios),
+    ("export", "variant", variants),
     ("plan", "scenario", scenarios),
     ("plan", "set", set),
     ("check", "files", scenarios_and_files),
@@ -211,6 +220,39 @@ fn set(typed: &OsStr) -> Vec<CompletionCandidate> {
         words.into_iter().map(move |word| (format!("{path}={word}"), doc.clone()))
     });
     beginning(OsStr::new(&*typed), candidates)
+}
+
+/// The first word of the command line that is a stored run or a scenario, opened.
+fn run_on_the_line() -> Option<Opened> {
+    let mut words = std::env::args().skip(1);
+    words.find_map(|word| {
+        let is_one =
+            word == "latest" || catalog::find(&word).is_some() || word.contains(['/', '.']);
+        is_one.then(|| Opened::find(&word, Path::new(".")).ok()).flatten()
+    })
+}
+
+/// Variants of the run on the command line.
+fn variants(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let names = run_on_the_line().map(|run| run.names()).unwrap_or_default();
+    beginning(typed, names.into_iter().map(|name| (name, String::new())))
+}
+
+/// Servers of the run on the command line.
+fn servers(typed: &OsStr) -> Vec<CompletionCandidate> {
+    servers_that(typed, |_| true)
+}
+
+/// Its standbys.
+fn standbys(typed: &OsStr) -> Vec<CompletionCandidate> {
+    servers_that(typed, |server| server.upstream.is_some())
+}
+
+fn servers_that(typed: &OsStr, wanted: fn(&Server) -> bool) -> Vec<CompletionCandidate> {
+    let run = run_on_the_line();
+    let servers = run.iter().flat_map(|run| &run.scenarios).flat_map(|s| &s.servers);
+    let names: BTreeSet<&str> = servers.filter(|s| wanted(s)).map(|s| &*s.name).collect();
+    beginning(typed, names.into_iter().map(|name| (name.to_owned(), String::new())))
 }
 
 /// Candidates that begin with what was typed.

@@ -82,7 +82,7 @@ pub fn scenario(word: &str) -> Option<ScenarioFile> {
 }
 
 /// The scenario file beside `path` that was probably meant.
-fn nearest_file(path: &Path) -> Option<String> {
+pub fn nearest_file(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
     let mut names: Vec<String> = entries
@@ -155,8 +155,13 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     if is_conf(path) {
         return Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned());
     }
-    fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => io::Error::other("it is not a text in UTF-8"),
-        _ => error,
+    let bytes = fs::read(path)?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(io::Error::other("it is UTF-16: save it as UTF-8"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8: save the file as UTF-8"))
     })
 }

@@ -8,6 +8,7 @@ use models::trace::law::Law;
 use scenarios::check::RULES;
 use scenarios::expect::METRICS;
 use scenarios::import::source::SOURCES;
+use scenarios::keys::Shape;
 use scenarios::{catalog, keys, presets, schema};
 
 use crate::errors::Failure;
@@ -19,8 +20,12 @@ const EXAMPLES: &str = "\
 Examples:
   walden list
       the catalogue: every name is one that `walden run NAME` plays
+  walden list keys
+      all that a scenario file may say: its tables, their keys, what each takes
+  walden list keys bandwidth
+      where that is said, and how
   walden list faults crash
-      one fault and its fields
+      one fault
   walden list findings WAL005
       what a code of `walden check` means
   walden list settings timeout
@@ -34,6 +39,8 @@ pub enum Listed {
     /// The catalogue: scenarios that `walden run NAME` plays.
     #[default]
     Scenarios,
+    /// Tables and keys of a scenario file.
+    Keys,
     /// Faults and their fields.
     Faults,
     /// What an operator can do, as an action or a step.
@@ -54,7 +61,7 @@ pub enum Listed {
     Sources,
 }
 
-/// List scenarios, faults, actions, presets, metrics, laws, settings, findings, views or sources.
+/// List scenarios, keys of a scenario file, faults, settings, metrics, views and more.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ListArgs {
@@ -75,6 +82,7 @@ pub fn list(args: &ListArgs, color: ColorChoice) -> Result<Exit, Failure> {
     match args.what {
         _ if args.not_modelled => not_modelled(&mut list),
         Listed::Scenarios => scenarios(&mut list),
+        Listed::Keys => keys(&mut list),
         Listed::Faults => faults(&mut list),
         Listed::Actions => actions(&mut list),
         Listed::Presets => presets(&mut list),
@@ -111,21 +119,34 @@ fn sources(list: &mut List) {
     }
 }
 
-fn faults(list: &mut List) {
-    if list.only.is_none() {
-        list.section(&keys::FAULT);
-        for key in keys::FAULT.keys {
-            let default = match key.default {
-                _ if key.required => "Required.".to_owned(),
-                "" => String::new(),
-                default => format!("Default: {default}."),
-            };
-            list.item(key.name, &[key.doc, &default]);
+/// Every table of a scenario, with its keys below it.
+fn keys(list: &mut List) {
+    for section in keys::SECTIONS {
+        let title = section.title.to_lowercase();
+        let whole = list.only.as_ref().is_none_or(|only| title.contains(only));
+        let wanted: Vec<&keys::Key> =
+            section.keys.iter().filter(|key| whole || list.names(key.name)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        list.shown += 1;
+        list.section(section);
+        for key in wanted {
+            list.key(key);
         }
     }
+}
+
+fn faults(list: &mut List) {
     for fault in keys::FAULTS {
         let takes = format!("Takes {}.", fault.with.join(", "));
         list.item(&format!("kind = '{}'", fault.name), &[fault.doc, &takes]);
+    }
+    if list.only.is_none() {
+        list.section(&keys::FAULT);
+        for key in keys::FAULT.keys {
+            list.key(key);
+        }
     }
 }
 
@@ -247,9 +268,14 @@ struct List {
 impl List {
     /// Whether a name is to be shown.
     fn takes(&mut self, name: &str) -> bool {
-        let takes = self.only.as_ref().is_none_or(|only| name.to_lowercase().contains(only));
+        let takes = self.names(name);
         self.shown += usize::from(takes);
         takes
+    }
+
+    /// Whether a name has in it what was asked for.
+    fn names(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.to_lowercase().contains(only))
     }
 
     fn heading(&mut self, text: &str) {
@@ -258,8 +284,29 @@ impl List {
 
     /// A table of a scenario.
     fn section(&mut self, section: &keys::Section) {
-        self.heading(section.title);
-        self.terminal.line(format!("    {}", section.doc));
+        self.heading(&plain(section.title));
+        self.paragraph(4, section.doc);
+    }
+
+    /// A key of a table: what it takes, what it means, and what holds without it.
+    fn key(&mut self, key: &keys::Key) {
+        let mut takes = key.shape.takes().replace('`', "");
+        if let Shape::Named(table) | Shape::Table(table) | Shape::Listed(table) = key.shape {
+            takes = format!("{takes}: {}", table.title);
+        }
+        self.paragraph(4, &format!("{} = {takes}", key.name));
+        let default = match key.default {
+            _ if key.required => " Required.".to_owned(),
+            "" => String::new(),
+            default => format!(" Default: {default}."),
+        };
+        self.paragraph(8, &format!("{}{default}", key.doc));
+    }
+
+    fn paragraph(&mut self, indent: usize, text: &str) {
+        for line in wrap(&plain(text), self.terminal.width().saturating_sub(indent)) {
+            self.terminal.line(format!("{:indent$}{line}", ""));
+        }
     }
 
     /// A name, and what there is to say about it.
@@ -269,9 +316,7 @@ impl List {
         }
         self.heading(name);
         for paragraph in paragraphs {
-            for line in wrap(&plain(paragraph), self.terminal.width().saturating_sub(4)) {
-                self.terminal.line(format!("    {line}"));
-            }
+            self.paragraph(4, paragraph);
         }
     }
 }

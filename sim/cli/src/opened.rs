@@ -29,10 +29,7 @@ impl Opened {
     /// Finds it; `latest` is looked up below `out`.
     pub fn find(run: &str, out: &Path) -> Result<Opened, Failure> {
         if let Some(nearest) = mistyped(run) {
-            return Err(Failure::Unknown {
-                name: run.to_owned(),
-                nearest: Some(nearest.to_owned()),
-            });
+            return Err(Failure::Unknown { name: run.to_owned(), nearest: Some(nearest) });
         }
         let stored = match is_scenario(run) {
             true => None,
@@ -108,10 +105,13 @@ impl Opened {
     }
 }
 
-/// The name of the catalogue that was meant, if it is no path and only nearly a name.
-fn mistyped(run: &str) -> Option<&'static str> {
-    let unknown = !Path::new(run).exists() && catalog::find(run).is_none();
-    catalog::nearest_name(run).filter(|_| unknown)
+/// The name of the catalogue or the file that was meant, if it is no path and only nearly a name.
+fn mistyped(run: &str) -> Option<String> {
+    if run == "latest" || Path::new(run).exists() || catalog::find(run).is_some() {
+        return None;
+    }
+    let name = catalog::nearest_name(run).map(str::to_owned);
+    name.or_else(|| input::nearest_file(Path::new(run)))
 }
 
 /// Whether it is to be played as a scenario, not as a stored run.

@@ -157,7 +157,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "N")]
     pub trials: Option<u32>,
     /// Seed of the trials.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = crate::run::seed)]
     pub seed: u64,
     /// Trials at once; as many as there are cores unless given. Changes no result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -48,7 +48,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub set: Vec<(String, String)>,
     /// Play with other dice than the scenario's own.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Print summary.json instead of the screen, and nothing else.
     #[arg(long)]
@@ -74,13 +74,18 @@ pub fn set(argument: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A seed.
+pub fn seed(argument: &str) -> Result<u64, String> {
+    argument.parse().map_err(|_| "a seed is a whole number from 0, such as 42".to_owned())
+}
+
 /// Does it.
 pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::Internal { message: e.to_string() })?;
     let files = input::read_all(&args.scenarios, &args.set, args.seed)?;
     let plan = Plan::new(&files).map_err(inconsistent)?;
     let results = Results::begin(&args.out, &plan.name)?;
-    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet };
+    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet, looks: true };
     let runs = play::play(&plan, how, &stop)?;
 
     let repeat = repeat(args, plan.seed);

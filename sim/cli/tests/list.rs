@@ -10,6 +10,7 @@ fn a_name_narrows_every_list() {
     let all = |what: &str| room.run(&["list", what]).ends(0).out;
     for (what, name, other) in [
         ("scenarios", "disk_full", "five_levels"),
+        ("keys", "link", "checkpoint"),
         ("faults", "crash", "link_cut"),
         ("actions", "slot_create", "switch_wal"),
         ("presets", "nvme", "hdd"),
@@ -25,6 +26,24 @@ fn a_name_narrows_every_list() {
     room.run(&["list", "findings", "wal005"]).ends(0).says("WAL005 warning");
     room.run(&["list", "faults", "earthquake"]).ends(2).complains("none of the faults");
     room.run(&["list", "fault"]).ends(2).complains("'faults'");
+}
+
+#[test]
+fn every_key_of_a_scenario_says_where_it_stands_and_what_it_takes() {
+    let room = Room::new("list-keys");
+    let all = room.run(&["list", "keys"]).ends(0).out;
+    for section in scenarios::keys::SECTIONS {
+        assert!(all.contains(&format!("{}\n    ", section.title)), "{}", section.title);
+        for key in section.keys {
+            assert!(all.contains(&format!("\n    {} = ", key.name)), "{}", key.name);
+        }
+    }
+    let done = room.run(&["list", "keys", "bandwidth"]).ends(0);
+    done.says("[link.X]\n").says("    bandwidth = a bandwidth, '1Gbit/s'\n        Each direction.");
+    room.run(&["list", "keys", "bandwith"]).ends(2).complains("none of the keys");
+    // The kinds come first: they are what is looked for.
+    let faults = room.run(&["list", "faults"]).ends(0).out;
+    assert!(faults.starts_with("kind = 'crash'") && faults.contains("[fault.X]\n"), "{faults}");
 }
 
 #[test]

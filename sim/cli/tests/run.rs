@@ -149,7 +149,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     let room = Room::new("usage");
     for args in [
         &["run"][..],
-        &["sweep", "small.toml"],
+        &["play", "small.toml"],
         &["run", "small.toml", "--seed", "many"],
         &["run", "small.toml", "--set", "novalue"],
         &["run", "small.toml", "--threads", "0"],
@@ -207,7 +207,10 @@ fn an_unknown_name_gets_the_nearest() {
 fn a_file_that_is_not_text_is_exit_code_3() {
     let room = Room::new("binary");
     room.write("x.toml", [0xff, 0xfe, 0x00]);
-    room.run(&["run", "x.toml"]).ends(3).complains("x.toml: it is not a text in UTF-8");
+    room.run(&["run", "x.toml"]).ends(3).complains("x.toml: it is UTF-16: save it as UTF-8");
+    room.write("x.toml", b"# one\ntitle = 'b\xfccher'\n");
+    let done = room.run(&["run", "x.toml"]).ends(3);
+    done.complains("x.toml: line 2 is not UTF-8: save the file as UTF-8");
     room.run(&["run", "."]).ends(3).complains("is a folder");
 }
 
@@ -222,6 +225,8 @@ fn a_stored_run_and_a_scenario_are_told_apart() {
     done.complains("small.toml is not a stored run").complains("`walden run small.toml`");
     room.run(&["replay", "runs/latest/summary.json"]).ends(3).complains("is not a stored run");
     room.run(&["replay", "nowhere"]).ends(3).complains("there is no stored run");
+    let seed = room.run(&["run", "small.toml", "--seed", "monday"]).ends(2);
+    seed.complains("a whole number from 0");
 }
 
 #[test]

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("models", &["serde", "thiserror"]),
     ("scenarios", &["csv", "models", "serde", "serde_json", "strsim", "thiserror", "toml"]),
     ("sim", &["futures-util", "madsim", "models", "rand", "scenarios", "thiserror"]),
-    ("reports", &["csv", "maud", "models", "plotters", "serde", "serde_json", "thiserror"]),
+    ("reports", &["csv", "maud", "models", "plotters", "png", "serde", "serde_json", "thiserror"]),
     (
         "sim/cli",
         &[

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -121,4 +121,27 @@ fn a_full_standard_output_is_not_blamed_on_the_folder() {
     let done = Done::new(output).ends(5);
     assert!(!done.err.contains("--out"), "{}", done.err);
     done.complains("cannot print");
+}
+
+#[test]
+fn no_room_for_the_results_is_told_as_that_whatever_file_it_hits() {
+    let room = Room::new("no-room");
+    // As on a full disk: no file may grow beyond so many blocks, and who tries gets an error.
+    let script = "trap '' XFSZ; ulimit -f $0; exec \"$@\"";
+    let walden = env!("CARGO_BIN_EXE_walden");
+    let mut full = 0;
+    for blocks in ["0", "1", "4", "16", "24", "32", "64", "200"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, blocks, walden, "run", "small.toml"]);
+        let output = command.current_dir(room.path("")).output().expect("a shell starts");
+        let done = Done::new(output);
+        if done.code == Some(0) {
+            continue;
+        }
+        full += 1;
+        let done = done.ends(5).complains("cannot write the results: runs/");
+        assert!(!done.err.contains("bug"), "{}", done.err);
+        assert_eq!(room.names("runs"), Vec::<String>::new(), "with {blocks} blocks");
+    }
+    assert!(full >= 4, "only {full} runs had no room");
 }

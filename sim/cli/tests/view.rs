@@ -154,6 +154,8 @@ fn a_run_is_found_as_by_replay_and_scenarios_by_their_names() {
     none.complains("nowhere: there is no stored run");
     let nearly = room.run(&["view", "basics/one_standbi", "lag", "--at", "1s"]).ends(3);
     nearly.complains("did you mean basics/one_standby?");
+    let nearly = room.run(&["view", "small", "lag", "--at", "1s"]).ends(3);
+    nearly.complains("small: no such file").complains("did you mean small.toml?");
     room.run(&["view", "x.toml", "lag", "--at", "0"]).ends(0).says("(2 rows)");
     room.run(&["view", "x.toml", "lag", "--at", "2min"]).ends(0).says("(2 rows)");
 }

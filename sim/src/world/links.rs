@@ -9,10 +9,11 @@
 //! **Not modelled.** Cuts of one direction.
 
 use models::network::{Impairment, Link};
+use models::postgres::ConnectionId;
 use models::postgres::protocol::{Body, Message};
 use models::postgres::server::State;
 use models::trace::fact::{Scope, ServerId, What};
-use models::units::Duration;
+use models::units::{Duration, SimTime};
 
 use super::World;
 
@@ -36,18 +37,27 @@ impl World {
     pub(super) fn heal(&mut self, a: ServerId, b: ServerId) {
         self.note_stopped(a, b);
         let now = self.now;
-        for (from, to) in [(a, b), (b, a)] {
+        let [there, back] = [(a, b), (b, a)].map(|(from, to)| {
             let mut again = None;
             self.on_route(from, to, |link, flow| again = link.heal(now, flow));
-            let State::Standby(standby) = self.servers[to.index()].state() else { continue };
-            let streams = |connection| {
-                standby.receiver.upstream() == from && standby.receiver.connection() == connection
+            again
+        });
+        for (upstream, standby, wal, replies) in [(a, b, there, back), (b, a, back, there)] {
+            let State::Standby(state) = self.servers[standby.index()].state() else { continue };
+            let receiver = &state.receiver;
+            let streams =
+                |connection| receiver.upstream() == upstream && receiver.connection() == connection;
+            let when = |again: Option<(ConnectionId, SimTime)>| {
+                again.filter(|(connection, _)| streams(*connection)).map(|(_, at)| at)
             };
-            match again {
-                Some((connection, at)) if streams(connection) && at >= now + WORTH_TELLING => {
-                    self.happened(from.index(), What::SendsAgain { to, at });
-                }
-                Some(_) | None => {}
+            let (wal, replies) = (when(wal), when(replies));
+            if let Some(at) = wal.filter(|at| *at >= now + WORTH_TELLING) {
+                self.happened(upstream.index(), What::SendsAgain { to: standby, at });
+            }
+            // Without replies the upstream knows nothing of what has arrived.
+            let since = wal.map_or(now, |at| at.max(now));
+            if let Some(at) = replies.filter(|at| *at >= since + WORTH_TELLING) {
+                self.happened(standby.index(), What::SendsAgain { to: upstream, at });
             }
         }
     }

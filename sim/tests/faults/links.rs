@@ -1,7 +1,7 @@
 //! Cuts, holds and resets of the link between a primary and its standby.
 
 use models::trace::Run;
-use models::trace::fact::{ConnectionEnd, What};
+use models::trace::fact::{ConnectionEnd, ServerId, What};
 use models::units::{Duration, SegmentSize, SimTime};
 
 use crate::questions::{PG1, PG2, facts, ms, play, story, times};
@@ -51,6 +51,25 @@ fn a_short_cut_breaks_no_connection_and_ends_with_a_retransmission() {
     assert!((SimTime::ZERO + from..SimTime::ZERO + to).contains(&at), "{at:?}");
     assert!(run.summary.standbys[0].lag_bytes.max >= 2_000 * 500, "{:?}", run.summary.standbys);
     assert!(unanswered(&run) <= 1);
+    assert_all_is_well(&run);
+}
+
+#[test]
+fn a_standby_whose_replies_wait_for_tcp_is_silent_though_wal_reaches_it() {
+    let faults = cut(20_000, "for = '40s'");
+    let run = play(&cluster(120, 1, &[SYNC], &format!("{COMMITS}{faults}")));
+    let again = |server, to: ServerId| {
+        let mut facts = run.facts.iter().filter(|fact| fact.server == Some(server));
+        facts.find_map(|fact| match fact.what {
+            What::SendsAgain { to: other, at } if other == to => Some(at),
+            _ => None,
+        })
+    };
+    let (wal, replies) = (again(PG1, PG2), again(PG2, PG1));
+    let [Some(gave_up), _] = timed_out(&run) else { panic!("{}", story(&run)) };
+    // The walsender has heard nothing for a minute, between the one and the other.
+    assert!(wal.is_some_and(|at| at < gave_up), "{}", story(&run));
+    assert!(replies.is_some_and(|at| at > gave_up), "{}", story(&run));
     assert_all_is_well(&run);
 }
 

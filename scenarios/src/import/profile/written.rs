@@ -229,10 +229,19 @@ impl Profile {
 
     fn settings_toml(&self) -> String {
         let Some((imported, _)) = &self.settings else { return String::new() };
-        if imported.changed.is_empty() {
-            return "\n# Every setting is at its default.\n".to_owned();
+        let mut text = String::new();
+        if !imported.not_built.is_empty() {
+            text += "\n# These would change a run, and are not simulated yet: a run with this \
+                     profile is one without them.\n";
         }
-        let mut text = "\n[postgresql]\n".to_owned();
+        for (name, value) in &imported.not_built {
+            text += &format!("#   {name} = {}\n", literal(value));
+        }
+        if imported.changed.is_empty() {
+            let others = if imported.not_built.is_empty() { "Every" } else { "Every other" };
+            return format!("{text}\n# {others} setting is at its default.\n");
+        }
+        text += "\n[postgresql]\n";
         for (name, value) in &imported.changed {
             text += &format!("{name} = {}\n", literal(value));
         }
