@@ -5,7 +5,8 @@
 //! inside; since the sessions of a workload overlap, each takes the first thread that is free.
 //! Checkpoints, recovery, connections and faults are spans, log messages are moments, lag and WAL
 //! are counters. A message is an arrow from the moment at which it was sent to that at which it
-//! arrived, between two slices of a nanosecond: arrows want something to hold on to.
+//! arrived, between two slices of 10 us or less: arrows want something to hold on to, and people
+//! something to click on.
 //!
 //! **Source.** "Trace Event Format" (Chrome's), the JSON object form; Perfetto's manual, "Other
 //! trace formats".
@@ -15,13 +16,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use models::trace::Run;
 use models::trace::fact::{Fact, ServerId, What};
 use models::trace::flow::{Flow, Passed, Window};
 use models::trace::messages::{Process, Words};
 use models::trace::scrape::Scrape;
-use models::units::{SegmentSize, SimTime};
+use models::units::{Duration, SegmentSize, SimTime};
 use serde_json::{Value, json};
 
 use super::commits::{Commit, commits};
@@ -51,8 +53,8 @@ pub struct Passage<'a> {
 pub fn chrome_trace(passage: &Passage<'_>) -> Result<String, ReportError> {
     let mut trace = Trace::new(passage);
     trace.commits()?;
-    trace.messages()?;
     trace.facts()?;
+    trace.messages()?;
     trace.counters()?;
     trace.text()
 }
@@ -96,13 +98,19 @@ struct Trace<'a> {
     events: Vec<Event>,
     threads: BTreeMap<Thread, String>,
     open: BTreeMap<Of, Open>,
+    /// Where spans of a thread begin and end, and messages.
+    bounds: BTreeMap<Thread, BTreeSet<SimTime>>,
     arrows: u64,
 }
 
-/// The slice that an arrow begins or ends at.
-const SLICE: u64 = 1;
+/// The slice that an arrow begins or ends at, unless something else happens there before.
+const SLICE: Duration = Duration::us(10);
 /// The thread of the primary's flushes, which backends and the walwriter do in turn.
 const FLUSHES: u32 = 90;
+/// The first thread of faults: it is not the number of a process, whose main thread that would be.
+const FAULTS: u32 = 1_000;
+/// The first thread of what an operator does.
+const ACTIONS: u32 = FAULTS + u16::MAX as u32 + 1;
 /// The first thread of sessions.
 const SESSIONS: u32 = 200;
 /// So many standbys there are at most: the distance of two walsenders of one standby.
@@ -116,6 +124,7 @@ impl<'a> Trace<'a> {
             events: Vec::new(),
             threads: BTreeMap::new(),
             open: BTreeMap::new(),
+            bounds: BTreeMap::new(),
             arrows: 0,
         }
     }
@@ -157,6 +166,7 @@ impl<'a> Trace<'a> {
         if length == 0 {
             return Ok(());
         }
+        self.bounds.entry((pid, tid)).or_default().extend([from, to]);
         let event = json!({
             "ph": "X", "name": name, "pid": pid, "tid": tid, "ts": micros(from.0),
             "dur": micros(length), "args": args,
@@ -217,17 +227,27 @@ impl<'a> Trace<'a> {
 
     fn messages(&mut self) -> Result<(), ReportError> {
         let primary = self.of.primary;
+        let mut ends = Vec::new();
         for message in &self.of.flow.messages {
-            let end = |trace: &mut Trace<'_>, here: ServerId, there: ServerId| {
+            let mut end = |here: ServerId, there: ServerId, at: SimTime| {
                 let process =
                     if here == primary { Process::WalSender(there) } else { Process::WalReceiver };
-                trace.process(here, process)
+                let thread = self.process(here, process);
+                self.bounds.entry(thread).or_default().insert(at);
+                thread
             };
-            let from = end(self, message.from, message.to);
-            let to = end(self, message.to, message.from);
-            self.arrow(message, from, to)?;
+            let from = end(message.from, message.to, message.sent);
+            ends.push((from, end(message.to, message.from, message.arrived)));
         }
-        Ok(())
+        let messages = self.of.flow.messages.iter().zip(ends);
+        messages.into_iter().try_for_each(|(message, (from, to))| self.arrow(message, from, to))
+    }
+
+    /// Where the slice of a message ends.
+    fn slice(&self, thread: Thread, at: SimTime) -> SimTime {
+        let after = (Bound::Excluded(at), Bound::Unbounded);
+        let next = self.bounds.get(&thread).and_then(|bounds| bounds.range(after).next());
+        next.map_or(at + SLICE, |next| (at + SLICE).min(*next))
     }
 
     fn arrow(&mut self, message: &Passed, from: Thread, to: Thread) -> Result<(), ReportError> {
@@ -239,7 +259,7 @@ impl<'a> Trace<'a> {
         let ends = [(message.sent, from, "s"), (message.arrived, to, "f")];
         for (at, (pid, tid), phase) in ends {
             let args = Value::Object(args.clone());
-            self.span((pid, tid), (at, SimTime(at.0 + SLICE)), name, args)?;
+            self.span((pid, tid), (at, self.slice((pid, tid), at)), name, args)?;
             let mut event = json!({
                 "ph": phase, "id": id, "name": name, "cat": "message", "pid": pid, "tid": tid,
                 "ts": micros(at.0),
@@ -254,15 +274,17 @@ impl<'a> Trace<'a> {
 
     fn counters(&mut self) -> Result<(), ReportError> {
         for scrape in self.of.scrapes {
-            let mut counters = vec![("WAL kept, bytes", json!(scrape.truth.kept.0))];
+            // Viewers put the name of the value behind the counter's.
+            let mut counters = vec![("WAL kept", json!({ "bytes": scrape.truth.kept.0 }))];
             if let Some(behind) = scrape.truth.behind {
-                counters.push(("replay lag, bytes", json!(behind.replay.0)));
-                counters.push(("replay lag, seconds", json!(behind.age.0 as f64 / 1e9)));
+                counters.push(("WAL not replayed", json!({ "bytes": behind.replay.0 })));
+                let seconds = behind.age.0 as f64 / 1e9;
+                counters.push(("replay lag", json!({ "seconds": seconds })));
             }
-            for (name, value) in counters {
+            for (name, args) in counters {
                 let event = json!({
                     "ph": "C", "name": name, "pid": pid(scrape.server), "ts": micros(scrape.at.0),
-                    "args": { "value": value },
+                    "args": args,
                 });
                 self.add(scrape.at, (1, 0), &event)?;
             }
@@ -303,7 +325,10 @@ impl<'a> Trace<'a> {
         if at < self.of.window.from {
             return Ok(());
         }
-        self.span(open.thread, (open.since, at), &open.name, json!({ "what": open.text }))
+        // A viewer opens with all of a trace in sight.
+        let from = open.since.max(self.of.window.from);
+        let args = json!({ "what": open.text, "since_seconds": open.since.0 as f64 / 1e9 });
+        self.span(open.thread, (from, at), &open.name, args)
     }
 
     fn connect(&mut self, upstream: ServerId, standby: ServerId, since: SimTime) {
@@ -388,14 +413,14 @@ impl<'a> Trace<'a> {
         match fact.what {
             What::FaultBegan { fault } => {
                 let Some(span) = run.faults.get(usize::from(fault)) else { return Ok(()) };
-                let thread = (self.outside(), u32::from(fault) + 1);
+                let thread = (self.outside(), FAULTS + u32::from(fault));
                 let thread = self.thread(thread, format!("fault {}", span.name));
                 self.begin(Of::Fault(fault), thread, fact, span.kind);
             }
             What::FaultHealed { fault } => self.close(Of::Fault(fault), fact.at)?,
             What::ActionBegan { action } => {
                 let Some(done) = run.actions.get(usize::from(action)) else { return Ok(()) };
-                let thread = (self.outside(), u32::from(u16::MAX) + 1 + u32::from(action));
+                let thread = (self.outside(), ACTIONS + u32::from(action));
                 let thread = self.thread(thread, done.place.clone());
                 self.begin(Of::Action(action), thread, fact, &done.what);
             }

@@ -280,6 +280,27 @@ fn a_window_with_too_many_messages_says_which_one_has_room() {
 }
 
 #[test]
+fn a_picture_stays_small_however_many_commits_there_are() {
+    let room = Room::new("diagram-commits");
+    room.write(
+        "off.toml",
+        "duration = '10s'\n[postgresql]\nsynchronous_commit = 'off'\n[server.pg1]\n\
+         [server.pg2]\nupstream = 'pg1'\n[workload.w]\nrate = '8000/s'\n",
+    );
+    let args = ["export", "off.toml", "-f", "diagram", "--from", "5s", "--to", "6s"];
+    let svg = room.run(&args).ends(0).out;
+    is_well_formed(&svg);
+    let drawn = svg.matches("<g class=\"commit\"").count();
+    let height: u64 = number(attribute(&svg, "height").expect("a height"));
+    assert!(drawn <= 400 && height < 2_000 && svg.len() < 1 << 20, "{drawn}, {height}");
+    let told = svg.split(" more commits were answered and are not drawn.").next();
+    let told = told.and_then(|before| before.rsplit('>').next()).expect("how many");
+    let trace = room.run(&["export", "off.toml", "-f", "trace", "--from", "5s", "--to", "6s"]);
+    let answered = trace.ends(0).out.matches("\"name\":\"COMMIT\"").count();
+    assert_eq!(drawn + number::<usize>(&told.replace(',', "")), answered);
+}
+
+#[test]
 fn files_that_are_in_the_way_and_stray_options_are_told() {
     let room = room("diagram-wrong");
     room.write("mine.svg", "<svg>mine</svg>\n");

@@ -31,6 +31,10 @@ const PITCH: i32 = 14;
 const SIDE_BY_SIDE: usize = 12;
 /// So many commits are drawn at all.
 const MOST_COMMITS: usize = 400;
+/// So many commits have room of their own.
+const MOST_APART: usize = 60;
+/// So many flushes and so many commit records are drawn.
+const MOST_MARKS: usize = 1_000;
 /// So many log messages are drawn.
 const MOST_LOGGED: usize = 60;
 /// From the backends' line to the walsenders'.
@@ -110,12 +114,11 @@ impl<'a> Drawing<'a> {
         let rows = rows(of, messages, &log);
         let window = of.window;
         let ends = messages.iter().flat_map(|m| [m.passed.sent, m.passed.arrived]);
-        let shown = commits.iter().zip(&beside).filter(|(_, place)| place.is_some());
+        // What flushes and commits do not have room for lies within a hair's breadth.
+        let few = beside.iter().flatten().count() <= MOST_APART;
+        let shown = commits.iter().zip(&beside).filter(|(_, place)| few && place.is_some());
         let stages = shown.flat_map(|(commit, _)| &commit.stages).flat_map(|s| [s.1, s.2]);
-        let flushes = of.flow.flushes.iter().flat_map(|flush| [flush.began, flush.done]);
-        let records = of.flow.inserted.iter().map(|record| record.at);
-        let bare = ends.chain(stages).chain(flushes).chain(records);
-        let scale = Scale::new(window, TOP, rows.iter().copied().collect(), bare);
+        let scale = Scale::new(window, TOP, rows.iter().copied().collect(), ends.chain(stages));
         let side = beside.iter().flatten().max().map_or(0, |most| *most as i32 + 1);
         let backend = match of.commit {
             Some(_) => STAGES + BAR + 90,
@@ -261,14 +264,12 @@ impl<'a> Drawing<'a> {
     /// The lines of processes, with their names.
     fn lines(&self) -> Markup {
         let primary = self.of.primary;
-        let mut lines = vec![
-            (primary, self.backend, "client backends"),
-            (
-                primary,
-                self.sender,
-                if self.receivers.len() > 1 { "walsenders" } else { "walsender" },
-            ),
-        ];
+        let mut lines = vec![(primary, self.backend, "client backends")];
+        match self.receivers.len() {
+            0 => {}
+            1 => lines.push((primary, self.sender, "walsender")),
+            _ => lines.push((primary, self.sender, "walsenders")),
+        }
         lines.extend(self.receivers.iter().map(|(id, x)| (*id, *x, "walreceiver")));
         let primary_x = (self.backend + self.sender) / 2;
         let bottom = self.scale.bottom();
@@ -298,9 +299,9 @@ impl<'a> Drawing<'a> {
         let seen = |flush: &&Flush| flush.began <= window.to && flush.done >= window.from;
         let lsn = |at: models::units::UsableBytes| at.end_lsn(self.of.size);
         let shown = self.commits.iter().zip(&self.beside);
-        let inserted = self.of.flow.inserted.iter();
+        let inserted = self.of.flow.inserted.iter().take(MOST_MARKS);
         html! {
-            @for flush in self.of.flow.flushes.iter().filter(seen) {
+            @for flush in self.of.flow.flushes.iter().filter(seen).take(MOST_MARKS) {
                 @let top = self.scale.y(flush.began);
                 @let height = (self.scale.y(flush.done) - top).max(2);
                 rect class="flush" x=(self.backend - 6) y=(top) width="12" height=(height) {
@@ -405,6 +406,13 @@ impl<'a> Drawing<'a> {
         if hidden > 0 {
             let count = human::count(hidden as u64);
             said.push(format!("{count} more commits were answered and are not drawn."));
+        }
+        let marks = self.of.flow.flushes.len().max(self.of.flow.inserted.len());
+        if self.of.commit.is_none() && marks > MOST_MARKS {
+            said.push(format!("Only the first {MOST_MARKS} flushes and commit records are drawn."));
+        }
+        if self.log.len() == MOST_LOGGED {
+            said.push(format!("Only the first {MOST_LOGGED} log messages are drawn."));
         }
         let older = self.of.flow.waiting.iter().filter(|p| p.sent < self.of.window.from).count();
         if older > 0 {
