@@ -464,6 +464,7 @@ fn empty_run(plan: &Plan) -> Run {
         slots: plan.slots(),
         workloads: vec!["commits".to_owned()],
         observations: Observations::default(),
+        looks: Vec::new(),
         samples: Samples::new(duration, &servers, &standbys),
         violations: Default::default(),
         servers,

@@ -85,6 +85,47 @@ pub enum Shape {
     },
 }
 
+/// What a stretch of a drawing belongs to. In a file that makes no difference; the page shows or
+/// hides each as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The drawing.
+    Whole,
+    /// One run, in axes that several share.
+    OfRun(usize),
+    /// One run's own axes.
+    Panel {
+        /// How many panels stand above it.
+        place: usize,
+        /// The run.
+        run: usize,
+    },
+    /// What stands below all panels.
+    Foot,
+    /// One run's entry in the legend.
+    Entry(usize),
+    /// One run, and what there is to say where the pointer is on it.
+    Said(usize, String),
+}
+
+impl Part {
+    /// The group's start in SVG; `None`: it is no group.
+    fn group(&self) -> Option<String> {
+        match self {
+            Part::Whole => None,
+            Part::OfRun(run) => Some(format!("<g data-run=\"{run}\">")),
+            Part::Panel { place, run } => {
+                Some(format!("<g data-run=\"{run}\" data-panel=\"{place}\">"))
+            }
+            Part::Foot => Some("<g data-foot=\"\">".to_owned()),
+            Part::Entry(run) => Some(format!("<g data-entry=\"{run}\">")),
+            Part::Said(run, text) => {
+                Some(format!("<g data-run=\"{run}\" data-say=\"{}\">", escape(text)))
+            }
+        }
+    }
+}
+
 /// A drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -94,12 +135,21 @@ pub struct Picture {
     pub height: i32,
     /// What is drawn, in order.
     pub shapes: Vec<Shape>,
+    /// From which shape on they belong to what; before the first to the whole.
+    parts: Vec<(usize, Part)>,
 }
 
 impl Picture {
     /// An empty picture as wide as all are.
     pub fn new(height: i32) -> Picture {
-        Picture { width: theme::WIDTH, height, shapes: Vec::new() }
+        Picture { width: theme::WIDTH, height, shapes: Vec::new(), parts: Vec::new() }
+    }
+
+    /// What is added from now on belongs to this part.
+    pub fn begin(&mut self, part: Part) {
+        if self.parts.last().is_none_or(|(_, last)| *last != part) {
+            self.parts.push((self.shapes.len(), part));
+        }
     }
 
     /// Adds a text of the usual size.
@@ -143,7 +193,7 @@ impl Picture {
 
     /// The SVG as a file of its own, with a white background and `title` for who does not see it.
     pub fn svg(&self, title: &str) -> Result<String, ReportError> {
-        let svg = self.drawn()?;
+        let svg = self.drawn(&self.shapes, true)?;
         // Sharp bends would reach far out of the line.
         let (width, height) = (self.width / 2, self.height / 2);
         let wanted = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
@@ -155,25 +205,43 @@ impl Picture {
     /// The SVG to stand inside a page: its colours are CSS variables, `label` says what it is and
     /// `description` how to read it, for who does not see it.
     pub fn inline_svg(&self, label: &str, description: &str) -> Result<String, ReportError> {
-        let mut svg = self.drawn()?;
+        let mut svg = String::new();
+        for (i, (part, shapes)) in self.stretches().into_iter().enumerate() {
+            let drawn = self.drawn(shapes, i == 0)?;
+            let start = drawn.find('>').map_or(0, |end| end + 1);
+            let end = drawn.rfind("</svg>").unwrap_or(drawn.len());
+            let group = part.group();
+            svg.push_str(group.as_deref().unwrap_or_default());
+            svg.push_str(drawn[start..end].trim());
+            svg.push_str(if group.is_some() { "</g>" } else { "" });
+        }
         // Between quotes only: in a text, quotes are escaped.
         for (name, light, _) in theme::COLOURS {
             svg = svg.replace(&format!("\"{}\"", theme::hex(light)), &format!("\"var(--{name})\""));
         }
-        let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
         let (label, description) = (escape(label), escape(description));
         Ok(format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\" \
              stroke-linejoin=\"round\">\
-             <title>{label}</title><desc>{description}</desc>{body}",
+             <title>{label}</title><desc>{description}</desc>{svg}</svg>",
             self.width, self.height
         ))
     }
 
-    fn drawn(&self) -> Result<String, ReportError> {
+    /// The parts with their shapes, in order.
+    fn stretches(&self) -> Vec<(&Part, &[Shape])> {
+        let begins = self.parts.iter().map(|(begin, part)| (*begin, part));
+        let begins: Vec<_> = std::iter::once((0, &Part::Whole)).chain(begins).collect();
+        let ends = begins.iter().skip(1).map(|(begin, _)| *begin).chain([self.shapes.len()]);
+        let stretches = begins.iter().zip(ends);
+        let all = stretches.map(|(&(begin, part), end)| (part, &self.shapes[begin..end]));
+        all.filter(|(_, shapes)| !shapes.is_empty()).collect()
+    }
+
+    fn drawn(&self, shapes: &[Shape], on_paper: bool) -> Result<String, ReportError> {
         let mut svg = String::new();
         let backend = SVGBackend::with_string(&mut svg, self.size(1));
-        self.paint(backend.into_drawing_area(), Target::Vector)?;
+        paint(backend.into_drawing_area(), shapes, Target::Vector, on_paper)?;
         Ok(svg)
     }
 
@@ -186,7 +254,7 @@ impl Picture {
         let (width, height) = self.size(OVERSAMPLED);
         let mut large = vec![0; width as usize * height as usize * 3];
         let backend = BitMapBackend::with_buffer(&mut large, (width, height));
-        self.paint(backend.into_drawing_area(), Target::Bitmap)?;
+        paint(backend.into_drawing_area(), &self.shapes, Target::Bitmap, true)?;
         let small = averaged_down(&large, width as usize);
         let mut file = Vec::new();
         let (width, height) = self.size(1);
@@ -206,22 +274,26 @@ impl Picture {
         let scaled = |length: i32| u32::try_from(length * scale).unwrap_or(0);
         (scaled(self.width), scaled(self.height))
     }
+}
 
-    fn paint<B: DrawingBackend>(
-        &self,
-        root: DrawingArea<B, Shift>,
-        target: Target,
-    ) -> Result<(), ReportError> {
-        if !theme::register_fonts() {
-            return Err(ReportError::Drawing("the embedded font cannot be read".to_owned()));
-        }
-        let failed = |e: DrawingAreaErrorKind<B::ErrorType>| ReportError::Drawing(e.to_string());
-        root.fill(&colour(Ink::Paper)).map_err(failed)?;
-        for shape in &self.shapes {
-            paint_shape(&root, shape, target).map_err(failed)?;
-        }
-        root.present().map_err(failed)
+/// Paints shapes, on the paper if that is not there yet.
+fn paint<B: DrawingBackend>(
+    root: DrawingArea<B, Shift>,
+    shapes: &[Shape],
+    target: Target,
+    on_paper: bool,
+) -> Result<(), ReportError> {
+    if !theme::register_fonts() {
+        return Err(ReportError::Drawing("the embedded font cannot be read".to_owned()));
     }
+    let failed = |e: DrawingAreaErrorKind<B::ErrorType>| ReportError::Drawing(e.to_string());
+    if on_paper {
+        root.fill(&colour(Ink::Paper)).map_err(failed)?;
+    }
+    for shape in shapes {
+        paint_shape(&root, shape, target).map_err(failed)?;
+    }
+    root.present().map_err(failed)
 }
 
 /// How many times as large as its file a bitmap is drawn, in each direction.

@@ -55,7 +55,8 @@ pub const COLOURS: [(&str, [u8; 3], [u8; 3]); 12] = [
     ("series-4", [0x3D, 0x44, 0x50], [0xD0, 0xD5, 0xDC]),
     ("series-5", [0x3B, 0x98, 0xD1], [0x9B, 0xD4, 0xF7]),
 ];
-const SERIES: usize = 6;
+/// How many colours series have.
+pub const SERIES: usize = 6;
 
 impl Ink {
     /// Index into [`COLOURS`].

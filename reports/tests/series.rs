@@ -135,7 +135,7 @@ fn a_lost_standby_is_marked_where_it_was_first_refused() {
     assert_eq!(drawn(&run).moments, [], "it streams again in the end");
     run.summary.standbys[1].lost = true;
     let panel = drawn(&run);
-    assert_eq!(panel.moments, [Moment { label: "pg3 lost".to_owned(), at: at(60_000) }]);
+    assert_eq!(panel.moments, [Moment { run: 0, label: "pg3 lost".to_owned(), at: at(60_000) }]);
     let last = |line: usize| {
         let points = panel.lines[line].points.iter().rev();
         points.copied().find(|point| point.1.is_some()).map(|point| point.0)
@@ -176,4 +176,33 @@ fn the_summary_has_the_documented_keys() {
     assert_eq!(value["schema"], "walden.summary/1");
     assert_eq!(value["verdict"], "met");
     assert_eq!(value["variants"][0]["standbys"][1]["lag_bytes"]["end"], 0);
+}
+
+/// The page's script finds the column of a moment by its number.
+#[test]
+fn what_a_pointer_finds_is_evenly_spaced_and_all_that_is_drawn() {
+    let runs = example_runs();
+    let mut lines = 0;
+    for plot in &PLOTS {
+        let chart = (plot.chart)(&runs, &variant_names(&runs));
+        let Chart::OverTime(drawn) = &chart else { continue };
+        let hover = chart.hover().expect("a plot over time has columns");
+        for (panel, found) in drawn.panels.iter().zip(&hover.panels) {
+            for (line, found) in panel.lines.iter().zip(&found.lines) {
+                let step = line.points.get(1).map_or(0, |(at, _)| at.0);
+                let mut points = line.points.iter().enumerate();
+                assert!(points.all(|(n, (at, _))| at.0 == n as u64 * step), "{}", plot.file);
+                assert!(line.points.len() <= 500, "{}", plot.file);
+                let columns = |stretch: &str| {
+                    stretch
+                        .split_once('*')
+                        .map_or(1, |(_, n)| n.parse::<usize>().expect("a number"))
+                };
+                let columns: usize = found.texts.split('|').map(columns).sum();
+                assert_eq!(columns, line.points.len(), "{}", plot.file);
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 20, "{lines}");
 }

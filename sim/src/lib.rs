@@ -56,13 +56,15 @@ pub struct Options {
     pub record: bool,
     /// How often the run is held against the laws. Changes no byte of the digest either.
     pub laws: checkers::Checks,
+    /// Whether views are looked at from time to time, for [`Run::looks`]. Nothing else changes.
+    pub looks: bool,
     /// Seed of madsim's own dice, which have no say in any result; a test varies it.
     pub madsim_seed: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { record: true, laws: checkers::Checks::Looks, madsim_seed: 0 }
+        Options { record: true, laws: checkers::Checks::Looks, looks: false, madsim_seed: 0 }
     }
 }
 
@@ -88,5 +90,8 @@ pub enum RunError {
 
 /// Plays one variant from start to end, on a thread of its own.
 pub fn run(scenario: &Scenario, options: Options, outside: &Outside) -> Result<Run, RunError> {
+    if options.looks {
+        return look::run_and_look(scenario, options, outside);
+    }
     control::play(scenario, options, outside, |_| (), |played| played.world.finish(scenario))
 }

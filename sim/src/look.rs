@@ -5,20 +5,27 @@
 //! is not kept by any run: if a query shows it, the run is played a second time, with a search for
 //! that commit.
 //!
+//! A report wants many moments of each run. Those are looked at while it is played for the report:
+//! see [`models::trace::look`].
+//!
 //! **Source.** Walden's own.
 //!
 //! **Not modelled.** The time that a query takes.
 
+use models::postgres::PgVersion;
 use models::postgres::server::{Server, State};
 use models::postgres::statement::Failure;
-use models::postgres::views::{Query, Session};
+use models::postgres::views::{PORT, Query, Session, address};
+use models::trace::Run;
 use models::trace::fact::{Scope, ServerId};
+use models::trace::look::{Look, Shown, moments};
 use models::trace::table::{SqlError, Table};
 use models::units::{Lsn, SimTime, UsableBytes};
 use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
 use crate::world::World;
+use crate::world::summary::span;
 use crate::world::trail::Wanted;
 use crate::{Options, Outside, RunError, control};
 
@@ -28,6 +35,8 @@ pub struct Looks<'a> {
     pub at: &'a [SimTime],
     /// Positions of the primary's WAL: the commits around them are searched for.
     pub commits: &'a [Lsn],
+    /// Whether somebody asks what walreceivers were told of their upstream's end of WAL.
+    pub hear: bool,
     /// What passes and is to be noted.
     pub follow: Option<Wanted>,
     /// Is shown the world at each of these moments that the run reaches.
@@ -52,6 +61,25 @@ pub enum Unreachable {
     HostDown,
     /// It is frozen: the connection stays without an answer.
     Frozen,
+}
+
+impl Unreachable {
+    /// What psql 15 says where it gets no session on a server of this name.
+    pub fn told(self, name: &str, server: ServerId, version: PgVersion) -> String {
+        let nobody = "\n\tIs the server running on that host and accepting TCP/IP connections?";
+        let why = match self {
+            Unreachable::Refused(Failure::NoServer) => format!("Connection refused{nobody}"),
+            Unreachable::HostDown => format!("Connection timed out{nobody}"),
+            Unreachable::Frozen => "timeout expired".to_owned(),
+            Unreachable::Refused(failure) => {
+                let (message, detail) = failure.message(version);
+                let detail = detail.map_or(String::new(), |detail| format!("\nDETAIL:  {detail}"));
+                format!("FATAL:  {message}{detail}")
+            }
+        };
+        let place = format!("connection to server at \"{name}\" ({})", address(server));
+        format!("psql: error: {place}, port {PORT} failed: {why}\n")
+    }
 }
 
 impl Moment {
@@ -165,7 +193,7 @@ fn play(
 ) -> Result<World, RunError> {
     watch(
         scenario,
-        Looks { at: &[at], commits, follow: None, look: &mut |_| () },
+        Looks { at: &[at], commits, hear: true, follow: None, look: &mut |_| () },
         outside,
         |world| world,
     )
@@ -182,4 +210,52 @@ pub(crate) fn watch<T: Send>(
     let options = Options { record: false, laws: Checks::None, ..Options::default() };
     let epilogue = |played: control::Played| last(played.world);
     control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue)
+}
+
+/// Plays a scenario and looks at views meanwhile, on every server that standbys stream from.
+pub(crate) fn run_and_look(
+    scenario: &Scenario,
+    options: Options,
+    outside: &Outside,
+) -> Result<Run, RunError> {
+    let faults: Vec<_> = scenario.faults.iter().map(|f| span(f, scenario.duration)).collect();
+    let at = moments(scenario.duration, &faults);
+    let names: Vec<String> = scenario.servers.iter().map(|server| server.name.clone()).collect();
+    let serves = |index: &usize| scenario.servers.iter().any(|s| s.upstream == Some(*index));
+    let looked_at = |index: &usize| *index == scenario.primary() || serves(index);
+    let looked_at: Vec<usize> = (0..names.len()).filter(looked_at).collect();
+    let mut seen = Vec::with_capacity(at.len() * looked_at.len());
+    let look = &mut |world: &World| {
+        let of = |index: &usize| look_at(world, &names, &world.servers()[*index]);
+        seen.extend(looked_at.iter().map(of));
+    };
+    let looks = Looks { at: &at, commits: &[], hear: false, follow: None, look };
+    let finish = |played: control::Played| played.world.finish(scenario);
+    let mut run = control::play_watched(scenario, options, outside, Some(looks), |_| (), finish)?;
+    run.looks = seen;
+    Ok(run)
+}
+
+fn look_at(world: &World, names: &[String], server: &Server) -> Look {
+    let (at, id) = (world.now(), server.id());
+    let shown = || {
+        let name = &names[id.index()];
+        reach(server).map_err(|why| why.told(name, id, server.settings().version()))?;
+        // Neither view shows what is `None` here.
+        let (latest_end, last_commit) = (None, None);
+        let session = Session {
+            servers: world.servers(),
+            names,
+            server: id,
+            now: at,
+            latest_end,
+            last_commit,
+        };
+        let ask = |query| session.ask(query).map_err(|error: SqlError| error.message);
+        Ok(Shown {
+            stat_replication: ask(Query::StatReplication)?,
+            replication_slots: ask(Query::ReplicationSlots)?,
+        })
+    };
+    Look { at, server: id, shown: shown() }
 }

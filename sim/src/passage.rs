@@ -56,7 +56,7 @@ pub fn passage(
         }
     };
     let follow = Some(Wanted { window: Some(window), answer: None });
-    let looks = Looks { at: &at, commits: &[], follow, look };
+    let looks = Looks { at: &at, commits: &[], hear: true, follow, look };
     let options = Options { laws: Checks::None, ..Options::default() };
     let epilogue = |mut played: control::Played| {
         let world = &mut played.world;

@@ -36,7 +36,12 @@ pub fn scrape(
         let seen = standbys.iter().map(|index| world.servers()[*index].seen(world.now()));
         positions.extend(seen);
     };
-    watch(scenario, Looks { at, commits: &[], follow: None, look: note }, outside[0], |_| ())?;
+    watch(
+        scenario,
+        Looks { at, commits: &[], hear: true, follow: None, look: note },
+        outside[0],
+        |_| (),
+    )?;
     let names: Vec<String> = scenario.servers.iter().map(|server| server.name.clone()).collect();
     let visit = &mut |world: &World| {
         for (index, server) in world.servers().iter().enumerate() {
@@ -45,7 +50,7 @@ pub fn scrape(
             take(Scrape { at, server: server.id(), answer, truth });
         }
     };
-    let looks = Looks { at, commits: &positions, follow: None, look: visit };
+    let looks = Looks { at, commits: &positions, hear: true, follow: None, look: visit };
     watch(scenario, looks, outside[1], |world| world.digests().to_vec())
 }
 

@@ -6,6 +6,7 @@ mod scenes;
 use models::postgres::statement::Failure;
 use models::postgres::views::Query;
 use models::trace::fact::ServerId;
+use models::trace::look::Shown;
 use models::trace::table::Table;
 use models::units::{Lsn, SimTime};
 use scenarios::scenario::Scenario;
@@ -279,4 +280,43 @@ fn a_server_that_is_not_there_gives_no_session() {
     assert_eq!(why(12_000, PG2), Err(Unreachable::Refused(Failure::NoServer)));
     assert_eq!(why(32_000, PG2), Err(Unreachable::HostDown));
     assert_eq!(why(52_000, PG1), Err(Unreachable::Frozen));
+}
+
+/// Whoever looks at a run changes no byte of it, and sees what anybody sees who asks for that
+/// moment later.
+#[test]
+fn looks_during_a_run_leave_no_trace_and_show_what_is_asked_for_later() {
+    let stormy = scenes::scenario(include_str!("scenes/stormy.toml"));
+    for seed in 1..=4 {
+        let scenario = Scenario { seed, ..stormy.clone() };
+        let play = |looks| {
+            let options = Options { looks, ..Options::default() };
+            let run = sim::run(&scenario, options, &Outside::default());
+            run.unwrap_or_else(|error| panic!("{error}"))
+        };
+        let mut looked_at = play(true);
+        let looks = std::mem::take(&mut looked_at.looks);
+        assert_eq!(format!("{looked_at:?}"), format!("{:?}", play(false)), "seed {seed}");
+        let end = SimTime::ZERO + scenario.duration;
+        assert_eq!(looks.first().map(|look| look.at), Some(SimTime::ZERO));
+        assert_eq!(looks.last().map(|look| look.at), Some(end));
+        let silent = looks.iter().filter(|look| look.shown.is_err()).count();
+        assert!(silent > 0 && silent < looks.len() / 2, "{silent} of {}", looks.len());
+        for seen in looks.iter().step_by(7) {
+            let moment = look(&scenario, seen.at, &[]);
+            let ask = |query| {
+                let told = |why: Unreachable| {
+                    let version = moment.server(seen.server).settings().version();
+                    why.told(&moment.names()[seen.server.index()], seen.server, version)
+                };
+                let answer = moment.ask(seen.server, query).map_err(told);
+                answer.map(|answer| answer.unwrap_or_else(|error| panic!("{error:?}")))
+            };
+            let shown = seen.shown.as_ref();
+            let shown =
+                |table: fn(&Shown) -> &Table| shown.map(table).cloned().map_err(Clone::clone);
+            assert_eq!(shown(|s| &s.stat_replication), ask(Query::StatReplication), "{seen:?}");
+            assert_eq!(shown(|s| &s.replication_slots), ask(Query::ReplicationSlots), "{seen:?}");
+        }
+    }
 }

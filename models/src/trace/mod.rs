@@ -7,7 +7,7 @@
 //! Reading order: [`fact`] (what happened), [`messages`] (the same in PostgreSQL's words),
 //! [`describe`] (in plain words),
 //! [`commit`] (where the time of a commit goes), [`flow`] (what passes in a window of time),
-//! [`observation`] (what views showed),
+//! [`observation`] (what views showed), [`look`] (the same at moments spread over the run),
 //! [`series`] and [`sample`] (over time), [`histogram`], [`law`] (what never happens), [`summary`]
 //! (the numbers of `summary.json`), [`table`] (what a query returns), [`scrape`] (what a monitoring
 //! agent learns).
@@ -18,6 +18,7 @@ pub mod fact;
 pub mod flow;
 pub mod histogram;
 pub mod law;
+pub mod look;
 pub mod messages;
 pub mod observation;
 pub mod sample;
@@ -33,6 +34,7 @@ use crate::units::{Bytes, Duration, Lsn, SimTime};
 use fact::{Facts, ServerId, What};
 use histogram::Histogram;
 use law::Violations;
+use look::Look;
 use observation::Observations;
 use sample::Samples;
 use summary::Summary;
@@ -84,6 +86,8 @@ pub struct Run {
     pub facts: Facts,
     /// What an operator's looks at views showed, in order.
     pub observations: Observations,
+    /// What views showed at moments spread over the run, in order; empty if nobody wanted that.
+    pub looks: Vec<Look>,
     /// How it went over time.
     pub samples: Samples,
     /// The laws that were broken.

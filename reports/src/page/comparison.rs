@@ -44,7 +44,8 @@ pub fn section(runs: &[Run]) -> Markup {
 
 /// Every plot.
 pub fn plots(figures: &[(Chart, Picture)]) -> Result<Markup, ReportError> {
-    let plots = figures.iter().map(figure).collect::<Result<Vec<_>, _>>()?;
+    let numbered = figures.iter().enumerate().map(|(number, of)| figure(of, Some(number)));
+    let plots = numbered.collect::<Result<Vec<_>, _>>()?;
     Ok(html! {
         section id="plots" {
             h2 { "Plots" }
@@ -53,8 +54,11 @@ pub fn plots(figures: &[(Chart, Picture)]) -> Result<Markup, ReportError> {
     })
 }
 
-/// A plot and the numbers behind it.
-pub fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError> {
+/// A plot and the numbers behind it; with its number, where a script knows what is in it.
+pub fn figure(
+    (chart, picture): &(Chart, Picture),
+    number: Option<usize>,
+) -> Result<Markup, ReportError> {
     if let Some(why) = chart.nothing() {
         return Ok(html! {
             div.plot { h3 { (chart.title()) } p.small { "No data: " (why) "." } }
@@ -68,7 +72,7 @@ pub fn figure((chart, picture): &(Chart, Picture)) -> Result<Markup, ReportError
         div.plot {
             // The picture has its title in it; this one is for who navigates by headings.
             h3.hidden { (chart.title()) }
-            figure {
+            figure data-plot=[number] {
                 div.wide { (PreEscaped(svg)) }
                 figcaption { (chart.reading()) }
             }

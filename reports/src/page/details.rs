@@ -16,7 +16,7 @@ pub fn section(runs: &[Run]) -> Markup {
                 @if runs.len() == 1 {
                     (variant(run))
                 } @else {
-                    details.variant open[i == 0] {
+                    details.variant open[i == 0] data-run=(i) {
                         summary { h3 { (name) } }
                         (variant(run))
                     }

@@ -2,12 +2,17 @@
 //!
 //! In the order in which a reader asks: the question and the verdict, the variants compared in a
 //! table and in plots, what happened, each variant by itself, what was set, what is not modelled,
-//! how to repeat it. No script, no request, no font to load; colours are CSS variables that follow
-//! the reader's light or dark setting. Nothing is said by colour alone, and behind every plot
-//! stands its table.
+//! how to repeat it. No request, no font to load; colours are CSS variables that follow the
+//! reader's light or dark setting. Nothing is said by colour alone, and behind every plot stands
+//! its table.
+//!
+//! The page is complete without its script, `page.js`, which makes its own controls: a cursor that
+//! moves through time, and variants that can be hidden. It reads [`data`], and of the markup only
+//! `data-run`, which says of what is of one run of which, and `data-plot`, the number of a plot.
 
 mod closing;
 mod comparison;
+mod data;
 mod details;
 pub mod planned;
 mod settings;
@@ -22,6 +27,10 @@ use crate::plots::Chart;
 use crate::tables::Table;
 use crate::{Context, ReportError, human, scenario_name, theme};
 
+/// What the page may load: nothing but what is in it.
+const NOTHING_LOADED: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
 /// The page.
 pub fn page(
     runs: &[Run],
@@ -30,6 +39,7 @@ pub fn page(
 ) -> Result<String, ReportError> {
     let title = title(runs);
     let plots = comparison::plots(figures)?;
+    let data = data::json(runs, figures)?;
     let body = html! {
         header {
             p.kicker { "Walden · simulated PostgreSQL replication · " (scenario_name(runs)) }
@@ -50,6 +60,8 @@ pub fn page(
             (closing::not_modelled(context))
             (closing::repeat(runs, context))
         }
+        script type="application/json" id="data" { (PreEscaped(data)) }
+        script { (PreEscaped(include_str!("page.js"))) }
     };
     Ok(document(&title, &body))
 }
@@ -62,6 +74,7 @@ fn document(title: &str, body: &Markup) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(NOTHING_LOADED);
                 title { (title) " · Walden" }
                 style {
                     (PreEscaped(theme::css_variables()))
@@ -149,8 +162,8 @@ fn table_markup(table: &Table, caption: &str) -> Markup {
                     }
                 } }
                 tbody {
-                    @for row in &table.rows {
-                        tr {
+                    @for (n, row) in table.rows.iter().enumerate() {
+                        tr data-run=[table.runs.get(n)] {
                             @for (i, cell) in row.iter().enumerate() {
                                 @if i == 0 {
                                     th scope="row" { (cell.text) }

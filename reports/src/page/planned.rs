@@ -65,7 +65,7 @@ fn contents(plan: &Plan) -> Markup {
 fn part(part: &Part) -> Result<Markup, ReportError> {
     let figures = part.figures.iter().map(chart).map(|chart| {
         let picture = chart.draw();
-        figure(&(chart, picture))
+        figure(&(chart, picture), None)
     });
     let figures = figures.collect::<Result<Vec<_>, _>>()?;
     Ok(html! {

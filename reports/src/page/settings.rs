@@ -37,9 +37,9 @@ fn variants(runs: &[Run]) -> Markup {
                     th.text scope="col" { "value" }
                 } }
                 tbody {
-                    @for (run, name) in runs.iter().zip(&names) {
+                    @for (i, (run, name)) in runs.iter().zip(&names).enumerate() {
                         @for (path, value) in &run.summary.settings {
-                            tr {
+                            tr data-run=(i) {
                                 th scope="row" { (name) }
                                 td.text { code { (path) } }
                                 td.text { code { (value) } }

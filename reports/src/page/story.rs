@@ -24,7 +24,7 @@ pub fn section(runs: &[Run]) -> Markup {
                 @if runs.len() == 1 {
                     (timeline(run, name))
                 } @else {
-                    details.variant open[i == 0] {
+                    details.variant open[i == 0] data-run=(i) {
                         summary { h3 { (name) } }
                         (timeline(run, name))
                     }

@@ -98,7 +98,7 @@ fn outcomes(outcomes: &[Outcome], several: bool) -> Markup {
                 th.text scope="col" { "measured" }
             } }
             tbody { @for o in outcomes {
-                tr {
+                tr data-run=(o.run) {
                     td.text.verdict-mark { (if o.met { "✓ met" } else { "✗ not met" }) }
                     @if several { td.text { (o.variant) } }
                     th.text scope="row" { code { (o.what) } }

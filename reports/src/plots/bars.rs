@@ -5,9 +5,9 @@
 //! would be slivers beside it, all bars are equally long and show shares.
 
 use super::scale::{Scale, Unit};
-use super::{LEFT, RIGHT, along, draw_legend, legend_height, nothing};
+use super::{LEFT, LegendEntry, RIGHT, along, draw_legend, legend_height, nothing};
 use crate::human;
-use crate::picture::{Anchor, Picture, Shape, text_width};
+use crate::picture::{Anchor, Part, Picture, Shape, text_width};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
 
@@ -76,11 +76,13 @@ pub fn draw(chart: &Bars) -> Picture {
         let text = if shares { format!("{tick}%") } else { Unit::Nanos.text(tick) };
         picture.text((x, bottom + 28), Anchor::Middle, Ink::Muted, text);
     }
-    for (bar, top) in chart.bars.iter().zip((TOP..).step_by(ROW as usize)) {
+    for ((run, bar), top) in (0..).zip(&chart.bars).zip((TOP..).step_by(ROW as usize)) {
         let max = bar.total().max(1);
         let scale = if shares { Scale::Linear { max, step: max } } else { axis };
-        draw_bar(&mut picture, bar, top, |value| LEFT + along(scale.place(value), RIGHT - LEFT));
+        let x = |value| LEFT + along(scale.place(value), RIGHT - LEFT);
+        draw_bar(&mut picture, (run, bar), top, x);
     }
+    picture.begin(Part::Foot);
     let middle = ((LEFT + RIGHT) / 2, bottom + 72);
     let title = format!("{}{}", if shares { "share of the " } else { "" }, chart.x_title);
     picture.text(middle, Anchor::Middle, Ink::Muted, title);
@@ -96,7 +98,8 @@ fn show_shares(bars: &[Bar]) -> bool {
     totals.last().is_some_and(|&longest| longest / FAR > usual)
 }
 
-fn draw_bar(picture: &mut Picture, bar: &Bar, top: i32, x: impl Fn(u64) -> i32) {
+fn draw_bar(picture: &mut Picture, (run, bar): (usize, &Bar), top: i32, x: impl Fn(u64) -> i32) {
+    picture.begin(Part::OfRun(run));
     let total = match bar.total() {
         0 => "no data".to_owned(),
         total => human::duration(total),
@@ -106,12 +109,14 @@ fn draw_bar(picture: &mut Picture, bar: &Bar, top: i32, x: impl Fn(u64) -> i32) 
     picture.shapes.push(Shape::Text { at, text, ink, size, anchor, bold: true });
     let (from, to) = (top + NAME, top + NAME + THICK);
     let mut before = 0;
-    for (stage, &(_, value)) in bar.parts.iter().enumerate() {
+    for (stage, &(name, value)) in bar.parts.iter().enumerate() {
         let (left, right) = (x(before), x(before + value));
         before += value;
         if value == 0 {
             continue;
         }
+        let said = format!("{} · {name}: {} of {total}", bar.label, human::duration(value));
+        picture.begin(Part::Said(run, said));
         picture.area((left, from), (right.max(left + 2), to), Ink::Series(stage), 100);
         // A gap tells the parts apart without their colours.
         picture.area((right - 2, from), (right, to), Ink::Paper, 100);
@@ -125,12 +130,12 @@ fn draw_bar(picture: &mut Picture, bar: &Bar, top: i32, x: impl Fn(u64) -> i32) 
     }
 }
 
-fn legend(chart: &Bars) -> Vec<(&str, usize)> {
-    let mut entries: Vec<(&str, usize)> = Vec::new();
+fn legend(chart: &Bars) -> Vec<LegendEntry<'_>> {
+    let mut entries: Vec<LegendEntry> = Vec::new();
     for bar in &chart.bars {
         for (stage, &(name, value)) in bar.parts.iter().enumerate() {
-            if value > 0 && !entries.contains(&(name, stage)) {
-                entries.push((name, stage));
+            if value > 0 && !entries.contains(&(name, stage, None)) {
+                entries.push((name, stage, None));
             }
         }
     }
@@ -155,5 +160,6 @@ pub fn table(chart: &Bars) -> Table {
     Table {
         columns: columns.map(str::to_owned).collect(),
         rows: chart.bars.iter().map(row).collect(),
+        runs: (0..chart.bars.len()).collect(),
     }
 }

@@ -161,8 +161,8 @@ fn table(runs: &[Run], names: &[String]) -> Table {
         "recycled",
     ]);
     let several = runs.len() > 1;
-    let mut rows = Vec::new();
-    for (run, name) in runs.iter().zip(names) {
+    let (mut rows, mut of) = (Vec::new(), Vec::new());
+    for (i, (run, name)) in runs.iter().zip(names).enumerate() {
         let all = checkpoints(run);
         rows.extend(all.iter().take(ROWS).map(|c| row(run, several.then_some(name), c)));
         if all.len() > ROWS {
@@ -171,9 +171,10 @@ fn table(runs: &[Run], names: &[String]) -> Table {
             row[0] = Cell::new(format!("and {rest} more in facts.jsonl"));
             rows.push(row);
         }
+        of.resize(rows.len(), i);
     }
     let columns = columns.into_iter().skip(usize::from(!several)).map(str::to_owned).collect();
-    Table { columns, rows }
+    Table { columns, rows, runs: of }
 }
 
 fn row(run: &Run, variant: Option<&String>, checkpoint: &Checkpoint) -> Vec<Cell> {

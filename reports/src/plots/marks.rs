@@ -51,6 +51,8 @@ pub struct Key {
 /// A moment worth a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
+    /// The index of the run in which it happened.
+    pub run: usize,
     /// What happened, in a word or two.
     pub label: String,
     /// When.
@@ -141,6 +143,7 @@ pub fn draw_limits_and_moments(
 ) {
     let mut names = Names::new(((LEFT, top - 2), (RIGHT, bottom)), lines);
     let near: Vec<&Limit> = panel.limits.iter().filter(|l| l.value <= end).collect();
+    panel.begin(picture, None);
     for limit in &near {
         let (from, to) = ((LEFT, y(limit.value)), (RIGHT, y(limit.value)));
         names.keep_off(from, to);
@@ -149,6 +152,7 @@ pub fn draw_limits_and_moments(
         picture.shapes.push(line);
     }
     for moment in &panel.moments {
+        panel.begin(picture, Some(moment.run));
         let (from, to) = ((x(moment.at), top), (x(moment.at), bottom));
         names.keep_off(from, to);
         let line =
@@ -163,12 +167,14 @@ pub fn draw_limits_and_moments(
         (0..6).map(move |n| right - n * step).chain([LEFT + 12])
     };
     for moment in &panel.moments {
+        panel.begin(picture, Some(moment.run));
         let at = x(moment.at);
         let sides = [at + 10, at - 10 - text_width(&moment.label)];
         let heights = (top + HALF..bottom - HALF).step_by(8);
         let places: Vec<Place> = heights.flat_map(|y| sides.map(|x| (x, y))).collect();
         names.write(picture, Ink::Text, moment.label.clone(), &places);
     }
+    panel.begin(picture, None);
     for limit in near {
         let (text, at) = (full(limit), y(limit.value));
         // Close to the line, else a little away from it: the name has the value in it.
@@ -201,6 +207,7 @@ fn strips(panel: &Panel) -> impl Iterator<Item = &Line> {
 pub fn draw_strips(picture: &mut Picture, panel: &Panel, top: i32, x: impl Fn(SimTime) -> i32) {
     for (row, line) in (1..).zip(strips(panel)) {
         let base = top + row * STRIP;
+        panel.begin(picture, Some(line.run));
         picture.shapes.push(Shape::Line {
             points: vec![(LEFT - 96, base - BAND / 2), (LEFT - 16, base - BAND / 2)],
             ink: Ink::Series(line.style),

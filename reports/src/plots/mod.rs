@@ -12,6 +12,7 @@ pub mod checkpoints;
 pub mod commit_latency;
 pub mod commit_stages;
 pub mod curves;
+pub mod hover;
 pub mod lag;
 pub mod lag_bytes;
 pub mod lag_time;
@@ -29,7 +30,7 @@ pub mod wal_retained;
 
 use models::trace::Run;
 
-use crate::picture::{Anchor, Picture, text_width};
+use crate::picture::{Anchor, Part, Picture, text_width};
 use crate::tables::Table;
 use crate::theme::{self, Ink};
 
@@ -113,6 +114,15 @@ impl Chart {
         }
     }
 
+    /// What a pointer finds in it; `None`: what the drawing itself says.
+    pub fn hover(&self) -> Option<hover::Hover> {
+        match self {
+            Chart::Percentiles(chart) => Some(percentiles::hover(chart)),
+            Chart::OverTime(chart) => Some(over_time::hover(chart)),
+            Chart::Bars(_) | Chart::Curves(_) => None,
+        }
+    }
+
     /// The numbers as a table.
     pub fn table(&self) -> Table {
         match self {
@@ -145,12 +155,12 @@ const RIGHT: i32 = theme::WIDTH - 72;
 /// Height of a line of the legend.
 const LEGEND_LINE: i32 = 44;
 
-/// What the legend says about a line: its label and its style.
-type LegendEntry<'a> = (&'a str, usize);
+/// What the legend says about a line: its label, its style, and its run if that is all it shows.
+type LegendEntry<'a> = (&'a str, usize, Option<usize>);
 
 /// Places the entries of a legend in columns: for each its column's left edge and its row.
 fn legend_places(entries: &[LegendEntry]) -> Vec<(i32, i32)> {
-    let widest = entries.iter().map(|(label, _)| text_width(label)).max().unwrap_or(0);
+    let widest = entries.iter().map(|(label, ..)| text_width(label)).max().unwrap_or(0);
     let column = (widest + 140).clamp(240, RIGHT - LEFT);
     let columns = ((RIGHT - LEFT) / column).max(1);
     (0..).zip(entries).map(|(i, _)| (LEFT + i % columns * column, i / columns)).collect()
@@ -162,7 +172,8 @@ fn legend_height(entries: &[LegendEntry]) -> i32 {
 }
 
 fn draw_legend(picture: &mut Picture, top: i32, entries: &[LegendEntry]) {
-    for (&(label, style), (x, row)) in entries.iter().zip(legend_places(entries)) {
+    for (&(label, style, run), (x, row)) in entries.iter().zip(legend_places(entries)) {
+        picture.begin(run.map_or(Part::Foot, Part::Entry));
         let y = top + 16 + row * LEGEND_LINE + LEGEND_LINE / 2;
         picture.shapes.push(crate::picture::Shape::Line {
             points: vec![(x, y), (x + 72, y)],

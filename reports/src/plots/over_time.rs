@@ -7,11 +7,12 @@
 use models::trace::FaultSpan;
 use models::units::{Duration, SimTime};
 
+use super::hover::{self, Hover};
 use super::marks::{self, Band, Key, Limit, Moment};
 use super::panels::Points;
 use super::scale::{Scale, Unit};
-use super::{LEFT, RIGHT, along, draw_legend, legend_height, no_data, nothing};
-use crate::picture::{Anchor, Picture, Place, Shape, shortened, text_width};
+use super::{LEFT, LegendEntry, RIGHT, along, draw_legend, legend_height, no_data, nothing};
+use crate::picture::{Anchor, Part, Picture, Place, Shape, shortened, text_width};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
 
@@ -69,9 +70,20 @@ pub struct Panel {
     pub moments: Vec<Moment>,
 }
 
+impl Panel {
+    /// What is drawn from now on is of one run or of all. A run's own panel is of that run anyway.
+    pub(super) fn begin(&self, picture: &mut Picture, run: Option<usize>) {
+        if self.run.is_none() {
+            picture.begin(run.map_or(Part::Whole, Part::OfRun));
+        }
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The index of its run.
+    pub run: usize,
     /// Its name.
     pub label: String,
     /// Its colour and dash pattern.
@@ -102,19 +114,27 @@ pub fn nothing_in(chart: &OverTime) -> Option<&str> {
     scales(chart).is_none().then_some(chart.empty)
 }
 
-/// Draws the panels.
-pub fn draw(chart: &OverTime) -> Picture {
-    if let Some(why) = nothing_in(chart) {
-        return nothing(chart.title, why);
-    }
+/// Where the panels are.
+struct Layout {
+    /// The first one's upper edge.
+    first_top: i32,
+    /// That of each.
+    height: i32,
+    /// Between two of them, with the strips there.
+    gap: i32,
+    /// The strips below each.
+    strips: i32,
+    /// The lower edge of the last one's strips.
+    bottom: i32,
+}
+
+fn layout(chart: &OverTime, names: &[FaultName]) -> Layout {
     let (height, gap) = match chart.panels.len() {
         0..=1 => (560, 0),
         2..=3 => (280, NAME),
         4..=6 => (210, NAME),
         _ => (170, NAME),
     };
-    let all_faults: Vec<&FaultSpan> = chart.panels.iter().flat_map(|p| &p.faults).collect();
-    let names = fault_names(chart.duration, &all_faults);
     let fault_lines = names.iter().map(|name| name.line + 1).max().unwrap_or(0) as i32;
     let named = chart.panels.iter().any(|panel| panel.name.is_some());
     let first_top = 110 + fault_lines * FAULT_LINE + if named { NAME } else { 0 };
@@ -122,6 +142,40 @@ pub fn draw(chart: &OverTime) -> Picture {
     let strips = chart.panels.iter().map(marks::strips_height).max().unwrap_or(0);
     let gap = gap + strips;
     let bottom = first_top + panels * height + (panels - 1) * gap + strips;
+    Layout { first_top, height, gap, strips, bottom }
+}
+
+/// What a pointer finds: every value that is drawn.
+pub(super) fn hover(chart: &OverTime) -> Hover {
+    let all_faults: Vec<&FaultSpan> = chart.panels.iter().flat_map(|p| &p.faults).collect();
+    let Layout { first_top, height, gap, bottom, .. } =
+        layout(chart, &fault_names(chart.duration, &all_faults));
+    let line = |line: &Line| {
+        let texts = line.points.iter().map(|(_, value)| value.map(|v| chart.unit.text(v)));
+        let told = hover::Line::new(&line.label, line.run, line.style, texts);
+        told.over_time(&line.points, &line.strip)
+    };
+    let panel = |panel: &Panel| hover::Panel {
+        name: panel.name.clone(),
+        run: panel.run,
+        lines: panel.lines.iter().map(line).collect(),
+    };
+    Hover {
+        area: (LEFT, RIGHT, first_top, bottom),
+        apart: height + gap,
+        places: Vec::new(),
+        panels: chart.panels.iter().map(panel).collect(),
+    }
+}
+
+/// Draws the panels.
+pub fn draw(chart: &OverTime) -> Picture {
+    if let Some(why) = nothing_in(chart) {
+        return nothing(chart.title, why);
+    }
+    let all_faults: Vec<&FaultSpan> = chart.panels.iter().flat_map(|p| &p.faults).collect();
+    let names = fault_names(chart.duration, &all_faults);
+    let Layout { first_top, height, gap, strips, bottom } = layout(chart, &names);
     let key = chart.key.filter(|_| strips > 0);
     let key_height = key.map_or(0, |_| marks::KEY_HEIGHT);
     let legend = legend(chart);
@@ -130,12 +184,16 @@ pub fn draw(chart: &OverTime) -> Picture {
     picture.text((LEFT, 78), Anchor::Start, Ink::Muted, chart.y_title);
     for (i, panel) in (0..).zip(&chart.panels) {
         let top = first_top + i * (height + gap);
+        let own = |run| Part::Panel { place: i as usize, run };
+        picture.begin(panel.run.map_or(Part::Whole, own));
         draw_panel(&mut picture, chart, panel, (top, top + height));
     }
+    picture.begin(Part::Whole);
     for name in &names {
         let y = 110 + name.line as i32 * FAULT_LINE + FAULT_LINE / 2;
         picture.text((name.x, y), Anchor::Start, Ink::FaultName, name.text.clone());
     }
+    picture.begin(Part::Foot);
     if let Some((x_scale, _)) = scales(chart) {
         for tick in x_scale.ticks() {
             let x = LEFT + along(x_scale.place(tick), RIGHT - LEFT);
@@ -157,10 +215,11 @@ pub fn draw(chart: &OverTime) -> Picture {
 }
 
 /// What the legend explains: nothing, where the panels' names say it all.
-fn legend(chart: &OverTime) -> Vec<(&str, usize)> {
-    let mut entries: Vec<(&str, usize)> = Vec::new();
-    for line in chart.panels.iter().flat_map(|panel| &panel.lines) {
-        let entry = (line.label.as_str(), line.style);
+fn legend(chart: &OverTime) -> Vec<LegendEntry<'_>> {
+    let mut entries: Vec<LegendEntry> = Vec::new();
+    for (panel, line) in chart.panels.iter().flat_map(|p| p.lines.iter().map(move |l| (p, l))) {
+        let run = panel.run.is_none().then_some(line.run);
+        let entry = (line.label.as_str(), line.style, run);
         let drawn = line.points.iter().any(|point| point.1.is_some());
         if drawn && !line.label.is_empty() && !entries.contains(&entry) {
             entries.push(entry);
@@ -200,6 +259,7 @@ fn draw_panel(picture: &mut Picture, chart: &OverTime, panel: &Panel, (top, bott
     };
     let all: Vec<_> = panel.lines.iter().map(places).collect();
     for (i, (line, points)) in panel.lines.iter().zip(&all).enumerate() {
+        panel.begin(picture, Some(line.run));
         let (ink, dashes) = (Ink::Series(line.style), theme::dashes(line.style));
         let mut add = |mut points: Vec<_>, width| {
             // A value alone between two gaps would be a line without length.
@@ -252,6 +312,7 @@ fn draw_markers(picture: &mut Picture, panel: &Panel, lines: &[Vec<Option<Place>
     }
     let apart = (RIGHT - LEFT) / MARKERS;
     for ((i, line), points) in (0..).zip(&panel.lines).zip(lines) {
+        panel.begin(picture, Some(line.run));
         for n in 0..MARKERS {
             let wanted = LEFT + n * apart + (2 * (i % several) + 1) * apart / (2 * several);
             let near = |at: &&Place| (at.0 - wanted).abs();
@@ -375,6 +436,7 @@ pub fn table(chart: &OverTime) -> Table {
         };
         std::iter::once(Cell::new(name)).chain((0..SPANS).map(cell)).collect()
     };
-    let rows = chart.panels.iter().flat_map(|p| p.lines.iter().map(move |l| row(p, l))).collect();
-    Table { columns, rows }
+    let lines = || chart.panels.iter().flat_map(|p| p.lines.iter().map(move |l| (p, l)));
+    let rows = lines().map(|(panel, line)| row(panel, line)).collect();
+    Table { columns, rows, runs: lines().map(|(_, line)| line.run).collect() }
 }

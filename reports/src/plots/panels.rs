@@ -108,19 +108,19 @@ pub fn panels(
                 known.push(label.clone());
             }
         }
-        let line = |(label, points)| {
+        let line = |run, (label, points)| {
             let style = known.iter().position(|other| *other == label).unwrap_or(0);
             let label = match label {
                 Label::Variant => String::new(),
                 Label::Server(server) => server,
             };
-            Line { label, style, points, strip: Vec::new() }
+            Line { run, label, style, points, strip: Vec::new() }
         };
         let panel = |(i, (run, (name, lines))): (usize, (&Run, (&String, Vec<_>)))| Panel {
             run: Some(i),
             name: Some(shortened(name, 100)),
             note: None,
-            lines: lines.into_iter().map(line).collect(),
+            lines: lines.into_iter().map(|of| line(i, of)).collect(),
             faults: run.faults.clone(),
             limits: Vec::new(),
             moments: Vec::new(),
@@ -142,7 +142,7 @@ pub fn panels(
     let lines = names.iter().zip(all).enumerate().flat_map(|(i, (name, lines))| {
         (0..).zip(lines).map(move |(j, (label, points))| {
             let style = if runs.len() == 1 { j } else { theme::style(i, j) };
-            Line { label: full(name, label), style, points, strip: Vec::new() }
+            Line { run: i, label: full(name, label), style, points, strip: Vec::new() }
         })
     });
     let lines = lines.collect();
@@ -182,21 +182,22 @@ pub fn add_limits(
     }
 }
 
-/// Gives every panel the moments of its runs.
+/// Gives every panel the moments of its runs: what happened, in a word or two, and when.
 pub fn add_moments(
     panels: &mut [Panel],
     runs: &[Run],
     names: &[String],
-    moments: fn(&Run) -> Vec<Moment>,
+    moments: fn(&Run) -> Vec<(String, SimTime)>,
 ) {
     for (i, (run, name)) in runs.iter().zip(names).enumerate() {
         let of_run = |panel: &&mut Panel| panel.run.is_none_or(|run| run == i);
         let Some(panel) = panels.iter_mut().find(of_run) else { continue };
-        for mut moment in moments(run) {
-            if panel.run.is_none() && runs.len() > 1 {
-                moment.label = format!("{} · {}", shortened(name, 32), moment.label);
-            }
-            panel.moments.push(moment);
+        for (what, at) in moments(run) {
+            let label = match panel.run.is_none() && runs.len() > 1 {
+                true => format!("{} · {what}", shortened(name, 32)),
+                false => what,
+            };
+            panel.moments.push(Moment { run: i, label, at });
         }
     }
 }
@@ -221,6 +222,7 @@ pub fn panel_each(runs: &[Run], names: &[String], parts: fn(&Run) -> Vec<Part>) 
                 (false, _) => part,
             };
             let line = |(style, (label, points)): (usize, (&str, Points))| Line {
+                run: i,
                 label: label.to_owned(),
                 style,
                 points,

@@ -3,9 +3,10 @@
 //! The x axis is the share of commits that were at least as fast, each further nine as wide as the
 //! one before, so that the rare slow ones, which people ask about, get the room.
 
+use super::hover::{self, Hover};
 use super::scale::{FULL, Scale, Unit};
 use super::{LEFT, RIGHT, along, draw_legend, legend_height, nothing};
-use crate::picture::{Anchor, Picture, Shape};
+use crate::picture::{Anchor, Part, Picture, Shape};
 use crate::stats::{LABELLED, nines};
 use crate::tables::{Cell, Table};
 use crate::theme::{self, Ink};
@@ -43,10 +44,35 @@ pub fn nothing_in(chart: &Percentiles) -> Option<&str> {
     empty.then_some("no commit was answered")
 }
 
+/// The largest share that is drawn, and where shares are.
+fn places(chart: &Percentiles) -> (u32, impl Fn(u32) -> i32) {
+    let last = chart.lines.iter().filter_map(|l| l.points.last()).map(|p| p.0).max().unwrap_or(0);
+    let widest = nines(last).max(1);
+    (last, move |share| LEFT + along(nines(share) * FULL / widest, RIGHT - LEFT))
+}
+
+/// What a pointer finds: the labelled shares.
+pub(super) fn hover(chart: &Percentiles) -> Hover {
+    let (last, x) = places(chart);
+    let shares = || LABELLED.into_iter().filter(move |&(share, _)| 0 < share && share <= last);
+    let line = |(run, line): (usize, &Curve)| {
+        let at = |share| line.points.iter().find(|p| p.0 == share).map(|p| p.1);
+        let texts = shares().map(|(share, _)| at(share).map(|v| Unit::Nanos.text(v)));
+        hover::Line::new(&line.label, run, run, texts)
+    };
+    let lines = chart.lines.iter().enumerate().map(line).collect();
+    Hover {
+        area: (LEFT, RIGHT, TOP, BOTTOM),
+        apart: 0,
+        places: shares().map(|(share, label)| (x(share), label)).collect(),
+        panels: vec![hover::Panel { name: None, run: None, lines }],
+    }
+}
+
 /// Draws the curves.
 pub fn draw(chart: &Percentiles) -> Picture {
     let legend: Vec<_> =
-        chart.lines.iter().enumerate().map(|(i, line)| (line.label.as_str(), i)).collect();
+        chart.lines.iter().enumerate().map(|(i, l)| (l.label.as_str(), i, Some(i))).collect();
     let values = || chart.lines.iter().flat_map(|l| l.points.iter().map(|&(_, value)| value));
     let (Some(low), Some(high)) = (values().min(), values().max()) else {
         return nothing(chart.title, nothing_in(chart).unwrap_or_default());
@@ -60,9 +86,7 @@ pub fn draw(chart: &Percentiles) -> Picture {
         picture.rule((LEFT, y(tick)), (RIGHT, y(tick)), Ink::Grid);
         picture.text((LEFT - 16, y(tick)), Anchor::End, Ink::Muted, Unit::Nanos.text(tick));
     }
-    let last = chart.lines.iter().filter_map(|l| l.points.last()).map(|p| p.0).max().unwrap_or(0);
-    let widest = nines(last).max(1);
-    let x = |share: u32| LEFT + along(nines(share) * FULL / widest, RIGHT - LEFT);
+    let (last, x) = places(chart);
     for (share, label) in LABELLED.into_iter().filter(|&(share, _)| share <= last) {
         picture.rule((x(share), TOP), (x(share), BOTTOM), Ink::Grid);
         picture.text((x(share), BOTTOM + 28), Anchor::Middle, Ink::Muted, label);
@@ -71,6 +95,7 @@ pub fn draw(chart: &Percentiles) -> Picture {
     let text = "share of commits that were at least as fast";
     picture.text((middle, BOTTOM + 72), Anchor::Middle, Ink::Muted, text);
     for (style, line) in chart.lines.iter().enumerate() {
+        picture.begin(Part::OfRun(style));
         let (ink, width, dashes) = (Ink::Series(style), theme::LINE_WIDTH, theme::dashes(style));
         let points: Vec<_> = line.points.iter().map(|&(share, at)| (x(share), y(at))).collect();
         let labelled = |share| LABELLED.iter().any(|&(s, _)| s == share);
@@ -108,5 +133,5 @@ pub fn table(chart: &Percentiles) -> Table {
                 .collect()
         })
         .collect();
-    Table { columns, rows }
+    Table { columns, rows, runs: (0..chart.lines.len()).collect() }
 }

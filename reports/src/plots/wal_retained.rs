@@ -7,7 +7,7 @@ use models::trace::series::{Merge, Series};
 use models::units::SimTime;
 
 use super::Chart;
-use super::marks::{self, Band, Key, Limit, Moment};
+use super::marks::{self, Band, Key, Limit};
 use super::over_time::OverTime;
 use super::panels::{Label, Points, add_limits, add_moments, panels, thinned};
 use super::scale::Unit;
@@ -100,10 +100,10 @@ fn lost_at(run: &Run, standby: &str) -> Option<SimTime> {
 }
 
 /// The moments at which standbys turned out to be lost.
-pub fn lost(run: &Run) -> Vec<Moment> {
+pub fn lost(run: &Run) -> Vec<(String, SimTime)> {
     let moment = |standby: &StandbySamples| {
         let at = lost_at(run, &standby.name)?;
-        Some(Moment { label: format!("{} lost", standby.name), at })
+        Some((format!("{} lost", standby.name), at))
     };
     run.samples.standbys.iter().filter_map(moment).collect()
 }

@@ -66,7 +66,7 @@ pub fn comparison(runs: &[Run]) -> Table {
         COLUMNS.iter().filter(|(name, _)| commits || !OF_COMMITS.contains(name)).collect();
     let columns =
         std::iter::once("variant").chain(shown.iter().map(|c| c.0)).map(str::to_owned).collect();
-    let Some(first) = runs.first() else { return Table { columns, rows: Vec::new() } };
+    let Some(first) = runs.first() else { return Table { columns, ..Table::default() } };
     let row = |(i, (run, name)): (usize, (&Run, &String))| {
         let cells = shown.iter().map(|(_, cell)| {
             let mut cell = cell(&run.summary, &first.summary);
@@ -77,7 +77,8 @@ pub fn comparison(runs: &[Run]) -> Table {
         });
         std::iter::once(Cell::new(name.clone())).chain(cells).collect()
     };
-    Table { columns, rows: runs.iter().zip(&names).enumerate().map(row).collect() }
+    let rows = runs.iter().zip(&names).enumerate().map(row).collect();
+    Table { columns, rows, runs: (0..runs.len()).collect() }
 }
 
 fn compared(text: String, (value, base): (u64, u64), better: Better) -> Cell {

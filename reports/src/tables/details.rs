@@ -42,7 +42,7 @@ pub fn commits(run: &Run) -> Table {
     ]);
     let (names, row): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
     let rows = if commits.attempted == 0 { Vec::new() } else { vec![row] };
-    Table { columns: columns(&names), rows }
+    Table { columns: columns(&names), rows, ..Table::default() }
 }
 
 /// A row a standby: how it is in the end, and how far it was behind.
@@ -59,7 +59,7 @@ pub fn standbys(run: &Run) -> Table {
             "lag concerning",
             "replay_lag, most",
         ]),
-        rows: Vec::new(),
+        ..Table::default()
     };
     let duration = human::duration;
     for standby in &run.summary.standbys {
@@ -97,7 +97,7 @@ pub fn servers(run: &Run) -> Table {
             "pg_wal at the end",
             "downtime",
         ]),
-        rows: Vec::new(),
+        ..Table::default()
     };
     for server in &run.summary.servers {
         table.rows.push(vec![
@@ -126,7 +126,7 @@ pub fn slots(run: &Run) -> Table {
             "safe_wal_size",
             "active",
         ]),
-        rows: Vec::new(),
+        ..Table::default()
     };
     for slot in &run.summary.slots {
         let status = slot.wal_status.unwrap_or("NULL");

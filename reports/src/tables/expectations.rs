@@ -10,6 +10,8 @@ use crate::variant_names;
 /// One expectation of one variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
+    /// The index of its run.
+    pub run: usize,
     /// The variant.
     pub variant: String,
     /// The metric's path.
@@ -26,9 +28,10 @@ pub struct Outcome {
 pub fn expectations(runs: &[Run]) -> Vec<Outcome> {
     let names = variant_names(runs);
     let mut all = Vec::new();
-    for (run, name) in runs.iter().zip(&names) {
+    for (index, (run, name)) in runs.iter().zip(&names).enumerate() {
         for expectation in &run.summary.expectations {
             all.push(Outcome {
+                run: index,
                 variant: name.clone(),
                 what: expectation.metric.clone(),
                 wanted: expectation.wanted.clone(),

@@ -19,6 +19,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Rows of as many cells; the first one names the row.
     pub rows: Vec<Vec<Cell>>,
+    /// The index of the run that each row is of; empty where they are of none or all of one.
+    pub runs: Vec<usize>,
 }
 
 /// One cell.

@@ -49,6 +49,7 @@ pub fn settings(runs: &[Run]) -> Table {
     Table {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         rows: rows.iter().map(cells).collect(),
+        ..Table::default()
     }
 }
 

@@ -67,6 +67,7 @@ pub fn example_run(variant: &str, slow: u64) -> Run {
         latency: Histogram::default(),
         facts: facts(),
         observations: Observations::default(),
+        looks: Vec::new(),
     };
     fill(&mut run, slow);
     run.summary = summary(&run, slow);

@@ -71,6 +71,8 @@ pub struct How {
     pub threads: Option<usize>,
     /// Without a progress bar.
     pub quiet: bool,
+    /// Whether somebody reads what views showed meanwhile.
+    pub looks: bool,
 }
 
 /// Plays everything. The results do not depend on `how`.
@@ -78,9 +80,10 @@ pub fn play(plan: &Plan, how: How, stop: &Stop) -> Result<Vec<Run>, Failure> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = how.threads.unwrap_or_else(cores).max(1);
     let outside: Vec<Outside> = plan.scenarios.iter().map(|_| Outside::default()).collect();
+    let options = Options { looks: how.looks, ..Options::default() };
     let shown = Shown { what: &plan.name, total: plan.total().0, quiet: how.quiet };
     let played = progress::watch(shown, &progress::of(&outside), &outside, stop, || {
-        run_all(&plan.scenarios, threads, Options::default(), &outside)
+        run_all(&plan.scenarios, threads, options, &outside)
     })?;
     stop.check()?;
     played.into_iter().map(|run| run.map_err(|error| failure(&error, stop))).collect()

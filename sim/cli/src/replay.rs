@@ -51,7 +51,7 @@ pub fn replay(args: &ReplayArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let plan = files
         .and_then(|files| Plan::new(&files))
         .map_err(|problems| Failure::Scenario { problems, origin: Origin::default() })?;
-    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet };
+    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet, looks: false };
     let runs = play::play(&plan, how, &stop)?;
 
     let mut terminal = Terminal::new(color);

@@ -85,7 +85,7 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let files = input::read_all(&args.scenarios, &args.set, args.seed)?;
     let plan = Plan::new(&files).map_err(inconsistent)?;
     let results = Results::begin(&args.out, &plan.name)?;
-    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet };
+    let how = How { threads: args.threads.map(usize::from), quiet: args.quiet, looks: true };
     let runs = play::play(&plan, how, &stop)?;
 
     let repeat = repeat(args, plan.seed);

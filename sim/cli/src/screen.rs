@@ -344,6 +344,7 @@ mod tests {
         let comparison = tables::Table {
             columns: vec!["variant".into(), "commits/s".into(), "p50".into()],
             rows: vec![vec![Cell::new("base"), Cell::new("1,000"), Cell::new("5ms")]],
+            runs: vec![0],
         };
         let rows = [" variant  commits/s  p50", " base         1,000  5ms"];
         assert_eq!(table(&comparison, 24), rows);

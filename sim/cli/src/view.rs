@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use models::postgres::PgVersion;
-use models::postgres::statement::Failure as Refused;
-use models::postgres::views::{PORT, Query, address};
+use models::postgres::views::Query;
 use models::trace::fact::ServerId;
 use models::trace::table::Table;
 use models::units::SimTime;
@@ -250,24 +249,10 @@ fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// What psql 15 prints where it gets no session.
+/// What psql prints where it gets no session.
 fn unreachable(seen: &Moment, server: ServerId, why: Unreachable) -> String {
-    let (name, address) = (&seen.names()[server.index()], address(server));
     let version = seen.server(server).settings().version();
-    let nobody = "\n\tIs the server running on that host and accepting TCP/IP connections?";
-    let text = match why {
-        Unreachable::Refused(Refused::NoServer) => format!("Connection refused{nobody}"),
-        Unreachable::HostDown => format!("Connection timed out{nobody}"),
-        Unreachable::Frozen => "timeout expired".to_owned(),
-        Unreachable::Refused(failure) => {
-            let (message, detail) = failure.message(version);
-            let detail = detail.map_or(String::new(), |detail| format!("\nDETAIL:  {detail}"));
-            format!("FATAL:  {message}{detail}")
-        }
-    };
-    format!(
-        "psql: error: connection to server at \"{name}\" ({address}), port {PORT} failed: {text}\n"
-    )
+    why.told(&seen.names()[server.index()], server, version)
 }
 
 /// The servers that `monitor` shows.

@@ -152,7 +152,9 @@ fn play_here(
     let mut world = World::new(scenario, options.record);
     world.check_laws(options.laws);
     if let Some(looks) = &looks {
-        world.hear_messages();
+        if looks.hear {
+            world.hear_messages();
+        }
         world.look_for_commits(looks.commits);
         if let Some(wanted) = looks.follow {
             world.follow(wanted);

@@ -104,7 +104,8 @@ pub fn see(
     wanted: Wanted,
     outside: &Outside,
 ) -> Result<Seen, RunError> {
-    let looks = Looks { at: &[until], commits: &[], follow: Some(wanted), look: &mut |_| () };
+    let looks =
+        Looks { at: &[until], commits: &[], hear: true, follow: Some(wanted), look: &mut |_| () };
     watch(scenario, looks, outside, |world| {
         let (found, answers) = world.found_answer();
         Seen { found, answers, flow: world.flow(), digests: world.digests().to_vec() }

@@ -232,6 +232,7 @@ impl World {
             latency: recorder.latency,
             facts: recorder.facts,
             observations: recorder.observations,
+            looks: Vec::new(),
             samples: recorder.samples,
             violations,
         }
@@ -501,7 +502,8 @@ fn actions(scenario: &Scenario) -> Vec<OperatorAction> {
     single.chain(steps).collect()
 }
 
-fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
+/// When a fault of a file holds.
+pub(crate) fn span(fault: &scenarios::fault::Fault, duration: Duration) -> FaultSpan {
     let from = SimTime::ZERO + fault.at;
     let until = fault.lasts.map(|lasts| from + lasts);
     FaultSpan {

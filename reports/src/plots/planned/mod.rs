@@ -45,5 +45,6 @@ fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Table {
     Table {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         rows: rows.into_iter().map(cells).collect(),
+        ..Table::default()
     }
 }
