@@ -221,6 +221,14 @@ impl UsableBytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct TimelineId(pub u32);
 
+impl TimelineId {
+    /// The one that a promotion begins.
+    #[must_use]
+    pub fn next(self) -> TimelineId {
+        TimelineId(self.0 + 1)
+    }
+}
+
 impl fmt::Display for TimelineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -66,6 +66,8 @@ pub enum Deed {
     Start(ServerIndex),
     /// `pg_ctl restart`.
     Restart(ServerIndex, StopMode),
+    /// `pg_ctl promote`; ends when the server is a primary.
+    Promote(ServerIndex),
     /// Writes down what views show.
     Observe(ServerIndex, Vec<View>),
     /// Sends a statement in a session of its own.
@@ -213,6 +215,7 @@ impl Deed {
             Deed::Stop(..) => "stop",
             Deed::Start(_) => "start",
             Deed::Restart(..) => "restart",
+            Deed::Promote(_) => "promote",
             Deed::Observe(..) => "observe",
             Deed::Statement(..) => "statement",
             Deed::Wait(..) | Deed::WaitRows { .. } => "wait",
@@ -234,6 +237,7 @@ impl Deed {
             | Deed::Stop(server, _)
             | Deed::Start(server)
             | Deed::Restart(server, _)
+            | Deed::Promote(server)
             | Deed::Observe(server, _)
             | Deed::Statement(server, _)
             | Deed::WaitRows { server, .. }
@@ -254,7 +258,9 @@ impl Scenario {
         let name = deed.name();
         let slot = |slot: &usize| self.slots.get(*slot).map_or("", String::as_str);
         match deed {
-            Deed::Checkpoint(_) | Deed::SwitchWal(_) | Deed::Start(_) => name.to_owned(),
+            Deed::Checkpoint(_) | Deed::SwitchWal(_) | Deed::Start(_) | Deed::Promote(_) => {
+                name.to_owned()
+            }
             Deed::Write(_, bytes) => format!("{name} {bytes}"),
             Deed::WriteTo(_, lsn) => format!("{name} {lsn}"),
             Deed::Set(_, changes) => {

@@ -57,6 +57,8 @@ pub enum Command {
         /// Whom.
         waiters: Waiters,
     },
+    /// `pg_ctl promote`.
+    Promote,
     /// The postmaster shuts down.
     Stop(StopMode),
 }

@@ -27,6 +27,8 @@ pub struct Host {
     pub slots: Slots,
     /// Its timeline.
     pub timeline: TimelineId,
+    /// Where the timelines before it ended here, the oldest first.
+    pub history: Vec<(TimelineId, Lsn)>,
     /// Start of the last checkpoint's record (pg_control).
     pub checkpoint: Lsn,
     /// The slot it uses at its upstream (`primary_slot_name`).
@@ -74,6 +76,7 @@ impl Host {
             disk,
             slots,
             timeline,
+            history: Vec::new(),
             checkpoint,
             primary_slot_name: None,
             sent: SimTime::ZERO,
@@ -101,6 +104,39 @@ impl Host {
     /// `application_name` of a client's session: the workload.
     pub fn client_name(&self, session: Session) -> &str {
         self.names.workloads.get(usize::from(session.workload)).map_or("?", String::as_str)
+    }
+
+    /// A new timeline begins here, where the one before ends.
+    pub fn begin_timeline(&mut self, end: Lsn) {
+        self.history.push((self.timeline, end));
+        self.timeline = self.timeline.next();
+    }
+
+    /// The files of pg_wal, in the order of their names. Where a timeline ended within a segment,
+    /// that is there twice: the copy belongs to the next.
+    pub fn wal_files(&self) -> impl Iterator<Item = WalSegment> {
+        let WalFiles { size, oldest, newest, .. } = self.files;
+        let mut first = 0;
+        let mut spans: Vec<(TimelineId, u64, u64)> = Vec::new();
+        for &(timeline, end) in &self.history {
+            spans.push((timeline, first, end.previous_segment(size)));
+            first = end.segment(size);
+        }
+        spans.push((self.timeline, first, newest));
+        spans.into_iter().flat_map(move |(timeline, first, last)| {
+            let numbers = first.max(oldest)..=last.min(newest);
+            numbers.map(move |number| WalSegment { timeline, number, size })
+        })
+    }
+
+    /// Bytes of the files in pg_wal.
+    pub fn pg_wal(&self) -> Bytes {
+        let size = self.files.size;
+        let is_copied = |(_, end): &&(TimelineId, Lsn)| {
+            *end != end.segment_start(size) && end.segment(size) >= self.files.oldest
+        };
+        let copies = self.history.iter().filter(is_copied).count() as u64;
+        Bytes(self.files.bytes().0 + copies * size.bytes())
     }
 
     /// The segment with this number on this server's timeline.

@@ -18,6 +18,7 @@ mod clock;
 mod gate;
 mod life;
 mod operator;
+mod promotion;
 mod quiet;
 mod statistics;
 
@@ -75,6 +76,8 @@ enum Gate {
     Opening,
     /// Not any more: it shuts down.
     Closing,
+    /// Not yet: it is a standby that is being promoted. Queries are taken.
+    Promoting,
 }
 
 /// What pg_control says of the last life (`DBState`).
@@ -338,6 +341,9 @@ impl Server {
             }
             State::Standby(standby) => {
                 self.next = standby.deadline(now, &mut self.host, out);
+                if self.gate != Gate::Open {
+                    self.go_on_promoting(now, out);
+                }
             }
             State::Recovering { until, .. } if now < *until => {}
             State::Recovering { .. } => {
@@ -563,7 +569,7 @@ impl Server {
             State::Down => SimTime::NEVER,
             State::Recovering { until, .. } => *until,
             State::Primary(primary) => primary.next_deadline(),
-            State::Standby(standby) => standby.next_deadline(),
+            State::Standby(standby) => standby.next_deadline().min(standby.promoted_at()),
         };
     }
 }

@@ -12,7 +12,10 @@
 //!
 //! **Not modelled.** Cascading: it serves no standbys of its own.
 
+mod promotion;
 mod restartpoint;
+
+use promotion::Promotion;
 
 use super::checkpointer::Checkpointer;
 use super::effect::Out;
@@ -56,6 +59,10 @@ pub struct Standby {
     hot_standby: bool,
     /// `idle_replication_slot_timeout`.
     idle_slot_timeout: Option<Duration>,
+    /// When it started.
+    started: SimTime,
+    /// How far it is with becoming a primary.
+    promotion: Option<Promotion>,
 }
 
 impl Standby {
@@ -95,6 +102,8 @@ impl Standby {
             quiet: false,
             hot_standby: settings.hot_standby,
             idle_slot_timeout: settings.idle_replication_slot_timeout,
+            started: now,
+            promotion: None,
         }
     }
 
@@ -358,6 +367,9 @@ impl Standby {
 
     /// Everything is replayed and there is no walreceiver: startup has looked for more in pg_wal.
     fn want_stream(&mut self, now: SimTime, host: &mut Host, out: &mut Out) {
+        if matches!(self.promotion, Some(Promotion::Ending | Promotion::Forking { .. })) {
+            return;
+        }
         self.complain(host, out);
         if std::mem::take(&mut self.failed) && self.startup.source_failed(now) == Retry::Later {
             let received = self.receiver.received();

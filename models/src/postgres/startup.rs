@@ -227,6 +227,11 @@ impl Startup {
         self.retry_interval = interval;
     }
 
+    /// It does not ask for a stream again.
+    pub fn stop_asking(&mut self) {
+        self.retry_at = SimTime::NEVER;
+    }
+
     /// The stream is gone and nothing is left to replay.
     pub fn source_failed(&mut self, now: SimTime) -> Retry {
         match self.last_failure {

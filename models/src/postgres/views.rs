@@ -318,8 +318,7 @@ fn owner_pid(server: &Server, owner: usize) -> u32 {
 pub fn ls_waldir(server: &Server) -> Vec<WalFile> {
     let files = &server.host.files;
     let size = Bytes(files.size.bytes());
-    let file = |number| WalFile { name: server.host.segment(number), size };
-    (files.oldest..=files.newest).map(file).collect()
+    server.host.wal_files().map(|name| WalFile { name, size }).collect()
 }
 
 /// `pg_stat_replication`.

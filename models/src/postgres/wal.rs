@@ -188,6 +188,8 @@ pub mod record {
 
     /// RUNNING_XACTS, when no transaction is open.
     pub const RUNNING_XACTS: Bytes = Bytes(50);
+    /// END_OF_RECOVERY.
+    pub const END_OF_RECOVERY: Bytes = Bytes(42);
     /// SWITCH.
     pub const SWITCH: Bytes = Bytes(24);
     /// CHECKPOINT_ONLINE and CHECKPOINT_SHUTDOWN.

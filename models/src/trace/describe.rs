@@ -74,9 +74,9 @@ impl Words<'_> {
             What::FaultHealed { fault } => format!("{} is over", self.fault(fault)),
             What::SendsAgain { to, at } => self.sends_again(to, at.since(fact.at)),
             What::Panicked { during } => panicked(during).to_owned(),
-            What::CreatedAhead => "creates the next WAL file ahead".to_owned(),
-            What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
-            What::Crashed { .. }
+            What::CreatedAhead
+            | What::NoRoomAhead
+            | What::Crashed { .. }
             | What::Frozen { .. }
             | What::Thawed
             | What::Starting
@@ -97,14 +97,12 @@ impl Words<'_> {
             | What::ReceiverEnded { .. }
             | What::SenderStarted { .. }
             | What::SenderStreaming { .. }
-            | What::SenderEnded { .. } => self.streamed(fact.what),
-            What::SyncStandby { standby, priority } => {
-                let how = match priority {
-                    Some(_) => "commits now wait for",
-                    None => "the quorum that commits wait for now includes",
-                };
-                format!("{how} {}", self.name(standby))
-            }
+            | What::SenderEnded { .. }
+            | What::SyncStandby { .. } => self.streamed(fact.what),
+            What::PromoteNoticed
+            | What::RedoDone { .. }
+            | What::TimelineSelected { .. }
+            | What::Promoted { .. } => promoted(fact.what),
             What::WaitingForWal { at } => {
                 format!("waits before it asks its upstream again for WAL at {at}")
             }
@@ -187,6 +185,13 @@ impl Words<'_> {
             What::SenderStreaming { standby } => format!("{} has caught up", self.name(standby)),
             What::SenderEnded { standby, why } => {
                 format!("stopped serving {}: {}", self.name(standby), ended(why))
+            }
+            What::SyncStandby { standby, priority } => {
+                let how = match priority {
+                    Some(_) => "commits now wait for",
+                    None => "the quorum that commits wait for now includes",
+                };
+                format!("{how} {}", self.name(standby))
             }
             other => unreachable!("{other:?} is not about a stream"),
         }
@@ -289,6 +294,8 @@ impl Words<'_> {
 /// How a server ends and starts.
 fn lived(what: What) -> String {
     match what {
+        What::CreatedAhead => "creates the next WAL file ahead".to_owned(),
+        What::NoRoomAhead => "no room to create a WAL file ahead".to_owned(),
         What::Crashed { scope, lost } => crashed(scope, lost),
         What::Frozen { scope: Scope::Processes } => "PostgreSQL's processes froze".to_owned(),
         What::Frozen { scope: Scope::Host } => "the host froze".to_owned(),
@@ -315,6 +322,19 @@ fn lived(what: What) -> String {
             format!("consistent at {at}; accepts no connections, since hot_standby is off")
         }
         other => unreachable!("{other:?} is not about a server's life"),
+    }
+}
+
+/// How a standby becomes a primary.
+fn promoted(what: What) -> String {
+    match what {
+        What::PromoteNoticed => "has replayed all it has, and is to become a primary".to_owned(),
+        What::RedoDone { end, .. } => format!("its WAL ends at {end}"),
+        What::TimelineSelected { timeline } => format!("begins timeline {timeline}"),
+        What::Promoted { timeline, at, .. } => {
+            format!("is promoted: timeline {timeline} begins at {at}")
+        }
+        other => unreachable!("{other:?} is not about a promotion"),
     }
 }
 
@@ -370,6 +390,7 @@ fn because(cause: CheckpointCause) -> &'static str {
         CheckpointCause::TIME => "checkpoint_timeout elapsed",
         CheckpointCause::WAL => "max_wal_size approaches",
         CheckpointCause::END_OF_RECOVERY => "recovery ended",
+        CheckpointCause::PROMOTION => "it was promoted",
         CheckpointCause::SHUTDOWN => "the server shuts down",
         _ => "somebody asked for it",
     }

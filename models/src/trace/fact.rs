@@ -141,6 +141,8 @@ impl CheckpointCause {
     pub const RESTARTPOINT: CheckpointCause = CheckpointCause(IMMEDIATE | 1 << 4);
     /// Crash recovery ended.
     pub const END_OF_RECOVERY: CheckpointCause = CheckpointCause(1 << 1 | IMMEDIATE | 1 << 4);
+    /// A standby was promoted: spread, but made in any case.
+    pub const PROMOTION: CheckpointCause = CheckpointCause(FORCE);
     /// The server shuts down.
     pub const SHUTDOWN: CheckpointCause = CheckpointCause(1 | IMMEDIATE);
 
@@ -458,6 +460,29 @@ pub enum What {
     ParameterNeedsRestart {
         /// The setting's name.
         parameter: &'static str,
+    },
+    /// A standby has replayed all it has received, and goes on to become a primary.
+    PromoteNoticed,
+    /// It has replayed the last of it.
+    RedoDone {
+        /// Where its WAL ends.
+        end: Lsn,
+        /// Time since it started.
+        took: Duration,
+    },
+    /// It has chosen the number of the timeline that it begins.
+    TimelineSelected {
+        /// That one.
+        timeline: TimelineId,
+    },
+    /// A standby has become a primary.
+    Promoted {
+        /// Its timeline from now on.
+        timeline: TimelineId,
+        /// Where that begins: the end of what it has of the one before.
+        at: Lsn,
+        /// The server that it streamed from.
+        from: ServerId,
     },
     /// Replay of a standby is paused.
     ReplayPaused {

@@ -354,8 +354,6 @@ impl Lines<'_, '_> {
     }
 
     fn fact(&mut self, server: ServerId, fact: &Fact) {
-        use Process::Startup;
-        let major = self.major;
         match fact.what {
             What::FaultBegan { .. }
             | What::FaultHealed { .. }
@@ -374,8 +372,8 @@ impl Lines<'_, '_> {
             | What::QueueFull { .. } => {}
             What::Panicked { during } => self.panicked(server, during),
             What::NoRoomAhead => self.no_space(server, Process::Checkpointer, Level::Error),
-            What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. } => {
-                self.slot_obsolete(server, fact.what);
+            what @ (What::SlotOwnerTerminated { .. } | What::SlotInvalidated { .. }) => {
+                self.slot_obsolete(server, what);
             }
             What::Reloaded
             | What::ParameterChanged { .. }
@@ -405,15 +403,18 @@ impl Lines<'_, '_> {
             | What::ConnectFailed { .. }
             | What::ReceiverEnded { .. }
             | What::SenderEnded { .. } => self.streamed(server, fact.what),
+            What::PromoteNoticed
+            | What::RedoDone { .. }
+            | What::TimelineSelected { .. }
+            | What::Promoted { .. } => self.promoted(server, fact.what),
             What::SyncStandby { standby, priority } => {
                 self.sync_standby(server, standby, priority);
             }
-            What::WaitingForWal { at } => {
-                if major >= 15 {
-                    let text = format!("waiting for WAL to become available at {at}");
-                    self.log(server, Startup, text);
-                }
+            What::WaitingForWal { at } if self.major >= 15 => {
+                let text = format!("waiting for WAL to become available at {at}");
+                self.log(server, Process::Startup, text);
             }
+            What::WaitingForWal { .. } => {}
             What::CheckpointStarted { cause, redo: _ } => {
                 self.checkpoint_started(server, fact.at, cause);
             }
@@ -481,6 +482,20 @@ impl Lines<'_, '_> {
             },
             other => unreachable!("{other:?} is not about a stream"),
         }
+    }
+
+    /// A standby becomes a primary.
+    fn promoted(&mut self, server: ServerId, what: What) {
+        let text = match what {
+            What::PromoteNoticed => "received promote request".to_owned(),
+            What::RedoDone { end, took } => return self.recovery_done(server, end, took),
+            What::TimelineSelected { timeline } => {
+                format!("selected new timeline ID: {timeline}")
+            }
+            What::Promoted { .. } => "archive recovery complete".to_owned(),
+            other => unreachable!("{other:?} is not about a promotion"),
+        };
+        self.log(server, Process::Startup, text);
     }
 
     /// The end of a server, and the traces that it finds when it starts again.

@@ -421,6 +421,10 @@ fn a_moment_can_be_handed_on() {
     let seconds = |text: &str| text.trim_end_matches('s').parse::<f64>().expect("seconds");
     assert_eq!(seconds(page.text("location.hash").trim_start_matches("#at=")), seconds(&time));
     assert_eq!(page.get("document.querySelector('#of').selectedOptions[0].text"), "base");
+    // Between two looks the views are those of the one before, and say so.
+    page.go("#at=359.98s");
+    assert_eq!(page.view("pg_stat_replication").0, "350s, the last look before");
+    assert!(page.cursors().iter().all(|&x| (x - 359.98 / 1200.0).abs() < 1e-9));
     // Nonsense is no moment.
     for fragment in ["#at=soon", "#hide=%", "#at=-5s&of=nobody&hide=nobody,", "#plots", "#=&==&at"]
     {

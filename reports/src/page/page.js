@@ -224,6 +224,7 @@
   const showViews = () => {
     const { at, servers } = looks();
     const n = lookAt();
+    const before = Number(at[n]) < state.at - 1e-9 ? ", the last look before" : "";
     views.replaceChildren(...servers.flatMap(({ name, views }) => views.map((view) => {
       const columns = view.columns.map((_, i) => i);
       const seen = columns.filter((i) => state.all || !view.folded.includes(i));
@@ -241,7 +242,7 @@
         return th;
       };
       const table = make("table", {},
-        make("caption", {}, make("code", {}, view.name), ` on ${name} at ${at[n]}s`),
+        make("caption", {}, make("code", {}, view.name), ` on ${name} at ${at[n]}s${before}`),
         make("thead", {}, make("tr", {},
           ...seen.map(head))),
         make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells))));
@@ -410,7 +411,8 @@
     document.querySelector("#plots h2").after(
       make("p", { className: "small hint" }, "Move the pointer over a plot, or the slider: all " +
         "plots over time and the two views below follow. A click pins the moment, Escape frees " +
-        "it; the address then leads back to it."),
+        "it; the address then leads back to it. The views were looked at from time to time: ",
+        make("code", {}, "walden view --at"), " has any other moment."),
       panel);
     new ResizeObserver(() => {
       document.body.style.setProperty("--panel", `${panel.offsetHeight}px`);

@@ -109,6 +109,8 @@ fn matters(what: &What) -> bool {
         | What::RecoveryDone { .. }
         | What::StopRequested { .. }
         | What::ShutDown
+        | What::PromoteNoticed
+        | What::Promoted { .. }
         | What::Ready
         | What::ReadyReadOnly { .. }
         | What::StreamingStarted { .. }
@@ -142,6 +144,8 @@ fn matters(what: &What) -> bool {
         | What::SenderStreaming { .. }
         | What::WaitingForWal { .. }
         | What::StreamTerminated { .. }
+        | What::RedoDone { .. }
+        | What::TimelineSelected { .. }
         | What::Reloaded
         | What::CheckpointStarted { .. }
         | What::CheckpointFiles { .. }

@@ -57,7 +57,7 @@ const fn step(name: &'static str, shape: Shape, doc: &'static str) -> ActionEntr
 /// Every kind of action.
 pub static ACTIONS: &[ActionEntry] = &LIST;
 
-const LIST: [ActionEntry; 17] = [
+const LIST: [ActionEntry; 18] = [
     everywhere(
         "checkpoint",
         "server",
@@ -147,6 +147,13 @@ const LIST: [ActionEntry; 17] = [
         "`pg_ctl restart`; ends when connections are accepted.",
     ),
     everywhere(
+        "promote",
+        "server",
+        Shape::Name,
+        &[],
+        "`pg_ctl promote`: a standby becomes a primary; ends when it accepts writes.",
+    ),
+    everywhere(
         "observe",
         "views",
         Shape::Views,
@@ -222,7 +229,7 @@ pub static ACTION: Section = Section {
             "server",
             Shape::Name,
             "the primary",
-            "The server that it is done to; stop, start and restart have to name it.",
+            "The server that it is done to; stop, start, restart and promote have to name it.",
         ),
         key("size", Shape::Size, "", "write: how much WAL."),
         key("lsn", Shape::Lsn, "", "write_to: the position to reach."),

@@ -205,13 +205,17 @@ impl<'a> Reader<'a, '_> {
         // Every part is looked at, so that all mistakes are found at once.
         let server = match kind.name {
             "wait" | "sleep" => None,
-            "stop" | "start" | "restart" => self.named_server(fields, value, kind),
+            "stop" | "start" | "restart" | "promote" => self.named_server(fields, value, kind),
             _ if kind.is_of_server() => self.server_or_primary(fields, value),
             _ => self.server_or_primary(fields, "server"),
         };
         Some(match kind.name {
             "checkpoint" => Deed::Checkpoint(server?),
             "switch_wal" => Deed::SwitchWal(server?),
+            "promote" => {
+                self.must_be_standby(fields, value, server?);
+                Deed::Promote(server?)
+            }
             "write" => {
                 let size = self.written(fields, value);
                 Deed::Write(server?, size?)
@@ -277,6 +281,16 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         self.servers.find(self.cx, fields.text(key)?, fields.get(key)?.span)
+    }
+
+    fn must_be_standby(&self, fields: &Fields<'_>, key: &str, server: ServerIndex) {
+        if self.servers.primary_index() == Some(server) {
+            let name = fields.text(key).unwrap_or_default();
+            let message = format!("`{name}` is the primary: there is nothing to promote");
+            let standbys = self.servers.names().into_iter().filter(|other| *other != name);
+            let help = choices("", "name a standby:", standbys);
+            self.cx.report(Finding::new(fields.span, message).help(help));
+        }
     }
 
     fn server_or_primary(&self, fields: &Fields<'_>, key: &str) -> Option<ServerIndex> {

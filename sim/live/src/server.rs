@@ -124,6 +124,11 @@ impl Server {
         run("pg_ctl stop", self.pg_ctl("stop").args(["-m", mode])).map(|_| ())
     }
 
+    /// Promotes it; returns when it is a primary.
+    pub fn promote(&self) -> Result<(), Error> {
+        run("pg_ctl promote", &mut self.pg_ctl("promote")).map(|_| ())
+    }
+
     fn pg_ctl(&self, verb: &str) -> Command {
         let mut command = self.installation.program("pg_ctl");
         command.arg(verb).arg("-w").arg("-D").arg(self.folder.join("data"));

@@ -37,9 +37,9 @@ pub(super) struct Answers {
     exact: bool,
     /// Answers so far.
     acknowledged: u64,
-    /// End of the last commit that was answered at `local` or above, whichever life of the
-    /// primary it was in.
-    promised: UsableBytes,
+    /// Of each server, the end of the last commit that it answered at `local` or above, in
+    /// whichever of its lives: of another server's it may lack some that no standby had to have.
+    promised: Vec<UsableBytes>,
     required: Option<Required>,
     /// What each server had written and replayed before something befell it.
     heights: Vec<(Lsn, Lsn)>,
@@ -84,7 +84,7 @@ impl Answers {
         Answers {
             exact,
             acknowledged: 0,
-            promised: UsableBytes::default(),
+            promised: vec![UsableBytes::default(); servers],
             required: None,
             heights: vec![(Lsn::INVALID, Lsn::INVALID); servers],
             disks: vec![Disk::default(); servers],
@@ -123,7 +123,8 @@ impl Answers {
         let server = &view.servers[view.primary];
         let State::Primary(primary) = server.state() else { return };
         let Some(last) = commits.last().filter(|_| released != 0) else { return };
-        self.promised = self.promised.max(last.end);
+        let promised = &mut self.promised[view.primary];
+        *promised = last.end.max(*promised);
         if released == 1 << WaitMode::Flush as u8 {
             // The usual case.
             self.released(view, primary, WaitMode::Flush, findings);
@@ -243,9 +244,10 @@ impl Answers {
     /// What was promised is durable; every commit is somewhere.
     pub(super) fn look(&mut self, view: View<'_>, count: Count, findings: &mut Findings) {
         let server = &view.servers[view.primary];
-        let promised = self.promised.end_lsn(server.host.files.size);
-        let flushed = server.flushed();
-        let kept = self.promised == UsableBytes::default() || promised <= flushed;
+        let (promised, flushed) = (self.promised[view.primary], server.flushed());
+        let none = promised == UsableBytes::default();
+        let promised = promised.end_lsn(server.host.files.size);
+        let kept = none || promised <= flushed;
         findings.expect(kept, Law::CommitDurability, server.id(), |_| {
             format!("commits up to {promised} were answered, and {flushed} is left")
         });

@@ -45,6 +45,7 @@ impl Past {
         | What::Starting
         | What::RecoveryStarted { .. }
         | What::RecoveryDone { .. }
+        | What::Promoted { .. }
         | What::Ready = what
         {
             self.life = None;

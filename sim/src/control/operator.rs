@@ -115,6 +115,7 @@ impl Operator {
                 self.stop(server_id(*server), *mode).await;
                 self.start(server_id(*server)).await;
             }
+            Deed::Promote(server) => promote(server_id(*server)).await,
             Deed::Observe(server, views) => look(server_id(*server), views),
             Deed::Statement(server, statement) => ask(server_id(*server), *statement, action),
             Deed::WaitRows { server, workload, at_least } => {
@@ -179,6 +180,12 @@ async fn checkpoint(server: ServerId) {
     command(server, Command::Checkpoint);
     let wanted = before.done + if before.running { 2 } else { 1 };
     wait_for(Watch::Checkpoints(server, wanted)).await;
+}
+
+/// Ends when it is a primary; at once if it is none that could be promoted.
+async fn promote(server: ServerId) {
+    command(server, Command::Promote);
+    wait_for(Watch::OutOfRecovery(server)).await;
 }
 
 /// Ends when all is written and its commit, if it has one, is durable.

@@ -26,6 +26,7 @@ use scenarios::workload::{self, Load};
 
 use super::agenda::Agenda;
 use super::digest::Digest;
+use super::failover::Failovers;
 use super::patience::Patience;
 use super::recorder::Recorder;
 use super::rows::Rows;
@@ -60,7 +61,7 @@ impl World {
         let stream = |(standby, server): (usize, &scenarios::scenario::Server)| {
             let (upstream, count) = (server.upstream?, scenario.servers.len());
             let (down, up) = (upstream * count + standby, standby * count + upstream);
-            Some(Stream::new(routes[down]?, routes[up]?))
+            Some(Stream::new(upstream, routes[down]?, routes[up]?))
         };
         let streams = scenario.servers.iter().enumerate().map(stream).collect();
         let mut world = World {
@@ -92,6 +93,7 @@ impl World {
             sessions_since: SimTime::ZERO,
             touched: true,
             heard: None,
+            failovers: Failovers::of(scenario),
             trail: None,
             rows: asks_for_rows(scenario)
                 .then(|| Rows::new(scenario.workloads.iter().map(|w| w.rows).collect())),

@@ -13,6 +13,7 @@ pub mod agenda;
 pub mod build;
 pub mod dice;
 pub mod digest;
+mod failover;
 mod heard;
 mod laws;
 mod links;
@@ -231,6 +232,8 @@ pub struct World {
     rows: Option<rows::Rows>,
     /// What walreceivers were told, if somebody is going to look.
     heard: Option<Box<heard::Heard>>,
+    /// What promotions cost, if the scenario has any.
+    failovers: Option<Box<failover::Failovers>>,
     /// What passes, if somebody looks for that.
     trail: Option<Box<trail::Trail>>,
     /// Scratch: effects of the machine in hand.
@@ -438,7 +441,10 @@ impl World {
             self.servers[source].deadline(self.now, &mut self.out);
             self.settle(source);
         } else if source < self.servers.len() {
-            self.standby_due(source);
+            match self.streams[source] {
+                Some(_) => self.standby_due(source),
+                None => self.idle_primary_due(source),
+            }
         } else if source < self.servers.len() + self.links.len() {
             self.link_due(source - self.servers.len());
         } else {
@@ -526,7 +532,10 @@ impl World {
     #[inline]
     fn settle(&mut self, server: usize) {
         if server != self.primary {
-            return self.settle_standby(server);
+            return match self.streams[server] {
+                Some(_) => self.settle_standby(server),
+                None => self.settle_idle_primary(server),
+            };
         }
         if !self.out.answers.is_empty() {
             self.answer_clients();
@@ -552,39 +561,10 @@ impl World {
         // On a shared link a message sent late could find another one before it.
         !self.shares_links
             && !self.loses
+            && self.failovers.is_none()
             && primary.is_settled()
             && !primary.has_waiting(heeds)
             && !levels.filter_map(SynchronousCommit::wait_mode).any(heeds)
-    }
-
-    fn happened(&mut self, server: usize, what: What) {
-        self.touched = true;
-        self.checkpoints[server].happened(&what);
-        if server == self.primary && matches!(what, What::Panicked { .. }) {
-            // Nobody told the world to make it crash: what else hangs on that is done here.
-            self.be_loud();
-        }
-        if server == self.primary && matches!(what, What::Starting | What::RecoveryStarted { .. }) {
-            self.cut_rows();
-        }
-        if server == self.primary && matches!(what, What::Crashed { .. }) {
-            self.disconnect_held();
-        }
-        if server == self.primary && what == What::Ready {
-            self.sessions_since = self.now;
-            self.refuse_clients();
-        }
-        let ready = self.takes_sessions(server);
-        self.check_fact(server, &what);
-        if let Some(heard) = &mut self.heard {
-            heard.happened(&self.servers, server, &what);
-        }
-        self.note_needs(server, &what);
-        if let Some(recorder) = &mut self.recorder {
-            let id = Some(self.servers[server].id());
-            recorder.fact(Fact { at: self.now, server: id, what });
-            recorder.available(server, self.now, ready);
-        }
     }
 
     /// Whether a client can have a session there.

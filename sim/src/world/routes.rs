@@ -3,7 +3,7 @@
 use models::network::{Link, Parcel};
 use models::postgres::effect::{Effect, Sent};
 use models::postgres::protocol::{Body, Message};
-use models::trace::fact::ServerId;
+use models::trace::fact::{Fact, ServerId, What};
 use models::units::{Bytes, SimTime};
 
 use super::World;
@@ -27,6 +27,7 @@ impl World {
                         let workload = &mut self.workloads[usize::from(session.workload)];
                         workload.clients.answered(self.now, session.client);
                     }
+                    Effect::RedoMoved if server != self.primary => {}
                     Effect::RedoMoved => {
                         self.workloads.iter_mut().for_each(|w| w.clients.redo_moved());
                     }
@@ -44,6 +45,43 @@ impl World {
             if self.out.effects.is_empty() {
                 self.out.effects = effects;
             }
+        }
+    }
+
+    /// Something happened on a server.
+    pub(super) fn happened(&mut self, server: usize, what: What) {
+        self.touched = true;
+        self.checkpoints[server].happened(&what);
+        if server == self.primary && matches!(what, What::Panicked { .. }) {
+            // Nobody told the world to make it crash: what else hangs on that is done here.
+            self.be_loud();
+        }
+        if server == self.primary && matches!(what, What::Starting | What::RecoveryStarted { .. }) {
+            self.cut_rows();
+        }
+        if server == self.primary && matches!(what, What::Crashed { .. }) {
+            self.disconnect_held();
+        }
+        if server == self.primary && what == What::Ready {
+            self.sessions_since = self.now;
+            self.refuse_clients();
+        }
+        if self.failovers.is_some() {
+            self.promoted(server, &what);
+            if let What::Crashed { .. } | What::ShutDown | What::Ready = what {
+                self.choose_primary();
+            }
+        }
+        let ready = self.takes_sessions(server);
+        self.check_fact(server, &what);
+        if let Some(heard) = &mut self.heard {
+            heard.happened(&self.servers, server, &what);
+        }
+        self.note_needs(server, &what);
+        if let Some(recorder) = &mut self.recorder {
+            let id = Some(self.servers[server].id());
+            recorder.fact(Fact { at: self.now, server: id, what });
+            recorder.available(server, self.now, ready);
         }
     }
 

@@ -109,6 +109,7 @@ impl World {
         let standbys_released = self.out.released & !Out::LOCAL != 0;
         self.check_answers();
         self.note_answers();
+        self.note_commits_answered();
         let (at, commits) = (self.out.answers.at, &self.out.answers.to);
         let mut all = Chain::default();
         let latencies = commits.iter().map(|commit| {

@@ -22,6 +22,8 @@ use super::routes::fingerprint_of;
 /// The stream between a standby and its upstream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
+    /// The server that sends.
+    pub upstream: usize,
     /// The link that WAL takes, and the flow on it.
     pub down: (usize, usize),
     /// Those that status updates take.
@@ -37,8 +39,8 @@ const UNNOTED: usize = 128;
 
 impl Stream {
     /// A stream over these links, on which nothing was sent.
-    pub fn new(down: (usize, usize), up: (usize, usize)) -> Stream {
-        Stream { down, up, served: None, last: Lsn::INVALID }
+    pub fn new(upstream: usize, down: (usize, usize), up: (usize, usize)) -> Stream {
+        Stream { upstream, down, up, served: None, last: Lsn::INVALID }
     }
 }
 
@@ -64,9 +66,10 @@ impl World {
             // What has arrived is noted as of then; the rest comes as messages.
             self.note_updates(self.now, standby);
         }
-        let (out, synced) = (&mut self.out, self.servers[self.primary].synced());
+        let out = &mut self.out;
         let mut many = false;
         if let Some(stream) = &mut self.streams[standby] {
+            let synced = self.servers[stream.upstream].synced();
             if let Some(first) = out.updates.first() {
                 let (link, flow) = stream.up;
                 let (up, digest) = (&mut self.links[link], self.digest.chain(standby, Way::Up));
@@ -169,15 +172,17 @@ impl World {
 
     /// Updates of a standby that have arrived by `upto` are noted.
     pub(super) fn note_updates(&mut self, upto: SimTime, standby: usize) {
-        let Some(Stream { up: (link, flow), .. }) = self.streams[standby] else { return };
+        let Some(Stream { upstream, up: (link, flow), .. }) = self.streams[standby] else {
+            return;
+        };
         let arrived = self.links[link].arrived_updates(upto, flow);
         if !arrived.is_empty() {
             if let Some(trail) = &mut self.trail {
-                let upstream = self.servers[self.primary].id();
-                trail.updates(arrived, self.servers[standby].id(), upstream);
+                let to = self.servers[upstream].id();
+                trail.updates(arrived, self.servers[standby].id(), to);
             }
             let (from, count) = (self.servers[standby].id(), arrived.len());
-            self.servers[self.primary].note_updates(from, arrived);
+            self.servers[upstream].note_updates(from, arrived);
             self.links[link].forget_updates(flow, count);
         }
     }

@@ -70,10 +70,11 @@ impl World {
 
     /// A checkpoint has removed files: just before, pg_wal was at its largest.
     pub(super) fn note_files(&mut self, server: usize, added: u32, removed: u32) {
-        let files = &self.servers[server].host.files;
+        let host = &self.servers[server].host;
+        let files = &host.files;
         let gone = u64::from(removed) * files.size.bytes();
         let new = u64::from(added) * files.size.bytes();
-        let before = Bytes((files.bytes().0 + gone).saturating_sub(new));
+        let before = Bytes((host.pg_wal().0 + gone).saturating_sub(new));
         if let Some(recorder) = &mut self.recorder {
             recorder.pg_wal(server, self.now, before);
         }
@@ -91,7 +92,7 @@ impl World {
             samples.oldest_lsn.add(at, files.oldest * files.size.bytes());
         }
         for (index, server) in self.servers.iter().enumerate() {
-            recorder.pg_wal(index, at, server.host.files.bytes());
+            recorder.pg_wal(index, at, server.host.pg_wal());
         }
         self.look_at_slots(recorder);
         self.sample_slots(recorder, at);
@@ -262,7 +263,7 @@ impl World {
             servers: self.server_summaries(scenario, recorder),
             standbys: self.standby_summaries(scenario, recorder),
             slots: self.slot_summaries(scenario, recorder),
-            failovers: Vec::new(),
+            failovers: self.failover_summaries(scenario),
             statements: statement_summaries(scenario, recorder),
             expectations: Vec::new(),
             laws: Vec::new(),
@@ -284,7 +285,7 @@ impl World {
             Some(_) => waiting += attempted - before.attempted,
             None => refused += attempted - before.attempted,
         }
-        let lost = self.servers.iter().map(|server| server.toll().lost).sum();
+        let lost = self.lost_commits();
         Commits { attempted, acknowledged, cancelled, lost, unknown, refused, waiting }
     }
 
@@ -300,7 +301,7 @@ impl World {
                 State::Down | State::Recovering { .. } => "down",
             };
             let down = record.down_since.map_or(Duration::ZERO, |since| self.end.since(since));
-            let pg_wal = server.host.files.bytes().0;
+            let pg_wal = server.host.pg_wal().0;
             ServerSummary {
                 name: config.name.clone(),
                 role,

@@ -22,6 +22,8 @@ pub enum Watch {
     Ready(ServerId),
     /// WAL is durable there up to the position.
     Flushed(ServerId, Lsn),
+    /// It is no standby.
+    OutOfRecovery(ServerId),
     /// No operator's session writes there or waits for its commit.
     Written(ServerId),
     /// No postmaster runs.
@@ -48,6 +50,7 @@ impl Watch {
         match self {
             Watch::Flushed(..) | Watch::Written(_) | Watch::CaughtUp(_) | Watch::Rows(..) => true,
             Watch::Ready(_)
+            | Watch::OutOfRecovery(_)
             | Watch::Down(_)
             | Watch::Thawed(_)
             | Watch::Checkpoints(..)
@@ -89,6 +92,7 @@ impl World {
         match watch {
             Watch::Ready(server) => of(server).is_ready(),
             Watch::Flushed(server, lsn) => of(server).flushed() >= lsn,
+            Watch::OutOfRecovery(server) => !matches!(of(server).state(), State::Standby(_)),
             Watch::Written(server) => !of(server).is_writing(),
             Watch::Down(server) => matches!(of(server).state(), State::Down),
             Watch::Thawed(server) => of(server).frozen().is_none(),

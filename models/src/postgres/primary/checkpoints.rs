@@ -40,6 +40,13 @@ impl Primary {
         self.replayed = Some(end);
     }
 
+    /// A standby has become this primary: that is its first record.
+    pub fn end_recovery(&mut self, now: SimTime, host: &mut Host) {
+        let end = self.wal.insert(record::END_OF_RECOVERY);
+        self.wal.want(end);
+        self.flush_if_wanted(now, false, host);
+    }
+
     /// What the checkpointer has counted.
     pub fn checkpoint_counts(&self) -> Counts {
         self.checkpointer.counts()

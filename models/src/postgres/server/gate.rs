@@ -106,7 +106,7 @@ impl Server {
                         self.down_in_order(now, out);
                     }
                 }
-                Gate::Opening | Gate::Open => {}
+                Gate::Opening | Gate::Promoting | Gate::Open => {}
             }
         }
         self.schedule();
@@ -119,11 +119,15 @@ impl Server {
         message: &Message,
         out: &mut Out,
     ) {
+        if let State::Standby(standby) = &mut self.state {
+            standby.message(now, from, message, &mut self.host, out);
+            return self.go_on_promoting(now, out);
+        }
         let State::Primary(primary) = &mut self.state else { return };
         if message.body == Body::Connect || !primary.serves(from, message.connection) {
             let why = match self.gate {
                 Gate::Closing => Refusal::ShuttingDown,
-                Gate::Opening | Gate::Open => Refusal::StartingUp,
+                Gate::Opening | Gate::Promoting | Gate::Open => Refusal::StartingUp,
             };
             turn_away(from, message, why, out);
         } else {

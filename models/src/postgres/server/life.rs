@@ -163,7 +163,7 @@ impl Server {
     pub(super) fn panicked(&mut self, now: SimTime, out: &mut Out) {
         let during = match self.gate {
             Gate::Open => Phase::Running,
-            Gate::Opening => Phase::Recovery,
+            Gate::Opening | Gate::Promoting => Phase::Recovery,
             Gate::Closing => Phase::Shutdown,
         };
         out.fact(What::Panicked { during });

@@ -47,6 +47,7 @@ impl Server {
             Command::SlotCreate { slot, reserve } => self.create_slot(now, *slot, *reserve, out),
             Command::SlotDrop { slot } => self.drop_slot(*slot, out),
             Command::Interrupt { how, waiters } => self.interrupt(*how, *waiters, out),
+            Command::Promote => self.promote(now, out),
             Command::ReplayPause => self.pause_replay(now, true, out),
             Command::ReplayResume => self.pause_replay(now, false, out),
         }

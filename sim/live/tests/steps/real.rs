@@ -206,6 +206,7 @@ impl Pair<'_> {
                 self.stop(*server, *mode)?;
                 self.servers[*server].start()
             }
+            Deed::Promote(server) => self.servers[*server].promote(),
             Deed::Observe(server, views) => {
                 for (n, view) in views.iter().enumerate() {
                     let look = seen::look(&self.servers[*server], *server, *view, n == 0)?;

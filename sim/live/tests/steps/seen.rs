@@ -140,22 +140,19 @@ fn ours(look: &Observation, [written, flushed]: [Lsn; 2]) -> (View, Vec<String>)
     }
 }
 
-/// Compares all looks, in order. Each `observe` of Walden's follows one of the primary's positions.
+/// Compares all looks, in order. Each `observe` of Walden's follows one of the positions of the
+/// first server, if that runs.
 pub fn compare(name: &str, real: &[Look], run: &Run, tally: &mut Tally) {
-    let mut looks = run.observations.iter();
+    let mut looks = run.observations.iter().peekable();
     let mut end = [Lsn::INVALID; 2];
     for (n, real) in real.iter().enumerate() {
-        if real.first {
-            match looks.next().map(|look| &look.rows) {
-                Some(Rows::WalLsn(rows)) => {
-                    let row = rows.first();
-                    let known = |lsn: Option<Lsn>, before: Lsn| lsn.unwrap_or(before);
-                    let written = row.and_then(|row| row.write_lsn);
-                    let flushed = row.and_then(|row| row.flush_lsn);
-                    end = [known(written, end[0]), known(flushed, end[1])];
-                }
-                other => panic!("{name}: {other:?} where the positions are"),
-            }
+        let of_first = looks.next_if(|look| real.first && look.server.index() == 0);
+        if let Some(Rows::WalLsn(rows)) = of_first.map(|look| &look.rows) {
+            let row = rows.first();
+            let known = |lsn: Option<Lsn>, before: Lsn| lsn.unwrap_or(before);
+            let written = row.and_then(|row| row.write_lsn);
+            let flushed = row.and_then(|row| row.flush_lsn);
+            end = [known(written, end[0]), known(flushed, end[1])];
         }
         let look = looks.next().expect("as many looks");
         let (view, rows) = ours(look, end);
