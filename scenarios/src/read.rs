@@ -11,7 +11,7 @@ use models::network::Loss;
 use models::units::{Bytes, Duration, Lsn, LsnError, Rate};
 
 use crate::error::{Finding, Findings, choices, enumerate};
-use crate::keys::{QUANTILES, Section, Shape};
+use crate::keys::{QUANTILES, ROOT, Section, Shape, VARIANT};
 use crate::limits;
 use crate::quantity::{self, Unreadable};
 use crate::source::Span;
@@ -60,7 +60,13 @@ impl<'a> Fields<'a> {
             };
             return Finding::new(*key_span, format!("{what} is not built yet")).help(*instead);
         }
-        let help = choices(key, "it takes", self.section.names());
+        let help = match ROOT.key(key).filter(|_| std::ptr::eq(self.section, &VARIANT)) {
+            Some(_) => {
+                let path = first_path(entry);
+                format!("a variant changes it by its path: set = {{ '{path}' = ... }}")
+            }
+            None => choices(key, "it takes", self.section.names()),
+        };
         Finding::new(*key_span, format!("{title} has no key `{key}`")).help(help)
     }
 
@@ -147,7 +153,7 @@ impl<'a> Fields<'a> {
 
     /// A share of packets.
     pub fn loss(&self, key: &str) -> Option<Loss> {
-        let wants = "a share from 0 to 0.9: 0.001 is one packet in a thousand";
+        let wants = "a share from 0 to 0.9: 0.05 is 5 %, 0.001 one packet in a thousand";
         self.millionths(key, 0..=900_000, wants).map(Loss::millionths)
     }
 
@@ -475,4 +481,10 @@ pub(crate) fn no_such<'a>(
         None => format!("the file has no {kind}"),
     };
     Finding::new(span, format!("there is no {kind} `{}`", name.escape_debug())).help(help)
+}
+
+/// The dotted path of the first value at or below an entry.
+fn first_path(entry: &Entry) -> String {
+    let below = entry.node.table().and_then(|table| table.entries.first());
+    below.map_or(entry.key.clone(), |below| format!("{}.{}", entry.key, first_path(below)))
 }

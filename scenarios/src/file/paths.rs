@@ -4,6 +4,9 @@
 //! an error instead of a new key that nobody reads. Below a name (`server.pg2`) the table has to
 //! exist, unless the path ends there and brings a whole new table.
 
+use models::postgres::PgVersion;
+use models::postgres::guc;
+
 use crate::error::{Finding, Findings, choices};
 use crate::keys::{ROOT, Section, Shape};
 use crate::read::no_such;
@@ -126,7 +129,10 @@ pub(super) fn check(
         if let Some((_, instead)) = ROOT.not_built.iter().find(|(k, _)| k == head) {
             return report(Finding::new(span, format!("`{head}` is not built yet")).help(*instead));
         }
-        let help = choices(head, "a path begins with one of", ROOT.names());
+        let help = match guc::find(head, PgVersion::NEWEST) {
+            Some(guc) if rest.is_empty() => format!("did you mean `postgresql.{}`?", guc.name),
+            Some(_) | None => choices(head, "a path begins with one of", ROOT.names()),
+        };
         return report(Finding::new(span, format!("`{path}` leads nowhere")).help(help));
     };
     match key.shape {

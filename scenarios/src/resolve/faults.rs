@@ -75,7 +75,7 @@ pub(super) fn moment(fields: &Fields<'_>, duration: Option<(Duration, Span)>) ->
     if let Some((end, span)) = duration.filter(|(end, _)| at >= *end) {
         let message = format!("{} begins at {at}, when the run is over", fields.title);
         let finding = Finding::new(node.span, message).label(span, format!("it ends at {end}"));
-        fields.findings.push(finding);
+        fields.findings.push(finding.help("let it begin earlier, or `duration` be longer"));
     }
     Some(at)
 }

@@ -54,7 +54,7 @@ impl Schedule {
             let message = format!("{} begins at {last}, when the run is over", fields.title);
             let node = fields.get(if times > 1 { "times" } else { "at" })?;
             let finding = Finding::new(node.span, message).label(span, format!("it ends at {end}"));
-            fields.findings.push(finding);
+            fields.findings.push(finding.help("let it begin earlier, or `duration` be longer"));
             return None;
         }
         let schedule = Schedule { at, lasts, every, times };

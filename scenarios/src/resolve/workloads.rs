@@ -3,7 +3,7 @@
 use models::latency::{ONE, Quantiles};
 use models::postgres::PgVersion;
 use models::postgres::guc::SynchronousCommit;
-use models::units::{Bytes, Duration};
+use models::units::{Bytes, Duration, human};
 
 use super::{Context, Fields, Finding, Span, Value, keys, limits};
 use crate::error::{choices, enumerate};
@@ -335,7 +335,8 @@ impl Totals {
     fn check(&self, cx: Context<'_>, span: Span, duration: Option<(Duration, Span)>) {
         let too_much = if self.transactions > u128::from(limits::MOST_TRANSACTIONS) {
             let help = "at most 2,000,000,000 in a run: shorten `duration` or lower the rate";
-            Some((format!("{} transactions are too many", self.transactions), help))
+            let transactions = u64::try_from(self.transactions).unwrap_or(u64::MAX);
+            Some((format!("{} transactions are too many", human::count(transactions)), help))
         } else if self.steps > u128::from(limits::MOST_STEPS) {
             let help = "at most 200,000,000 in a run: make `step` longer";
             Some((format!("{} steps of WAL are too many", self.steps), help))

@@ -21,6 +21,8 @@ use crate::terminal::{Style, Terminal, plain, wrap};
 const EVENTS: usize = 24;
 /// Events of one variant that make a short story.
 const STORY: usize = 8;
+/// Characters of the names that share a story.
+const LONGEST_NAMES: usize = 20;
 
 /// All that is shown.
 #[derive(Clone, Copy, Debug)]
@@ -108,29 +110,57 @@ impl Screen<'_> {
         }
     }
 
-    /// At most [`EVENTS`] events, the same share for each variant but enough for a short story:
-    /// where and when, and what; and how many facts there were besides.
+    /// At most [`EVENTS`] events, the same share for each story but enough for a short one: where
+    /// and when, and what; and how many facts there were besides.
     fn told(&self) -> (Vec<(String, String)>, u64) {
-        let names = reports::variant_names(self.runs);
-        let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let share = EVENTS.div_ceil(self.runs.len().max(1)).max(STORY);
+        let stories = self.stories();
+        let widest = stories.iter().map(|story| story.of.chars().count()).max().unwrap_or(0);
+        let share = EVENTS.div_ceil(stories.len().max(1)).max(STORY);
         let (mut told, mut more) = (Vec::new(), 0);
-        for (run, name) in self.runs.iter().zip(names) {
-            let timeline = tables::timeline(run, usize::MAX);
-            let events = grouped(&timeline.entries);
+        for Story { of, events, minor } in stories {
             let room = share.min(EVENTS - told.len());
-            let skipped = events.iter().skip(room).map(|event| event.times).sum::<u64>();
-            more += skipped + timeline.left_out + timeline.minor;
+            more += events.iter().skip(room).map(|event| event.times).sum::<u64>() + minor;
             for event in events.into_iter().take(room) {
                 let at = format!("{:>11}  ", event.at.to_string());
                 let place = match self.runs.len() {
                     1 => at,
-                    _ => plain(&format!("{name:widest$}  {at}")),
+                    _ => plain(&format!("{of:widest$}  {at}")),
                 };
                 told.push((place, plain(&event.words())));
             }
         }
         (told, more)
+    }
+
+    /// What happened in each variant; those in which the same happened at the same moments share
+    /// one story.
+    fn stories(&self) -> Vec<Story> {
+        let names = reports::variant_names(self.runs);
+        let mut stories: Vec<(Vec<String>, Vec<Event>, u64)> = Vec::new();
+        for (run, name) in self.runs.iter().zip(names) {
+            let timeline = tables::timeline(run, usize::MAX);
+            let events = grouped(&timeline.entries);
+            let minor = timeline.left_out + timeline.minor;
+            match stories.iter_mut().find(|(_, known, _)| *known == events) {
+                Some((of, _, all)) => {
+                    of.push(name);
+                    *all += minor;
+                }
+                None => stories.push((vec![name], events, minor)),
+            }
+        }
+        let story = |(names, events, minor): (Vec<String>, _, _)| {
+            let joined = names.join(", ");
+            let of = match names.as_slice() {
+                [_] => joined,
+                all if all.len() == self.runs.len() => "all".to_owned(),
+                _ if joined.chars().count() <= LONGEST_NAMES => joined,
+                [first, others @ ..] => format!("{first} and {} more", others.len()),
+                [] => joined,
+            };
+            Story { of, events, minor }
+        };
+        stories.into_iter().map(story).collect()
     }
 
     fn expectations(&self, terminal: &mut Terminal) {
@@ -171,8 +201,17 @@ impl Screen<'_> {
     }
 }
 
+/// What happened in one or more variants.
+struct Story {
+    /// Their names.
+    of: String,
+    events: Vec<Event>,
+    /// Facts that are not among them.
+    minor: u64,
+}
+
 /// Something that happened, once or again and again in the same words.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Event {
     at: SimTime,
     until: SimTime,

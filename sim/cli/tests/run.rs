@@ -230,6 +230,20 @@ fn a_stored_run_and_a_scenario_are_told_apart() {
 }
 
 #[test]
+fn variants_in_which_the_same_happens_share_a_story() {
+    let room = Room::new("stories");
+    let variants = "\n[variant.other_title]\nset = { 'workload.orders.wal' = '1kB' }\n";
+    room.write("same.toml", format!("{}{variants}", common::SMALL));
+    let done = room.run(&["run", "same.toml"]).ends(0);
+    assert_eq!(done.out.matches("fault cable (link_cut) begins").count(), 1, "{}", done.out);
+    done.says("\n  all      1.000 s  fault cable (link_cut) begins\n");
+    let longer = "[variant.longer]\nset = { 'fault.cable.for' = '700ms' }\n";
+    room.write("other.toml", format!("{}{variants}{longer}", common::SMALL));
+    let done = room.run(&["run", "other.toml"]).ends(0);
+    done.says("\n  base, other_title      1.000 s  fault cable").says("\n  longer   ");
+}
+
+#[test]
 fn what_explains_the_numbers_is_said_before_them() {
     let room = Room::new("notes");
     let names = "server.pg1.postgresql.synchronous_standby_names";
