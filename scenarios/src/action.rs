@@ -253,6 +253,12 @@ impl Scenario {
         self.workloads.get(usize::from(workload)).map_or("", |workload| &workload.name)
     }
 
+    /// All that an operator does, by steps and by actions.
+    pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        let steps = self.steps.iter().flat_map(|step| &step.deeds);
+        steps.chain(self.actions.iter().map(|action| &action.deed))
+    }
+
     /// A deed in few words, such as `write 48MB`; the server it is done to goes without saying.
     pub fn describe(&self, deed: &Deed) -> String {
         let name = deed.name();

@@ -21,6 +21,7 @@ use models::trace::fact::{Scope, ServerId};
 use models::trace::look::{Look, Shown, moments};
 use models::trace::table::{SqlError, Table};
 use models::units::{Lsn, SimTime, UsableBytes};
+use scenarios::action::Deed;
 use scenarios::scenario::Scenario;
 
 use crate::checkers::Checks;
@@ -212,7 +213,8 @@ pub(crate) fn watch<T: Send>(
     control::play_watched(scenario, options, outside, Some(looks), |_| (), epilogue)
 }
 
-/// Plays a scenario and looks at views meanwhile, on every server that standbys stream from.
+/// Plays a scenario and looks at views meanwhile, on every server that standbys stream from or
+/// that is promoted.
 pub(crate) fn run_and_look(
     scenario: &Scenario,
     options: Options,
@@ -222,7 +224,9 @@ pub(crate) fn run_and_look(
     let at = moments(scenario.duration, &faults);
     let names: Vec<String> = scenario.servers.iter().map(|server| server.name.clone()).collect();
     let serves = |index: &usize| scenario.servers.iter().any(|s| s.upstream == Some(*index));
-    let looked_at = |index: &usize| *index == scenario.primary() || serves(index);
+    let promotes = |index: &usize| scenario.deeds().any(|deed| *deed == Deed::Promote(*index));
+    let looked_at =
+        |index: &usize| *index == scenario.primary() || serves(index) || promotes(index);
     let looked_at: Vec<usize> = (0..names.len()).filter(looked_at).collect();
     let mut seen = Vec::with_capacity(at.len() * looked_at.len());
     let look = &mut |world: &World| {

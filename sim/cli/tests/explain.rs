@@ -25,6 +25,12 @@ fn compare(name: &str, text: &str) {
 fn each_question_has_its_answer() {
     let room = Room::new("explain-answers");
     let capped = ["slots/offline_capped", "--variant", "base"];
+    room.write(
+        "cut.toml",
+        "duration = '2min'\n[server.pg1]\n[server.pg2]\nupstream = 'pg1'\n\
+         [workload.orders]\nrate = '500/s'\n[fault.cut]\nkind = 'link_cut'\n\
+         between = ['pg1', 'pg2']\nat = '20s'\nfor = '40s'\n",
+    );
     for (name, run, question) in [
         (
             "slowest",
@@ -49,6 +55,7 @@ fn each_question_has_its_answer() {
             &["--standby", "pg2"],
         ),
         ("behind-away", &["slots/offline_with_slot", "--variant", "base"], &["--standby", "pg2"]),
+        ("behind-cut", &["cut.toml"], &["--standby", "pg2"]),
         ("wal", &capped, &["--wal", "--at", "90min"]),
         ("wal-standby", &capped, &["--wal", "--server", "pg2"]),
         ("wal-keep", &["slots/keep_size", "--variant", "2h30min,1GB"], &["--wal"]),

@@ -53,8 +53,8 @@ pub struct Lag {
     pub replayed: Bytes,
 }
 
-/// Rates are those of so much time before.
-const BEFORE: Duration = Duration::s(60);
+/// What happened so long before the moment of the largest lag is told; rates are those of that time.
+pub const BEFORE: Duration = Duration::s(60);
 
 /// How a standby was lost; `None` if its WAL is still there.
 pub fn loss(run: &Run, scenario: &Scenario, standby: usize) -> Option<Loss> {

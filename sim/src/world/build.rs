@@ -149,8 +149,7 @@ fn asks_for_rows(scenario: &Scenario) -> bool {
     let counts = |deed: &Deed| {
         matches!(deed, Deed::WaitRows { .. } | Deed::Statement(_, Statement::Count { .. }))
     };
-    let steps = scenario.steps.iter().flat_map(|step| &step.deeds);
-    steps.chain(scenario.actions.iter().map(|action| &action.deed)).any(counts)
+    scenario.deeds().any(counts)
         || scenario.expect.iter().any(|expectation| expectation.metric.contains(".rows."))
 }
 

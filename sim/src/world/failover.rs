@@ -55,9 +55,7 @@ impl Failovers {
     /// For a scenario that promotes a standby; `None` for any other.
     pub fn of(scenario: &Scenario) -> Option<Box<Failovers>> {
         let promotes = |deed: &Deed| matches!(deed, Deed::Promote(_));
-        let steps = scenario.steps.iter().flat_map(|step| &step.deeds);
-        let mut deeds = steps.chain(scenario.actions.iter().map(|action| &action.deed));
-        deeds.any(promotes).then(|| {
+        scenario.deeds().any(promotes).then(|| {
             let answered = vec![VecDeque::new(); scenario.servers.len()];
             Box::new(Failovers { done: Vec::new(), answered, most: KEPT })
         })

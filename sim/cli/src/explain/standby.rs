@@ -7,7 +7,7 @@ use models::units::{Bytes, Lsn, SegmentSize, SimTime, human};
 use scenarios::fault::Fault;
 use serde::Serialize;
 use sim::Options;
-use sim::explain::standby::{Lag, Loss, lag, loss};
+use sim::explain::standby::{BEFORE, Lag, Loss, lag, loss};
 
 use super::Asked;
 use crate::errors::Failure;
@@ -195,13 +195,18 @@ impl Told<'_> {
             });
             format!("It waits for the link{link}.")
         };
-        let faults = self.faults.iter().filter(|fault| {
+        let told = |fault: &Fault| {
             let begins = SimTime::ZERO + fault.at;
-            begins <= lag.at && fault.lasts.is_none_or(|lasts| lag.at <= begins + lasts)
-        });
-        let faults =
-            faults.map(|fault| format!(" Fault {} ({}) was on.", fault.name, fault.kind.name()));
-        format!("{rates} {why}{}", faults.collect::<String>())
+            let over = fault.lasts.map(|lasts| begins + lasts).filter(|over| *over < lag.at);
+            // What it held back may come long after it.
+            if begins > lag.at || over.is_some_and(|over| lag.at.since(over) > BEFORE) {
+                return None;
+            }
+            let until = over.map(|over| format!(" until {}", human::moment(over.0)));
+            let (name, kind) = (&fault.name, fault.kind.name());
+            Some(format!(" Fault {name} ({kind}) was on{}.", until.unwrap_or_default()))
+        };
+        format!("{rates} {why}{}", self.faults.iter().filter_map(told).collect::<String>())
     }
 
     fn data(&self) -> Data<'_> {
