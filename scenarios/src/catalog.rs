@@ -49,6 +49,7 @@ static SCENARIOS: &[CatalogEntry] = &[
     entry!("sync/cancelled_wait"),
     entry!("sync/disconnect_does_not_help"),
     entry!("failover/promote"),
+    entry!("failover/both_die"),
     entry!("failover/promote_with_backlog"),
     entry!("failover/split_brain"),
     entry!("slots/offline_without_slot"),

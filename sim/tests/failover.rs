@@ -7,6 +7,7 @@ use models::trace::fact::What;
 use models::units::{Lsn, TimelineId};
 use scenarios::scenario::Scenario;
 use sim::checkers::Checks;
+use sim::sweep::{self, Sweep, Verdict};
 use sim::{Options, Outside};
 
 fn scenario(seed: u64, rest: &str) -> Scenario {
@@ -91,6 +92,29 @@ fn level_off_loses_what_the_walwriter_had_not_flushed_too() {
     assert!(off > local + 8 * 10, "{off} and {local}");
     // Three times wal_writer_delay, and the way.
     assert!(off <= 8 * (300 + 16), "{off}");
+}
+
+/// `walden sweep failover/promote --seeds 1000` and the same of `both_die` play more of them.
+#[test]
+fn each_level_keeps_its_promise_with_every_seed() {
+    for name in ["failover/promote", "failover/both_die"] {
+        let file =
+            scenarios::catalog::find(name).expect("it is there").parse().expect("it is good");
+        let of_seed = |seed| file.with(&[], Some(seed)).and_then(|file| file.variants());
+        let mut sweep = Sweep::new(&of_seed(1).expect("variants"));
+        for seed in 1..=20 {
+            let variants = of_seed(seed).expect("variants");
+            let outside: Vec<Outside> = variants.iter().map(|_| Outside::default()).collect();
+            let played = sweep::play_all(&variants, 2, Options::default(), &outside);
+            sweep.add(seed, &played.expect("runs"));
+        }
+        for variant in &sweep.variants {
+            let broken: Vec<_> = variant.claims.iter().filter(|c| !c.broken.is_empty()).collect();
+            assert!(broken.is_empty(), "{name} {}: {broken:?}", variant.name);
+        }
+        // Twenty are few, and enough for what happens nearly always.
+        assert_eq!(sweep.verdict(1), Verdict::Met, "{name}");
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub struct Lag {
     pub replayed: Bytes,
 }
 
-/// What happened so long before the moment of the largest lag is told; rates are those of that time.
+/// What happened so long before the moment of the largest lag is told; rates are of that time.
 pub const BEFORE: Duration = Duration::s(60);
 
 /// How a standby was lost; `None` if its WAL is still there.
