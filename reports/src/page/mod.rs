@@ -7,7 +7,7 @@
 //! its table.
 //!
 //! The page is complete without its script, `page.js`, which makes its own controls: a cursor that
-//! moves through time, and variants that can be hidden. It reads [`data`], and of the markup only
+//! moves through time, and variants that can be hidden. It reads `data`, and of the markup only
 //! `data-run`, which says of what is of one run of which, and `data-plot`, the number of a plot.
 
 mod closing;

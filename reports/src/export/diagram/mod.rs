@@ -12,9 +12,9 @@
 //! there, dashed. Colours are CSS variables that follow the reader's light or dark setting, and
 //! say nothing that a form does not.
 //!
-//! * [`place`]: where moments are.
-//! * [`svg`]: the drawing; [`arrows`]: its messages; [`followed`]: what it has of one commit;
-//!   [`style`]: colours and forms.
+//! * `place`: where moments are.
+//! * `svg`: the drawing; `arrows`: its messages; `followed`: what it has of one commit;
+//!   `style`: colours and forms.
 //!
 //! **Source.** Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978),
 //! for the form.
